@@ -1,0 +1,42 @@
+# The same few commands for a person and for CI.
+#   make run [STUDY=folder] [CORES=4]   make test   make check   make bench   make slurm STUDY=folder
+STUDY ?= .
+CORES ?= all
+PYTHON ?= python3
+BIN := .venv/bin
+.DELETE_ON_ERROR:
+.PHONY: run test check format bench slurm install
+
+run: .venv/installed
+	@$(BIN)/python workflow/run.py --study "$(STUDY)" --cores $(CORES)
+
+slurm: .venv/installed
+	@$(BIN)/python workflow/run.py --study "$(STUDY)" --profile slurm
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+check: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/python tests/check_pins.py
+	$(BIN)/snakemake --lint
+
+format: .venv/installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+bench: .venv/installed
+	$(BIN)/python benchmarks/extraction.py
+
+install: .venv/installed
+
+# The stamp is made last: an installation that was cut off is taken up again.
+.venv/installed: requirements.txt pyproject.toml
+	@test -x $(BIN)/pip || { echo "making .venv"; $(PYTHON) -m venv --clear .venv; }
+	@echo "installing the pinned packages into .venv (some minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@

@@ -1,0 +1,30 @@
+"""slidecaf: whole histopathology slides to a diagnosis.
+
+The study is the working directory: its config.yaml and its sheets. `snakemake -n` shows what would be done.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/study.smk"
+include: "workflow/rules/demo.smk"
+include: "workflow/rules/tiles.smk"
+include: "workflow/rules/features.smk"
+include: "workflow/rules/pooling.smk"
+include: "workflow/rules/selection.smk"
+include: "workflow/rules/svm.smk"
+include: "workflow/rules/scores.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        STUDY_FILE,
+        SCORES,
+        FINAL_MODELS,

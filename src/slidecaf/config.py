@@ -1,0 +1,227 @@
+"""A study's config: read, held against the schema, defaults filled in, names checked.
+
+The schema (``workflow/schemas/config.schema.yaml``) is the one place where keys, defaults and descriptions
+stand. All errors are reported at once, each with the key's full path, the value and what to write instead.
+"""
+
+import difflib
+import re
+from pathlib import Path
+
+import jsonschema
+import yaml
+
+from slidecaf.errors import InputErrors, SlidecafError
+
+NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+"""Slide ids, feature-set and method names: they become file names."""
+
+
+def load_schema(path):
+    """Read a JSON schema written in YAML.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    dict
+    """
+    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+
+def load_config(path, schema):
+    """Read a config file and check it.
+
+    Parameters
+    ----------
+    path : path-like
+        YAML; tags that would build Python objects are refused.
+    schema : dict
+        From `load_schema`.
+
+    Returns
+    -------
+    dict
+        With every default filled in.
+
+    Raises
+    ------
+    SlidecafError
+        If the file is not YAML.
+    InputErrors
+        If the config is not valid.
+    """
+    try:
+        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SlidecafError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
+    return check_config(config, schema, source=path, folder=Path(path).parent)
+
+
+def check_config(config, schema, *, source="config.yaml", folder="."):
+    """Hold a config against the schema and fill in its defaults.
+
+    Parameters
+    ----------
+    config : dict
+        As read from YAML; it is not changed.
+    schema : dict
+        From `load_schema`.
+    source : str, optional
+        The file's name in errors.
+    folder : path-like, optional
+        Where relative paths of weights start.
+
+    Returns
+    -------
+    dict
+        A copy with every default filled in and single candidates made lists.
+
+    Raises
+    ------
+    InputErrors
+        With every problem found.
+    """
+    if not isinstance(config, dict):
+        raise InputErrors(source, [f"the file holds {type(config).__name__}, not keys with values."])
+    config = _fill(config, schema)
+    problems = [
+        _explain(error)
+        for error in sorted(
+            jsonschema.Draft202012Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path))
+        )
+    ]
+    problems += _names(config)
+    if not problems:  # what follows reads keys that the schema has just proved to be there
+        problems += _tilings(config) + _encoders(config, Path(folder)) + _methods(config)
+    if problems:
+        raise InputErrors(source, problems)
+    return config
+
+
+def _fill(value, schema):
+    """Copy `value` with the schema's defaults in place of missing keys."""
+    if isinstance(value, dict):
+        properties = schema.get("properties", {})
+        rest = schema.get("additionalProperties")
+        filled = {
+            key: _fill(item, properties.get(key, rest if isinstance(rest, dict) else {})) for key, item in value.items()
+        }
+        for key, part in properties.items():
+            if key not in filled and "default" in part:
+                filled[key] = _fill(part["default"], part)
+        return filled
+    if isinstance(value, list):
+        return [_fill(item, schema.get("items", {})) for item in value]
+    # A list of candidates may be written as its only value.
+    if schema.get("type") == "array" and isinstance(value, int | float | str) and not isinstance(value, bool):
+        return [value]
+    return value
+
+
+def _explain(error):
+    where = _where(error.path)
+    if error.validator == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        unknown = [key for key in error.instance if key not in known]
+        return " ".join(
+            f"{_where([*error.path, key])}: unknown key{_near(key, known)}; known here: {', '.join(known)}."
+            for key in unknown
+        )
+    if error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        return " ".join(
+            f"{_where([*error.path, key])}: missing; {_meaning(error.schema['properties'][key])}" for key in missing
+        )
+    return f"{where}: {error.instance!r} will not do; {_meaning(error.schema)}"
+
+
+def _where(path):
+    return ".".join(map(str, path)) or "the config"
+
+
+def _meaning(schema):
+    return f"write {schema['description'][0].lower()}{schema['description'][1:]}"
+
+
+def _near(name, known):
+    close = difflib.get_close_matches(str(name), list(map(str, known)), n=1)
+    return f", did you mean {close[0]}?" if close else ""
+
+
+def _names(config):
+    """Feature sets and methods become folders."""
+    sections = {"features": config.get("features")}
+    task = config.get("classification")
+    sections["classification.methods"] = task.get("methods") if isinstance(task, dict) else None
+    return [
+        f"{section}: the name {name!r} will not do; write letters, digits, '.', '_' and '-', first a letter "
+        "or digit, no '..', at most 128."
+        for section, entries in sections.items()
+        if isinstance(entries, dict)
+        for name in entries
+        if not NAME.fullmatch(str(name))
+    ]
+
+
+def _tilings(config):
+    problems = []
+    for name, features in config["features"].items():
+        tiling = features["tiling"]
+        given = {"overlap", "stride"} & set(tiling)
+        if len(given) != 1:
+            problems.append(
+                f"features.{name}.tiling: {'both' if given else 'neither'} overlap and stride given; write one "
+                "of them: overlap, a share of patch_size, or stride, in px."
+            )
+    return problems
+
+
+def _encoders(config, folder):
+    problems = []
+    for name, features in config["features"].items():
+        weights = features["encoder"]["weights"]
+        if is_weights_file(weights) and not (folder / weights).is_file():
+            problems.append(
+                f"features.{name}.encoder.weights: there is no file {weights!r}; write the path of a state "
+                "dict, a torchvision weights name such as IMAGENET1K_V1, or random:SEED."
+            )
+        elif weights.startswith("random:") and not re.fullmatch(r"random:\d{1,9}", weights):
+            problems.append(f"features.{name}.encoder.weights: {weights!r} has no seed; write random:0.")
+    return problems
+
+
+def is_weights_file(weights):
+    """Tell whether a config's ``weights`` name a file.
+
+    Parameters
+    ----------
+    weights : str
+
+    Returns
+    -------
+    bool
+        True for anything that is neither ``random:SEED`` nor a torchvision weights name such as
+        ``IMAGENET1K_V1`` or ``AlexNet_Weights.IMAGENET1K_V1``.
+    """
+    named = re.fullmatch(r"(\w+_Weights\.)?[A-Z][A-Z0-9_]*", weights)
+    return not weights.startswith("random:") and not named
+
+
+def _methods(config):
+    problems = []
+    task = config.get("classification")
+    for name, method in (task["methods"] if task else {}).items():
+        where = f"classification.methods.{name}"
+        for features in method["features"]:
+            if features not in config["features"]:
+                problems.append(
+                    f"{where}.features: there is no feature set {features!r}"
+                    f"{_near(features, config['features'])}; known: {', '.join(config['features'])}."
+                )
+        for key in ("features", "norm", "keep", "C"):
+            if len(set(map(str, method[key]))) < len(method[key]):
+                problems.append(f"{where}.{key}: {method[key]} names a candidate twice; write each once.")
+    return problems

@@ -1,0 +1,1 @@
+from slidecaf.demo.study import SLIDES

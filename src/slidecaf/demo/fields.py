@@ -1,0 +1,116 @@
+"""Smooth random fields: where the tissue is, where it is dead, how dense and how thick."""
+
+import math
+
+import numpy as np
+from PIL import Image
+
+COARSE = 8  # px of level 0 a pixel of a coarse field: shapes need no more
+
+
+def generator(seed, *names):
+    """Give the random generator of a name: the same for the same seed and names, on every machine.
+
+    Parameters
+    ----------
+    seed : int
+        Not negative.
+    *names : str
+
+    Returns
+    -------
+    numpy.random.Generator
+    """
+    return np.random.default_rng([seed, *"/".join(names).encode()])
+
+
+def enlarge(field, shape):
+    """Resize a field by bicubic interpolation.
+
+    Parameters
+    ----------
+    field : float32 array (h, w)
+    shape : tuple of int
+        (height, width).
+
+    Returns
+    -------
+    float32 array of `shape`
+    """
+    return np.asarray(Image.fromarray(field).resize(shape[::-1], Image.Resampling.BICUBIC))
+
+
+def smooth(rng, shape, cell):
+    """Draw smooth noise.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    shape : tuple of int
+        (height, width).
+    cell : float or tuple of float
+        Size of its features in pixels; (vertical, horizontal) where they differ.
+
+    Returns
+    -------
+    float32 array of `shape`
+        About 0, standard deviation about 0.7.
+    """
+    down, across = cell if isinstance(cell, tuple) else (cell, cell)
+    grid = (math.ceil(shape[0] / down) + 2, math.ceil(shape[1] / across) + 2)
+    return enlarge(rng.standard_normal(grid, dtype=np.float32), shape)
+
+
+def outline(rng, shape):
+    """Draw the outline of the tissue: one or two pieces of irregular shape, white around them.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    shape : tuple of int
+        (height, width) of the field, in coarse pixels.
+
+    Returns
+    -------
+    float32 array of `shape`
+        Depth: positive in tissue, about 1 at its middle, negative outside.
+    """
+    side = min(shape)
+    y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+    middle = np.array(shape) * rng.uniform(0.46, 0.54, 2)
+    lean = rng.uniform(0, np.pi)
+    long, short = side * rng.uniform(0.41, 0.44), side * rng.uniform(0.37, 0.40)
+    v, u = y - middle[0], x - middle[1]
+    along, across = u * math.cos(lean) + v * math.sin(lean), v * math.cos(lean) - u * math.sin(lean)
+    depth = 1 - ((np.abs(along) / long) ** 3 + (np.abs(across) / short) ** 3) ** (1 / 3)
+    for share, size in ((0.09, 0.25), (0.05, 0.09), (0.02, 0.03)):
+        depth = depth + share * smooth(rng, shape, side * size)
+    # Nothing touches the slide's border: the margin is background, as on a real slide.
+    border = np.minimum(np.minimum(y, shape[0] - 1 - y), np.minimum(x, shape[1] - 1 - x)) / side
+    return np.minimum(depth, 8 * (border - 0.03)).astype(np.float32)
+
+
+def region(rng, depth, share, *, cell, inside=0.12):
+    """Draw regions inside the tissue that cover a given share of the field.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    depth : float32 array (h, w)
+        As `outline` gives it.
+    share : float
+        Of the whole field, 0 to 1, less than the tissue's own.
+    cell : float
+        Size of the shapes, in coarse pixels.
+    inside : float
+        No region where the depth is smaller.
+
+    Returns
+    -------
+    float32 array (h, w)
+        Positive in the regions; it falls off smoothly across their outlines.
+    """
+    field = smooth(rng, depth.shape, cell) + 0.35 * smooth(rng, depth.shape, cell / 3)
+    field += 0.1 * smooth(rng, depth.shape, cell / 8)
+    field = np.minimum(field + np.minimum(depth, 0.6), 12 * (depth - inside))
+    return field - np.float32(np.quantile(field, 1 - share))

@@ -1,0 +1,43 @@
+"""The demo study: which slides it has, and their files."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from slidecaf.store import atomic, write_tsv
+
+
+@dataclass(frozen=True)
+class Slide:
+    """A synthetic slide of the demo study.
+
+    Parameters
+    ----------
+    slide, label, patient, split : str
+        As in the sheet.
+    necrosis : float
+        Share of the slide that is necrosis, 0 to 0.25.
+    """
+
+    slide: str
+    label: str
+    patient: str
+    split: str
+    necrosis: float = 0.0
+
+
+COLUMNS = ("slide", "path", "label", "patient", "split")
+_NECROSIS = (0.14, 0.09, 0.2, 0.16, 0.0, 0.11, 0.24, 0.07, 0.13, 0.18, 0.1)
+
+
+def _slides():
+    for label, first in (("GBM", 1), ("LGG", 7)):
+        for number in range(1, 12):
+            split = "train" if number <= 8 else "test"
+            # Slides 7 and 8 are second slides of the first two patients; test patients come after all others.
+            patient = first + (number - 1) % 6 if split == "train" else 13 + (number - 9) + 3 * (label == "LGG")
+            necrosis = _NECROSIS[number - 1] if label == "GBM" else 0.0
+            yield Slide(f"{label.lower()}-{number:02}", label, f"patient-{patient:02}", split, necrosis)
+
+
+SLIDES = tuple(_slides())

@@ -1,0 +1,178 @@
+"""Weights: from torchvision, from a state dict on disk, or drawn at random by a seed."""
+
+import hashlib
+from pathlib import Path
+
+import torch
+from torch import nn
+from torchvision.models import get_model_weights
+
+from slidecaf.errors import SlidecafError
+
+
+def draw_weights(model, seed):
+    """Fill a network with He-normal weights and zero biases.
+
+    Variance 2 / fan-in keeps the activations' scale through layers with ReLUs (He et al., ICCV 2015), so that
+    a network with random weights still tells patches apart. torchvision's own initialisation leaves AlexNet's
+    last hidden layer near zero.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Changed in place. Normalisation layers keep weight 1 and bias 0.
+    seed : int
+        The same seed gives the same weights.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter_name, parameter in model.named_parameters():
+            owner = model.get_submodule(parameter_name.rpartition(".")[0])
+            if isinstance(owner, nn.Conv2d | nn.Linear):
+                if parameter_name.endswith("weight"):
+                    nn.init.kaiming_normal_(parameter, nonlinearity="relu", generator=generator)
+                else:
+                    parameter.zero_()
+
+
+def torchvision_weights(model_name, weights_name):
+    """Look up torchvision's weights of a model.
+
+    Parameters
+    ----------
+    model_name : str
+        Such as ``"alexnet"``.
+    weights_name : str
+        Such as ``"IMAGENET1K_V1"`` or ``"AlexNet_Weights.IMAGENET1K_V1"``.
+
+    Returns
+    -------
+    torchvision.models.WeightsEnum
+
+    Raises
+    ------
+    SlidecafError
+        If the model has no weights of this name.
+    """
+    known = get_model_weights(model_name)
+    group, _, name = weights_name.rpartition(".")
+    if name not in known.__members__ or group not in ("", known.__name__):
+        raise SlidecafError(
+            f"weights: torchvision has no {weights_name!r} for {model_name}; write one of "
+            f"{', '.join(known.__members__)}, the path of a state dict, or random:SEED."
+        )
+    return known[name]
+
+
+def download_state(weights):
+    """Return the state dict of torchvision weights, downloaded into ``TORCH_HOME`` where it is not there yet.
+
+    Parameters
+    ----------
+    weights : torchvision.models.WeightsEnum
+
+    Returns
+    -------
+    dict of str to torch.Tensor
+
+    Raises
+    ------
+    SlidecafError
+        If they can be neither found nor downloaded.
+    """
+    place = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
+    try:
+        return weights.get_state_dict(progress=False, check_hash=True)
+    except (OSError, RuntimeError) as error:
+        raise SlidecafError(
+            f"weights: {weights} could not be had from {weights.url} ({error}); download that file elsewhere and put "
+            f"it at {place}, or write its path as weights."
+        ) from error
+
+
+def read_state(path):
+    """Read a state dict from a file, without running any code that the file may hold.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    dict of str to torch.Tensor
+
+    Raises
+    ------
+    SlidecafError
+        If the file is missing, is no state dict, or holds values that are not finite.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise SlidecafError(f"weights: there is no file {path}; write the path of a state dict.") from error
+    except Exception as error:  # torch.load raises whatever the bytes lead it to
+        raise SlidecafError(
+            f"weights: {path} is not a state dict that loads without running code ({type(error).__name__}); save one "
+            "with torch.save(model.state_dict(), path)."
+        ) from error
+    if not (isinstance(state, dict) and state and all(isinstance(value, torch.Tensor) for value in state.values())):
+        raise SlidecafError(
+            f"weights: {path} holds no plain state dict (names to tensors); save one with "
+            "torch.save(model.state_dict(), path)."
+        )
+    broken = [name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise SlidecafError(f"weights: {path} holds NaN or infinite values in {broken[0]}; take an undamaged file.")
+    return state
+
+
+def load_state(model, state, source):
+    """Put a state dict into a network; every tensor has to fit.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    state : dict of str to torch.Tensor
+    source : str
+        Where the state dict comes from, for the error.
+
+    Raises
+    ------
+    SlidecafError
+        If names or shapes differ: weights of another architecture.
+    """
+    own = model.state_dict()
+    missing = [name for name in own if name not in state]
+    unknown = [name for name in state if name not in own]
+    shapes = [name for name in own if name in state and own[name].shape != state[name].shape]
+    if missing or unknown or shapes:
+        details = [
+            f"{what} {', '.join(names[:3])}" + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+            for what, names in (("missing", missing), ("unknown", unknown), ("of another shape", shapes))
+            if names
+        ]
+        raise SlidecafError(
+            f"weights: {source} does not fit {type(model).__name__}: {'; '.join(details)}. Take weights of this "
+            "architecture, or set model to theirs."
+        )
+    model.load_state_dict(state)
+
+
+def weights_sha256(model):
+    """Digest a network's state dict: names, types, shapes and values of all its tensors.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        array = tensor.detach().cpu().contiguous().numpy()
+        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

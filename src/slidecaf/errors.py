@@ -1,0 +1,33 @@
+"""Errors that a user can mend."""
+
+
+class SlidecafError(Exception):
+    """What a user can mend: one sentence naming file, slide, column and value, then what to do.
+
+    The workflow's scripts show the message without a traceback.
+    """
+
+
+class SlideError(SlidecafError):
+    """A slide that cannot be opened or read.
+
+    With ``on_bad_slide: exclude`` the slide is left out and counted as wrong; otherwise the run fails
+    after the other slides are done.
+    """
+
+
+class InputErrors(SlidecafError):
+    """All that is wrong with a config or a sheet, at once.
+
+    Parameters
+    ----------
+    source : str
+        The file that is wrong.
+    problems : list of str
+        One sentence each.
+    """
+
+    def __init__(self, source, problems):
+        self.source, self.problems = str(source), list(problems)
+        count = f"{len(self.problems)} error" + ("s" if len(self.problems) > 1 else "")
+        super().__init__("\n  ".join([f"{count} in {source}:", *self.problems]))

@@ -1,0 +1,1 @@
+"""Extraction: from a slide's patches to one feature vector a patch."""

@@ -1,0 +1,320 @@
+"""Sheets: the tables that list slides, read and checked whole before any job runs.
+
+A sheet is TSV or CSV in UTF-8, with or without a byte-order mark, with any line ends; cells are trimmed.
+Columns, defaults and what each may hold stand in ``workflow/schemas/``. Row numbers in errors are those a
+spreadsheet shows: the header is row 1.
+"""
+
+import csv
+import difflib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import jsonschema
+
+from slidecaf.errors import InputErrors
+
+
+@dataclass(frozen=True)
+class Row:
+    """One slide of a sheet.
+
+    Attributes
+    ----------
+    number : int
+        The row in the sheet; the header is row 1.
+    slide : str
+        The slide's id.
+    path : str
+        Its file: the sheet's folder and the path given there.
+    label : str
+        Its class; empty where unknown.
+    patient : str
+        The group that never straddles a fold.
+    split : str
+        ``train`` or ``test``.
+    mpp : float or None
+        Micrometres a pixel, where the sheet says so.
+    fold : int or None
+        The fold that the sheet fixes.
+    """
+
+    number: int
+    slide: str
+    path: str
+    label: str
+    patient: str
+    split: str
+    mpp: float | None
+    fold: int | None
+
+
+def read_sheet(path, schema, *, made=()):
+    """Read a sheet and check all that can be told without opening a slide.
+
+    Parameters
+    ----------
+    path : path-like
+    schema : dict
+        The sheet's schema, from `slidecaf.config.load_schema`.
+    made : container of str, optional
+        Paths of slides that the workflow makes, which need not exist yet.
+
+    Returns
+    -------
+    list of Row
+        In the sheet's order.
+
+    Raises
+    ------
+    InputErrors
+        With every problem found: unknown or missing columns, values that will not do, ids or paths given
+        twice, files that are missing, patients on both sides of the split or in two folds.
+    """
+    header, lines = _table(path)
+    cells, problems = _check_cells(header, lines, schema)
+    if problems:
+        raise InputErrors(path, problems)
+    folder = Path(path).parent
+    rows = [
+        Row(
+            number,
+            values["slide"],
+            (folder / values["path"]).as_posix(),
+            values["label"],
+            values["patient"],
+            values["split"],
+            values["mpp"],
+            values["fold"],
+        )
+        for number, values in cells
+    ]
+    problems = _twice(rows) + _missing_files(rows, made) + _straddling(rows)
+    if problems:
+        raise InputErrors(path, problems)
+    return rows
+
+
+def _table(path):
+    """Return the header and (row number, cells) of every line that is not blank."""
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise InputErrors(path, ["there is no such file; write the sheet's path into the config."]) from error
+    except UnicodeDecodeError as error:
+        raise InputErrors(path, [f"byte {error.start} is not UTF-8; save the sheet as TSV or CSV in UTF-8."]) from error
+    if "\0" in text:
+        raise InputErrors(path, ["the file holds NUL bytes, so it is no text; save the sheet as TSV or CSV in UTF-8."])
+    first = text.split("\n", 1)[0]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in first else ",")
+    try:
+        lines = [(reader.line_num, [cell.strip() for cell in line]) for line in reader]
+    except csv.Error as error:
+        raise InputErrors(path, [f"row {reader.line_num}: {error}; save the sheet as TSV or CSV."]) from error
+    lines = [(number, line) for number, line in lines if any(line)]
+    if len(lines) < 2:
+        raise InputErrors(path, ["the sheet holds no slide; write a header and one row a slide."])
+    return lines[0][1], lines[1:]
+
+
+def _check_cells(header, lines, schema):
+    """Turn lines into values by column, collecting every problem."""
+    known = schema["properties"]
+    while header and not header[-1]:  # trailing tabs
+        header = header[:-1]
+    problems = []
+    for column in dict.fromkeys(header):
+        if column not in known:
+            close = difflib.get_close_matches(column, known, n=1)
+            hint = f", did you mean {close[0]}?" if close else ""
+            problems.append(
+                f"row 1: unknown column {column!r}{hint}; take it out or rename it; known: {', '.join(known)}."
+            )
+        elif header.count(column) > 1:
+            problems.append(f"row 1: the column {column} stands there twice; keep one.")
+    problems += [
+        f"row 1: the column {column} is missing; {known[column]['description']}"
+        for column in schema["required"]
+        if column not in header
+    ]
+    if problems:
+        return [], problems
+    validators = {column: _column_validator(known[column]) for column in known}
+    rows = []
+    for number, line in lines:
+        if any(line[len(header) :]):
+            problems.append(
+                f"row {number}: {len(line)} cells under {len(header)} columns; take the extra ones out, or "
+                "quote a cell that holds the separator."
+            )
+            continue
+        given = dict(zip(header, line, strict=False))
+        values = {}
+        for column, part in known.items():
+            text = given.get(column, "")
+            values[column], wrong = validators[column](text)
+            if wrong:
+                problems.append(f"row {number}, column {column}: {_shown(text)} will not do. {part['description']}")
+        rows.append((number, values))
+    return rows, problems
+
+
+def _shown(text):
+    return "an empty cell" if not text else repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+def _column_validator(part):
+    """Return a function from a cell's text to its value and whether it is wrong."""
+    kinds = part.get("type", "string")
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    convert = int if "integer" in kinds else float if "number" in kinds else str
+    validator = jsonschema.Draft202012Validator(part)
+    seen = {}
+
+    def check(text):
+        if text not in seen:
+            if not text and "default" in part:
+                seen[text] = part["default"], False
+            else:
+                try:
+                    value = convert(text)
+                except ValueError:
+                    value = text
+                seen[text] = value, not validator.is_valid(value)
+        return seen[text]
+
+    return check
+
+
+def _twice(rows):
+    problems, ids, paths = [], {}, {}
+    for row in rows:
+        first = ids.setdefault(row.slide, row)
+        if first is not row:
+            problems.append(
+                f"row {row.number}, column slide: {row.slide!r} already stands in row {first.number}; give each "
+                "slide its own id."
+            )
+        first = paths.setdefault(row.path, row)
+        if first is not row and first.slide != row.slide:
+            problems.append(
+                f"row {row.number}, column path: {row.path!r} is already slide {first.slide!r} in row "
+                f"{first.number}; list a file once."
+            )
+    return problems
+
+
+def _missing_files(rows, made):
+    return [
+        f"row {row.number}, column path: there is no file {row.path!r} for slide {row.slide!r}; write its path "
+        "relative to the folder of this sheet."
+        for row in rows
+        if row.path not in made and not Path(row.path).is_file()
+    ]
+
+
+def _straddling(rows):
+    problems, sides, folds = [], {}, {}
+    for row in rows:
+        first = sides.setdefault(row.patient, row)
+        if first.split != row.split:
+            problems.append(
+                f"row {row.number}, column patient: {row.patient!r} is in {row.split} here and in {first.split} "
+                f"in row {first.number}; a patient belongs to one split."
+            )
+        if row.split == "train" and row.fold is not None:
+            first = folds.setdefault(row.patient, row)
+            if first.fold != row.fold:
+                problems.append(
+                    f"row {row.number}, column fold: patient {row.patient!r} is in fold {row.fold} here and in "
+                    f"fold {first.fold} in row {first.number}; a patient belongs to one fold."
+                )
+    return problems
+
+
+def check_classification(rows, *, source, positive, folds):
+    """Check that a classification sheet can be learned from and cross-validated.
+
+    Parameters
+    ----------
+    rows : list of Row
+    source : path-like
+        The sheet, for errors.
+    positive : str or None
+        The config's ``positive``.
+    folds : int
+        The config's ``folds``; unused where the sheet fixes the folds.
+
+    Returns
+    -------
+    list of str
+        The classes: with two, the negative and then the positive one; otherwise sorted.
+
+    Raises
+    ------
+    InputErrors
+        With every problem found.
+    """
+    train = [row for row in rows if row.split == "train"]
+    problems = [
+        f"row {row.number}, column label: slide {row.slide!r} is in train and has no label; write its class, or "
+        "test into column split."
+        for row in train
+        if not row.label
+    ]
+    classes = sorted({row.label for row in train if row.label})
+    problems += [
+        f"row {row.number}, column label: {row.label!r} stands in test only; training knows "
+        f"{', '.join(classes) or 'no label'}. Write one of these, or leave the cell empty."
+        for row in rows
+        if row.split == "test" and row.label and row.label not in classes
+    ]
+    if len(classes) == 1:
+        problems.append(f"column label: all training rows are {classes[0]!r}; add rows of at least one other class.")
+    if not train:
+        problems.append("column split: no row is in train; write train for the slides to learn from.")
+    if len(classes) == 2 and positive not in classes:
+        problems.append(
+            f"classification.positive is {positive!r} in the config and the labels are {', '.join(classes)}; "
+            "set it to the one that a positive confidence shall stand for."
+        )
+    problems += _too_few_patients(train, classes, folds)
+    if problems:
+        raise InputErrors(source, problems)
+    if len(classes) == 2:
+        classes.sort(key=lambda label: label == positive)
+    return classes
+
+
+def _too_few_patients(train, classes, folds):
+    fixed = [row for row in train if row.fold is not None]
+    if fixed and len(fixed) < len(train):
+        gap = next(row for row in train if row.fold is None)
+        return [
+            f"row {gap.number}, column fold: empty, while other training rows name one; fill it for all training "
+            "rows or for none."
+        ]
+    if fixed:
+        return _unlearnable_folds(fixed, classes)
+    return [
+        f"column patient: {label!r} has {count} patient{'s' * (count != 1)} in train and the config asks for "
+        f"{folds} folds; set classification.folds to {count} or add patients."
+        if count > 1
+        else f"column patient: {label!r} has one patient in train, so that no fold can be left out; add patients."
+        for label in classes
+        if (count := len({row.patient for row in train if row.label == label})) < folds
+    ]
+
+
+def _unlearnable_folds(train, classes):
+    folds = sorted({row.fold for row in train})
+    if len(folds) < 2:
+        return [f"column fold: every training row is in fold {folds[0]}; name at least two."]
+    return [
+        f"column fold: with fold {fold} left out no {label!r} is left to learn from; spread its patients over "
+        "more folds."
+        for fold in folds
+        for label in classes
+        if not any(row.label == label and row.fold != fold for row in train)
+    ]

@@ -1,0 +1,384 @@
+"""Files: written beside their place, flushed and renamed; HDF5, TSV and JSON as the design fixes them.
+
+Nothing half-written is ever seen under a final name. A file made twice from equal data is equal byte for
+byte: no time of day, no absolute path, keys in a fixed order.
+"""
+
+import csv
+import json
+import math
+import os
+import secrets
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+
+from slidecaf.errors import SlidecafError
+
+STATUS_OK = "ok"
+STATUS_NO_TISSUE = "no tissue"
+STATUS_UNREADABLE = "unreadable"
+
+CHUNK_ROWS = 256
+"""Rows of one HDF5 chunk of features: 2 MiB at 4,096 values of 16 bit."""
+
+
+@contextmanager
+def atomic(path):
+    """Give a temporary path beside `path`; on success flush it to disk and rename it to `path`.
+
+    Parameters
+    ----------
+    path : path-like
+        The final name. Its folder is made where it is missing.
+
+    Yields
+    ------
+    pathlib.Path
+        Write here. The name starts with a dot and keeps the suffix, which some writers look at. What an
+        earlier, killed writer of the same file left is removed first.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for stale in path.parent.glob(f".{_escape(path.stem)}.*.partial{_escape(path.suffix)}"):
+        stale.unlink(missing_ok=True)
+    partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
+    try:
+        yield partial
+        _flush(partial)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    _flush(path.parent)
+
+
+def _escape(name):
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+
+
+def _flush(path):
+    """Wait until a file, or a folder's entries, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        # Some network file systems refuse to sync a folder; the rename itself is still whole there.
+        with suppress(OSError) if path.is_dir() else _nothing():
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _nothing():
+    yield
+
+
+def write_tsv(path, columns, rows):
+    """Write a table as tab-separated UTF-8 text with a header line.
+
+    Parameters
+    ----------
+    path : path-like
+    columns : sequence of str
+        The header, in order.
+    rows : iterable of mapping
+        One a line. A missing key or ``None`` is an empty cell; a float is written so that it reads back
+        to the same number.
+    """
+    with atomic(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
+
+
+def _cell(value):
+    if value is None:
+        return ""
+    if isinstance(value, float | np.floating):
+        return "" if math.isnan(value) else repr(float(value))
+    return str(value)
+
+
+def read_tsv(path):
+    """Read a table that `write_tsv` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    list of dict
+        Column to text.
+    """
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def write_json(path, value):
+    """Write a value as indented JSON, keys in the order given; NaN becomes null.
+
+    Parameters
+    ----------
+    path : path-like
+    value : dict or list
+        NumPy scalars and arrays are turned into numbers and lists.
+    """
+    with atomic(path) as partial:
+        text = json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+        partial.write_text(text + "\n", encoding="utf-8")
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    return value
+
+
+def read_json(path):
+    """Read a JSON file.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    dict or list
+
+    Raises
+    ------
+    SlidecafError
+        If it is not JSON: the file is damaged.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SlidecafError(f"{path} is damaged ({error}); delete it and run again.") from error
+
+
+@contextmanager
+def _open_hdf5(path):
+    """Open an HDF5 file for reading; what is wrong with the file becomes a `SlidecafError` that names it."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (OSError, KeyError) as error:
+        raise SlidecafError(f"{path} is missing or damaged ({error}); delete it and run again.") from error
+
+
+def write_tiles(path, coords, attributes):
+    """Write where a slide's patches are.
+
+    Parameters
+    ----------
+    path : path-like
+    coords : ndarray of int64, shape (N, 2)
+        x and y at level 0; N may be 0.
+    attributes : mapping
+        Attributes of ``coords``: those that CLAM and TRIDENT read, ``status`` and ``slide_digest``.
+    """
+    import h5py
+
+    with atomic(path) as partial, h5py.File(partial, "w") as file:
+        _put_coords(file, coords, attributes)
+
+
+def _put_coords(file, coords, attributes):
+    dataset = file.create_dataset("coords", data=np.asarray(coords, np.int64).reshape(-1, 2))
+    for key in sorted(attributes):
+        dataset.attrs[key] = attributes[key]
+
+
+def read_tiles(path):
+    """Read a tiles file.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    coords : ndarray of int64, shape (N, 2)
+        x and y at level 0.
+    attributes : dict
+
+    Raises
+    ------
+    SlidecafError
+        If the file is missing or damaged.
+    """
+    with _open_hdf5(path) as file:
+        return file["coords"][:], dict(file["coords"].attrs)
+
+
+class FeatureWriter:
+    """Streams features into an HDF5 file, rows in the order of the coordinates.
+
+    Made by `write_features`.
+    """
+
+    def __init__(self, file, count, dimension):
+        # chunks cannot be larger than what is stored; a slide without patches has none
+        rows = min(CHUNK_ROWS, count)
+        # shuffle and lzf: half the size of what is stored raw at a tenth of gzip's time, which the network needs
+        self.features = file.create_dataset(
+            "features",
+            (count, dimension),
+            np.float16,
+            **({"chunks": (rows, dimension), "compression": "lzf", "shuffle": True} if count else {}),
+        )
+        self._valid = file.create_dataset("valid", (count,), bool)
+        self.written = 0
+        self.nonzero = 0
+
+    def append(self, features, valid):
+        """Add rows.
+
+        Parameters
+        ----------
+        features : ndarray of float16, shape (n, D)
+        valid : ndarray of bool, shape (n,)
+            False where the patch could not be read.
+        """
+        end = self.written + len(features)
+        self.features[self.written : end] = features
+        self._valid[self.written : end] = valid
+        self.nonzero += np.count_nonzero(features[valid])
+        self.written = end
+
+
+@contextmanager
+def write_features(path, coords, dimension, *, coords_attributes, attributes):
+    """Open a features file for writing; it gets its name when the block ends without an error.
+
+    Parameters
+    ----------
+    path : path-like
+    coords : ndarray of int64, shape (N, 2)
+    dimension : int
+        D, the length of a patch's vector.
+    coords_attributes : mapping
+        As in the tiles file.
+    attributes : mapping
+        Attributes of ``features``: encoder, weights_sha256, layer, extraction, slidecaf_version, config, status.
+
+    Yields
+    ------
+    FeatureWriter
+    """
+    import h5py
+
+    with atomic(path) as partial, h5py.File(partial, "w") as file:
+        _put_coords(file, coords, coords_attributes)
+        writer = FeatureWriter(file, len(coords), dimension)
+        yield writer
+        if writer.written != len(coords):
+            raise AssertionError(f"{writer.written} of {len(coords)} rows written")
+        for key in sorted(attributes):
+            writer.features.attrs[key] = attributes[key]
+
+
+@contextmanager
+def open_features(path):
+    """Open a features file for reading.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Yields
+    ------
+    h5py.File
+        With datasets ``features`` (N, D), ``coords`` (N, 2) and ``valid`` (N,).
+
+    Raises
+    ------
+    SlidecafError
+        If the file is missing or damaged.
+    """
+    with _open_hdf5(path) as file:
+        for name in ("features", "coords", "valid"):
+            if name not in file or len(file[name]) != len(file["features"]):
+                raise SlidecafError(f"{path} has no whole dataset {name!r}; delete it and run again.")
+        yield file
+
+
+def valid_features(file, *, rows=CHUNK_ROWS):
+    """Read the features of valid patches, some rows at a time.
+
+    Parameters
+    ----------
+    file : h5py.File
+        From `open_features`.
+    rows : int, optional
+        Rows held in memory at once.
+
+    Yields
+    ------
+    ndarray of float16, shape (n, D)
+    """
+    for start in range(0, len(file["features"]), rows):
+        valid = file["valid"][start : start + rows]
+        yield file["features"][start : start + rows][valid]
+
+
+def write_pooled(path, vectors, *, patches, status):
+    """Write a slide's pooled vectors.
+
+    Parameters
+    ----------
+    path : path-like
+    vectors : mapping of str to ndarray of float64, shape (D,)
+        Norm to vector; empty where the slide has no patch.
+    patches : int
+        The valid patches that were pooled.
+    status : str
+        ``ok``, ``no tissue`` or ``unreadable``.
+    """
+    import h5py
+
+    with atomic(path) as partial, h5py.File(partial, "w") as file:
+        for norm in sorted(vectors):
+            file.create_dataset(norm, data=np.asarray(vectors[norm], np.float64))
+        file.attrs["patches"] = patches
+        file.attrs["status"] = status
+
+
+def read_pooled(path, norms):
+    """Read a slide's pooled vectors.
+
+    Parameters
+    ----------
+    path : path-like
+    norms : sequence of str
+        The norms wanted, by name.
+
+    Returns
+    -------
+    vectors : dict of str to ndarray of float64, shape (D,)
+        Empty where the slide has no patch.
+    patches : int
+    status : str
+
+    Raises
+    ------
+    SlidecafError
+        If the file is missing or damaged.
+    """
+    with _open_hdf5(path) as file:
+        status, patches = str(file.attrs["status"]), int(file.attrs["patches"])
+        return ({norm: file[norm][:] for norm in norms} if status == STATUS_OK else {}), patches, status

@@ -1,0 +1,178 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import betaincinv
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+
+from slidecaf.scores import classification_scores, exact_interval, mcnemar_exact, wilcoxon_paired
+
+TWO = ("LGG", "GBM")
+
+
+def two_classes(n=40, seed=0, patients=20):
+    rng = np.random.default_rng(seed)
+    labels = np.array([TWO[i % 2] for i in range(n)])
+    confidence = np.round(rng.normal(size=n) + (labels == "GBM"), 1)  # rounded: some are equal
+    predicted = np.where(confidence > 0, "GBM", "LGG")
+    return labels, predicted, confidence, np.array([f"p{i % patients}" for i in range(n)])
+
+
+def score(labels, predicted, confidence, patients, *, classes=TWO, **options):
+    return classification_scores(
+        labels, predicted, confidence, classes=classes, patients=patients, **{"bootstrap": 200} | options
+    )
+
+
+def test_scores_of_two_classes_agree_with_scikit_learn():
+    labels, predicted, confidence, patients = two_classes()
+    scores = score(labels, predicted, confidence, patients)
+    positive = labels == "GBM"
+    assert scores["n"] == 40
+    assert scores["correct"] == (labels == predicted).sum() == round(scores["accuracy"] * 40)
+    assert scores["auc"] == pytest.approx(roc_auc_score(positive, confidence), rel=1e-12)
+    assert scores["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(labels, predicted))
+    assert scores["sensitivity"] == pytest.approx((predicted[positive] == "GBM").mean())
+    assert scores["specificity"] == pytest.approx((predicted[~positive] == "LGG").mean())
+    assert scores["confusion"]["GBM"]["LGG"] == (positive & (predicted == "LGG")).sum()
+    assert sum(count for row in scores["confusion"].values() for count in row.values()) == 40
+    assert scores["patients"] == 20
+    assert scores["notes"] == []
+
+
+def test_scores_are_json_and_the_same_each_time():
+    data = two_classes()
+    text = json.dumps(score(*data, folds=[0, 1] * 20), allow_nan=False)
+    assert json.dumps(score(*data, folds=[0, 1] * 20), allow_nan=False) == text
+
+
+def test_scores_do_not_depend_on_the_order_of_rows():
+    order = np.random.default_rng(1).permutation(40)
+    one, other = (score(*(c[rows] for c in two_classes())) for rows in (slice(None), order))
+    assert one == other
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_exact_intervals_are_clopper_pearson(case):
+    hits, n = case
+    low = betaincinv(hits, n - hits + 1, 0.025) if hits else 0
+    high = betaincinv(hits + 1, n - hits, 0.975) if hits < n else 1
+    assert exact_interval(hits, n) == pytest.approx([low, high], abs=1e-9)
+
+
+def test_slides_without_prediction_are_wrong_and_stand_at_the_worst_end_of_the_auc():
+    labels, predicted, confidence, patients = two_classes()
+    predicted[[0, 1]], confidence[[0, 1]] = "", np.nan
+    scores = score(labels, predicted, confidence, patients)
+    worst = np.where(np.isnan(confidence), np.where(labels == "GBM", -1e9, 1e9), confidence)
+    assert scores["auc"] == pytest.approx(roc_auc_score(labels == "GBM", worst), rel=1e-12)
+    assert scores["correct"] == (labels[2:] == predicted[2:]).sum()
+    assert scores["n"] == 40
+    assert scores["no_prediction"] == 2
+    assert scores["confusion"]["GBM"][""] == scores["confusion"]["LGG"][""] == 1
+    assert scores["sensitivity"] == pytest.approx(np.mean(predicted[labels == "GBM"] == "GBM"))
+    assert "2 of 40 slides without prediction" in scores["notes"][0]
+
+
+def test_nothing_predicted_at_all_is_the_worst_score():
+    labels, _, _, patients = two_classes()
+    scores = score(labels, [""] * 40, [np.nan] * 40, patients)
+    assert scores["accuracy"] == scores["auc"] == scores["balanced_accuracy"] == 0
+
+
+def test_more_classes_have_an_auc_against_the_rest_each_and_their_mean():
+    rng = np.random.default_rng(0)
+    classes = ("a", "b", "c")
+    labels = np.array(classes)[rng.integers(3, size=60)]
+    confidence = rng.normal(size=(60, 3)) + (labels[:, None] == np.array(classes))
+    predicted = np.array(classes)[confidence.argmax(axis=1)]
+    scores = score(labels, predicted, confidence, np.arange(60), classes=classes)
+    each = {name: roc_auc_score(labels == name, confidence[:, k]) for k, name in enumerate(classes)}
+    assert scores["auc_by_class"] == pytest.approx(each)
+    assert scores["auc"] == pytest.approx(np.mean(list(each.values())))
+    assert scores["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(labels, predicted))
+    assert "sensitivity" not in scores
+    low, high = scores["auc_bootstrap_ci95"]
+    assert low < scores["auc"] < high
+
+
+def test_folds_have_an_auc_of_their_own_where_it_is_defined():
+    labels, predicted, confidence, patients = two_classes()
+    folds = np.repeat([0, 1, 2], [20, 16, 4])
+    labels[36:] = "GBM"
+    scores = score(labels, predicted, confidence, patients, folds=folds)
+    own = [roc_auc_score(labels[folds == k] == "GBM", confidence[folds == k]) for k in (0, 1)]
+    assert scores["auc_by_fold"] == {"0": pytest.approx(own[0]), "1": pytest.approx(own[1]), "2": None}
+    assert scores["auc_fold_mean"] == pytest.approx(np.mean(own))
+    assert scores["auc_folds"] == 2
+
+
+def test_what_needs_an_absent_class_is_none():
+    scores = score(["GBM"] * 12, ["GBM"] * 12, np.ones(12), np.arange(12))
+    assert scores["auc"] is scores["auc_bootstrap_ci95"] is None
+    assert scores["specificity"] is scores["specificity_ci95"] is None
+    assert scores["sensitivity"] == scores["balanced_accuracy"] == 1
+    assert scores["notes"] == ["No slide of LGG: what needs one is undefined."]
+
+
+def test_few_patients_are_noted_and_one_gives_no_bootstrap():
+    labels, predicted, confidence, _ = two_classes()
+    scores = score(labels, predicted, confidence, np.arange(40) % 9)
+    assert scores["notes"] == ["9 patients: below 10, intervals mean little."]
+    assert score(labels, predicted, confidence, ["p"] * 40)["accuracy_bootstrap_ci95"] is None
+
+
+def test_the_bootstrap_draws_patients_not_slides():
+    # 10 patients, wholly right or wholly wrong, so slides of one tell no more than one slide.
+    rng = np.random.default_rng(0)
+    right = rng.random(10) < 0.7
+    labels = np.array([TWO[p % 2] for p in range(10) for _ in range(30)])
+    wrong = np.where(labels == "GBM", "LGG", "GBM")
+    predicted = np.where(np.repeat(right, 30), labels, wrong)
+    confidence = np.where(predicted == "GBM", 1.0, -1.0)
+    scores = score(labels, predicted, confidence, np.repeat(np.arange(10), 30), bootstrap=2000)
+    low, high = scores["accuracy_bootstrap_ci95"]
+    share = right.mean()
+    assert high - low == pytest.approx(2 * 1.96 * np.sqrt(share * (1 - share) / 10), rel=0.15)
+    exact_low, exact_high = scores["accuracy_ci95"]
+    assert high - low > 4 * (exact_high - exact_low)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": ["x", "GBM"]}, "no classes"),
+        ({"predicted": ["x", "GBM"]}, "no classes"),
+        ({"predicted": ["", "GBM"]}, "confidence without prediction"),
+        ({"confidence": [np.nan, 1]}, "without confidence"),
+        ({"confidence": [[1, 2], [1, 2]]}, "shape"),
+        ({"labels": [], "predicted": [], "confidence": [], "patients": []}, "no row"),
+    ],
+)
+def test_what_cannot_be_scored_is_an_error(change, message):
+    data = {"labels": ["LGG", "GBM"], "predicted": TWO, "confidence": [-1, 1], "patients": ["a", "b"]}
+    with pytest.raises(ValueError, match=message):
+        score(**data | change)
+
+
+def test_mcnemar_is_a_coin_tossed_for_each_slide_on_which_methods_differ():
+    a = np.array([1] * 8 + [0] * 1 + [1] * 5 + [0] * 2, dtype=bool)
+    b = np.array([0] * 8 + [1] * 1 + [1] * 5 + [0] * 2, dtype=bool)
+    result = mcnemar_exact(a, b)
+    assert (result["only_a"], result["only_b"], result["both"], result["neither"]) == (8, 1, 5, 2)
+    assert result["p"] == pytest.approx(2 * (1 + 9) / 2**9)
+    assert mcnemar_exact(a, a)["p"] == 1
+
+
+def test_wilcoxon_ranks_the_differences():
+    a, b = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4]), np.array([0.88, 0.75, 0.6, 0.4, 0.1, 0.4])
+    result = wilcoxon_paired(a, b)
+    assert result["differing"] == 5
+    assert result["p"] == pytest.approx(2 / 2**5)  # all five the same way
+    assert result["mean_difference"] == pytest.approx((a - b).mean())
+    assert wilcoxon_paired(a, a)["p"] == 1
+    with pytest.raises(ValueError, match="NaN"):
+        wilcoxon_paired([np.nan], [1])

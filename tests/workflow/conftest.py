@@ -1,0 +1,152 @@
+"""Mini studies and the means to run them: a study that is finished once, and copies of it to change."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from slidecaf import demo
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Study:
+    """A study folder, and Snakemake on it as a user calls it."""
+
+    def __init__(self, folder, root=ROOT):
+        self.folder, self.root = Path(folder), root
+
+    def __truediv__(self, path):
+        return self.folder / path
+
+    def environment(self):
+        import os
+
+        # the library beside the Snakefile, which may be a changed copy of the clone
+        return {**os.environ, "PYTHONPATH": str(self.root / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def snakemake(self, *arguments, timeout=400):
+        return subprocess.run(
+            [sys.executable, "-m", "snakemake", "-s", str(self.root / "Snakefile"), "--directory", str(self.folder)]
+            + ["--nocolor", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            env=self.environment(),
+            cwd=self.root,
+            timeout=timeout,
+        )
+
+    def run_command(self, *arguments):
+        """Return what `make run STUDY=...` calls."""
+        return [sys.executable, str(self.root / "workflow" / "run.py"), "--study", str(self.folder), *arguments]
+
+    def run(self, *arguments, timeout=400):
+        return subprocess.run(
+            self.run_command("--cores", "2", *arguments),
+            capture_output=True,
+            text=True,
+            env=self.environment(),
+            timeout=timeout,
+        )
+
+    def finish(self, *arguments):
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def planned(self):
+        """Return how many jobs of each rule a run would do."""
+        dry = self.snakemake("-n")
+        assert dry.returncode == 0, dry.stdout + dry.stderr
+        stats = re.search(r"Job stats:\n.*?\n-+ +-+\n(.*?)\ntotal", dry.stdout, re.DOTALL)
+        jobs = dict(line.split() for line in stats[1].splitlines()) if stats else {}
+        return Counter({rule: int(count) for rule, count in jobs.items() if rule != "all"})
+
+    def planned_slides(self, rule):
+        """Return the slides for which a run would do a rule."""
+        dry = self.snakemake("-n")
+        return sorted(re.findall(rf"^rule {rule}:$.*?slide=([^\s,]+)$", dry.stdout, re.DOTALL | re.MULTILINE))
+
+    def config(self, change=None):
+        path = self.folder / "config.yaml"
+        config = yaml.safe_load(path.read_text())
+        if change:
+            change(config)
+            path.write_text(yaml.safe_dump(config, sort_keys=False))
+        return config
+
+    def sheet(self, change):
+        path = self.folder / "classification.tsv"
+        path.write_text(change(path.read_text()))
+
+    def bytes(self, *folders):
+        """Return path to content of every result."""
+        found = {}
+        for folder in folders or ("tiles", "encoders", "features", "pooled", "classification", "study.yaml"):
+            top = self.folder / "results" / folder
+            for path in [top] if top.is_file() else sorted(top.rglob("*")):
+                if path.is_file():
+                    found[path.relative_to(self.folder).as_posix()] = path.read_bytes()
+        return found
+
+    def copy(self, folder):
+        """Copy the study, times kept, as `cp -a` does."""
+        shutil.copytree(self.folder, folder)
+        return Study(folder, self.root)
+
+
+def mini_config():
+    """Two feature sets that a CPU computes in no time, of which the inner cross-validation chooses one."""
+    encoder = {"model": "squeezenet1_0", "layer": "features", "weights": "random:0", "input_size": 64}
+    return {
+        "threads": 1,
+        "features": {
+            "cnn-224": {"tiling": {"patch_size": 224, "overlap": 0.25, "white_above": 200}, "encoder": encoder},
+            "cnn-160": {"tiling": {"patch_size": 160, "stride": 160}, "encoder": encoder},
+        },
+        "classification": {
+            "sheet": "classification.tsv",
+            "positive": "GBM",
+            "folds": 2,
+            "methods": {
+                "svm-cnn": {"features": ["cnn-224", "cnn-160"], "norm": [3, "inf"], "keep": [20, 50], "C": [0.01, 1]},
+                "mean": {"features": ["cnn-224"], "norm": [1], "keep": [20], "C": [1]},
+            },
+        },
+    }
+
+
+def make_mini(folder, patients=3):
+    demo.make_mini(folder, patients=patients)
+    (Path(folder) / "config.yaml").write_text(yaml.safe_dump(mini_config(), sort_keys=False))
+    return Study(folder)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A mini study that has been run. Copy it before you change it."""
+    study = make_mini(tmp_path_factory.mktemp("studies") / "finished")
+    study.first_run = study.finish("--resources", "gpu=2")
+    return study
+
+
+@pytest.fixture
+def study(finished, tmp_path):
+    """A copy of the finished mini study."""
+    return finished.copy(tmp_path / "study")
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """A copy of the clone whose code may be changed."""
+    root = tmp_path / "clone"
+    root.mkdir()
+    for name in ("src", "workflow", "profiles", "envs"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "Snakefile", root)
+    return root

@@ -1,0 +1,118 @@
+"""Bad input gives a clear error, before or at the slide, and the other slides are done."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.workflow.conftest import make_mini
+from tests.workflow.test_honesty import read
+
+
+def refused(study, said):
+    done = study.snakemake("-n")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    assert said in done.stderr, done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda c: c.update(foldes=3), "foldes: unknown key"),
+        (lambda c: c["features"]["cnn-224"]["encoder"].update(weights="no.pth"), "there is no file 'no.pth'"),
+        (lambda c: c["classification"].update(folds=5), "has 3 patients in train and the config asks for 5 folds"),
+        (lambda c: c["classification"].update(sheet="absent.tsv"), "absent.tsv"),
+        (lambda c: c["classification"]["methods"]["mean"].update(norm=[0.5]), "norm.0: 0.5 will not do"),
+    ],
+)
+def test_a_wrong_config_is_refused_before_any_job(study, change, said):
+    study.config(change)
+    refused(study, said)
+
+
+def test_a_wrong_sheet_is_refused_before_any_job_with_all_its_errors(study):
+    study.sheet(lambda text: text + "../x\tslides/none.png\tGBM\tp9\ttrain\nok\tslides/none.png\tGBM\tp9\ttrain\n")
+    said = refused(study, "errors in classification.tsv")
+    assert "'../x' will not do" in said
+
+
+def test_without_a_config_the_study_is_named(tmp_path):
+    study = make_mini(tmp_path / "study")
+    (study / "config.yaml").unlink()
+    done = study.run()
+    assert done.returncode != 0
+    assert f"{study.folder} has no config.yaml" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("encoder", "said"),
+    [
+        ({"layer": "feature"}, "SqueezeNet has no 'feature'; near names: features"),
+        ({"model": "squeeznet"}, "no classification model 'squeeznet'"),
+        ({"weights": "weights.pth"}, "is not a state dict"),
+    ],
+)
+def test_a_wrong_encoder_stops_before_any_slide_is_extracted(study, encoder, said):
+    (study / "weights.pth").write_text("no weights")
+    study.config(lambda c: c["features"]["cnn-224"].update(encoder=c["features"]["cnn-224"]["encoder"] | encoder))
+    done = study.snakemake("--cores", "2")
+    assert done.returncode != 0
+    assert said in done.stdout + done.stderr
+    assert "rule features" not in done.stderr
+
+
+@pytest.fixture
+def with_bad_slides(study, shared_data):
+    """A study of which three slides cannot be read and one is white."""
+    for name in ("broken.svs", "unopenable.tiff", "unreadable.svs"):
+        shutil.copy(shared_data / "slides" / name, study / "slides" / name)
+    Image.fromarray(np.full((400, 400, 3), 240, np.uint8)).save(study / "slides/white.png")
+    study.sheet(
+        lambda text: (
+            text
+            + "broken\tslides/broken.svs\tGBM\tb1\ttrain\nunopenable\tslides/unopenable.tiff\tLGG\tb2\ttrain\n"
+            + "unreadable\tslides/unreadable.svs\tLGG\tb3\ttest\nwhite\tslides/white.png\tLGG\tb4\ttrain\n"
+        )
+    )
+    # the second feature set keeps every patch, white ones too
+    study.config(lambda c: c["features"]["cnn-160"]["tiling"].update(white_above=200))
+    return study
+
+
+def test_bad_slides_fail_by_name_and_the_others_are_done(with_bad_slides):
+    study = with_bad_slides
+    done = study.snakemake("--cores", "2", "--resources", "gpu=2")
+    assert done.returncode != 0
+    for slide in ("broken", "unopenable", "unreadable"):
+        log = (study / f"results/logs/tiles/cnn-224/{slide}.log").read_text()
+        assert f"slide {slide}" in log
+        assert "Traceback" not in log
+        assert f"slide {slide}" in done.stderr + done.stdout
+        assert not (study / f"results/tiles/cnn-224/{slide}.h5").exists()
+    assert (study / "results/pooled/cnn-224/white.h5").exists()
+    assert (study / "results/pooled/cnn-160/white.h5").exists()
+
+
+def test_excluded_slides_are_listed_and_count_as_wrong(with_bad_slides):
+    study = with_bad_slides
+    study.config(lambda c: c.update(on_bad_slide="exclude"))
+    study.finish("--resources", "gpu=2")
+    rows = {row["slide"]: row for row in read(study / "results/classification/svm-cnn/predictions.tsv")}
+    for slide, status in (("broken", "unreadable"), ("unreadable", "unreadable"), ("white", "no tissue")):
+        assert rows[slide]["status"] == status
+        assert rows[slide]["confidence"] == rows[slide]["predicted"] == ""
+    scores = json.loads((study / "results/classification/svm-cnn/scores.json").read_text())
+    assert scores["cross_validation"]["n"] == 9
+    assert scores["cross_validation"]["no_prediction"] == 3
+    right = sum(row["predicted"] == row["label"] for row in rows.values() if row["split"] == "cv")
+    assert scores["cross_validation"]["correct"] == right
+
+    # what was left out stays an error once the study no longer allows it
+    study.config(lambda c: c.update(on_bad_slide="fail"))
+    done = study.snakemake("--cores", "2")
+    assert done.returncode != 0
+    assert "was left out of cnn" in done.stdout + done.stderr

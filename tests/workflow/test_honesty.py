@@ -1,0 +1,76 @@
+"""Nothing of a held-out patient reaches what judges it."""
+
+import csv
+import json
+import subprocess
+import sys
+
+
+def read(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def write(path, rows):
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], delimiter="\t", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def test_held_out_labels_change_no_upstream_file_of_their_fold(study):
+    sheet = study / "classification.tsv"
+    rows = read(sheet)
+    seen = {}
+    for row in rows:  # two folds, each with every class
+        row["fold"] = "" if row["split"] == "test" else seen.setdefault(row["label"], 0) % 2
+        seen[row["label"]] = seen.get(row["label"], 0) + 1
+    write(sheet, rows)
+    study.finish()
+    before = study.bytes()
+
+    held_out = [row for row in rows if row["fold"] == 0]
+    assert len({row["label"] for row in held_out}) == 2
+    for row in held_out:
+        row["label"] = {"GBM": "LGG", "LGG": "GBM"}[row["label"]]
+    write(sheet, rows)
+    study.finish()
+    after = study.bytes()
+
+    upstream = [path for path in before if "/classification/" not in path or "/fold-0/" in path]
+    assert sum("/fold-0/" in path for path in upstream) == 8
+    assert [path for path in upstream if before[path] != after[path]] == []
+    # the labels do reach the folds that learn from them, and the scores
+    assert any(before[path] != after[path] for path in before if "/fold-1/" in path)
+    assert before["results/classification/mean/scores.json"] != after["results/classification/mean/scores.json"]
+
+
+def test_the_acceptance_check_passes(finished, repository):
+    check = repository.parent / "shared" / "acceptance" / "check.py"
+    if not check.is_file():
+        import pytest
+
+        pytest.skip("the acceptance check is absent: there is no ../shared/acceptance beside the clone")
+    done = subprocess.run([sys.executable, str(check), str(finished.folder)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_predictions_and_scores_hold_what_the_files_contract_says(finished):
+    top = finished / "results/classification/svm-cnn"
+    rows = read(top / "predictions.tsv")
+    assert list(rows[0])[:4] == ["slide", "patient", "split", "fold"]
+    assert {"label", "predicted", "confidence", "patches", "status"} <= set(rows[0])
+    assert {row["split"] for row in rows} == {"cv", "test"}
+    assert all((float(row["confidence"]) > 0) == (row["predicted"] == "GBM") for row in rows)
+    scores = json.loads((top / "scores.json").read_text())
+    assert scores["caveats"] == ["random weights: the network was never trained"]
+    assert any("below 10" in note for note in scores["cross_validation"]["notes"])
+    choice = json.loads((top / "fold-0/choice.json").read_text())
+    assert len(choice["candidates"]) == 2 * 2 * 2 * 2
+    assert choice["inner_folds"] < choice["inner_folds_wanted"]
+    assert "instead of" in choice["note"]
+
+
+def test_random_weights_are_said_where_the_scores_are_printed(finished):
+    assert "note: random weights" in finished.first_run.stdout
+    assert "All results are in" in finished.first_run.stdout

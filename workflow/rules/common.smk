@@ -1,0 +1,190 @@
+"""What all rule files share: the checked config and sheet, and functions that rules call. No rules.
+
+Needs   config.yaml and the sheet it names
+Gives   STUDY, ROWS and other names in capitals; functions for inputs and params
+"""
+
+import atexit
+import os
+import sys
+
+from slidecaf import demo
+from slidecaf.config import check_config, is_weights_file, load_schema
+from slidecaf.digests import Fingerprints, code_digest, value_digest
+from slidecaf.errors import SlidecafError
+from slidecaf.pooling import norm_name
+from slidecaf.sheets import check_classification, read_sheet
+from slidecaf.versions import version
+
+SCHEMAS = os.path.join(workflow.basedir, "workflow", "schemas")
+SCRIPTS = os.path.join(workflow.basedir, "workflow", "scripts")
+ENVIRONMENT = os.path.join(workflow.basedir, "envs", "slidecaf.yaml")
+
+# Slides that the workflow draws itself; they need not exist when a plan is made.
+DEMO = [slide.slide for slide in demo.SLIDES]
+MADE = {f"demo/slides/{slide}.tiff" for slide in DEMO}
+
+
+def checked_study():
+    """Return the config with its defaults, the sheet's rows and the classes, or end with all their errors."""
+    try:
+        study = check_config(config, load_schema(os.path.join(SCHEMAS, "config.schema.yaml")))
+        task = study.get("classification")
+        if task is None:
+            return study, [], []
+        rows = read_sheet(
+            task["sheet"],
+            load_schema(os.path.join(SCHEMAS, "classification.schema.yaml")),
+            made=MADE,
+        )
+        classes = check_classification(
+            rows, source=task["sheet"], positive=task["positive"], folds=task["folds"]
+        )
+        return study, rows, classes
+    except SlidecafError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+
+
+STUDY, ROWS, CLASSES = checked_study()
+TASK = STUDY.get("classification")
+METHODS = TASK["methods"] if TASK else {}
+RESULTS = STUDY["results"].rstrip("/")
+ROW = {row.slide: row for row in ROWS}
+TRAIN = sorted(row.slide for row in ROWS if row.split == "train")
+TEST = sorted(row.slide for row in ROWS if row.split == "test")
+# Folds that the sheet fixes are counted from 0 in the order of their numbers there.
+FIXED_FOLDS = {ROW[slide].fold for slide in TRAIN} - {None}
+FOLDS = range(len(FIXED_FOLDS) or (TASK["folds"] if TASK else 0))
+
+STUDY_FILE = f"{RESULTS}/study.yaml"
+CLASSIFICATION = f"{RESULTS}/classification/{{method}}"
+COMPARISON = f"{RESULTS}/classification/comparison.json"
+SCORES = [f"{RESULTS}/classification/{method}/scores.json" for method in METHODS]
+SCORES += [COMPARISON] if len(METHODS) > 1 else []
+FINAL_MODELS = [f"{RESULTS}/classification/{method}/final/model.json" for method in METHODS]
+
+# A plan reads no slide twice; losing this memory costs time only.
+FINGERPRINTS = Fingerprints(".snakemake/slidecaf/fingerprints.json")
+FINGERPRINTS.read([row.path for row in ROWS if os.path.exists(row.path)])
+atexit.register(FINGERPRINTS.save)
+
+
+wildcard_constraints:
+    features="[A-Za-z0-9][A-Za-z0-9._-]*",
+    slide="[A-Za-z0-9][A-Za-z0-9._-]*",
+    method="[A-Za-z0-9][A-Za-z0-9._-]*",
+    part=r"fold-\d+|final",
+
+
+def code(script):
+    """Digest a rule's script and the slidecaf modules that it imports: an edit reruns what depends on it."""
+    return code_digest(os.path.join(SCRIPTS, script))
+
+
+def versions(*packages):
+    """Return versions of packages whose results a rule's files hold; Snakemake itself sees no pip environment."""
+    return {package: version(package) for package in packages}
+
+
+def drawn_slide(wildcards):
+    """Ask the demo rule for a slide that it draws; all others are there and enter as their fingerprint."""
+    path = ROW[wildcards.slide].path
+    return [path] if path in MADE else []
+
+
+def slide_path(wildcards, output):
+    """Return a slide's file. Naming `output` keeps the path out of what reruns: a moved slide changes nothing."""
+    return ROW[wildcards.slide].path
+
+
+def slide_fingerprint(wildcards):
+    """Return the digest of a slide; a slide yet to be drawn has one when its turn comes."""
+    path = ROW[wildcards.slide].path
+    return FINGERPRINTS(path) if os.path.exists(path) else ""
+
+
+def slide_mpp(wildcards):
+    """Return the resolution that the sheet gives."""
+    return ROW[wildcards.slide].mpp
+
+
+def tiling(wildcards):
+    """Return a feature set's tiling."""
+    return STUDY["features"][wildcards.features]["tiling"]
+
+
+def encoder(wildcards):
+    """Return how a feature set's features come about: all of it but the tiling."""
+    return {
+        key: value
+        for key, value in STUDY["features"][wildcards.features].items()
+        if key != "tiling"
+    }
+
+
+def weights_fingerprint(wildcards):
+    """Return the digest of a weights file, or nothing for weights that have a name or a seed."""
+    weights = STUDY["features"][wildcards.features]["encoder"]["weights"]
+    return FINGERPRINTS(weights) if is_weights_file(weights) else ""
+
+
+def norms(wildcards):
+    """Return the norms that the methods ask of a feature set, each once, by name."""
+    asked = {
+        norm_name(norm): norm
+        for method in METHODS.values()
+        if wildcards.features in method["features"]
+        for norm in method["norm"]
+    }
+    return [asked[name] for name in sorted(asked)]
+
+
+def pooled(slides):
+    """Return an input function: the pooled files of some slides, for every candidate of a method."""
+
+    def files(wildcards):
+        return [
+            f"{RESULTS}/pooled/{features}/{slide}.h5"
+            for features in METHODS[wildcards.method]["features"]
+            for slide in slides
+        ]
+
+    return files
+
+
+def pooled_of_part(wildcards):
+    """Return the pooled files of the slides that a part predicts: training slides of a fold, or test slides."""
+    return pooled(TEST if wildcards.part == "final" else TRAIN)(wildcards)
+
+
+def table(slides, *columns):
+    """Return some columns of the sheet as rows that a script can be handed."""
+    return [{column: getattr(ROW[slide], column) for column in columns} for slide in slides]
+
+
+def training_table(wildcards, output):
+    """Return the training rows; naming `output` keeps them out of what reruns, where their digest stands."""
+    return table(TRAIN, "slide", "label", "patient", "fold")
+
+
+def full_table(wildcards, output):
+    """Return all rows with labels; naming `output` keeps them out of what reruns, where their digest stands."""
+    return table(TRAIN + TEST, "slide", "label", "patient", "split")
+
+
+def caveats(wildcards):
+    """Return what has to be said wherever a method's numbers show."""
+    said = []
+    used = METHODS[wildcards.method]["features"]
+    if any(STUDY["features"][name]["encoder"]["weights"].startswith("random:") for name in used):
+        said.append("random weights: the network was never trained")
+    if any(row.path in MADE for row in ROWS):
+        said.append("synthetic slides: drawn by slidecaf.demo, no tissue")
+    return said
+
+
+def decisions(wildcards):
+    """Return the decisions of all folds and, where there are test rows, of the final model."""
+    parts = [f"fold-{fold}" for fold in FOLDS] + ["final"] * bool(TEST)
+    return [f"{RESULTS}/classification/{wildcards.method}/{part}/decisions.tsv" for part in parts]

@@ -1,0 +1,23 @@
+"""The demo study's slides: synthetic, drawn by slidecaf.demo.
+
+Needs   nothing
+Makes   demo/slides/{slide}.tiff and, for GBM, demo/masks/{slide}-necrosis.png and -hemorrhage.png
+"""
+
+
+rule demo:
+    output:
+        sorted(MADE),
+        demo.mask_paths("demo"),
+    log:
+        f"{RESULTS}/logs/demo.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/demo.tsv"
+    params:
+        seed=0,
+        code=code("demo.py"),
+    threads: 2
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/demo.py"

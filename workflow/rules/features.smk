@@ -1,0 +1,54 @@
+"""Features of each patch of each slide.
+
+Needs   {results}/tiles/{features}/{slide}.h5, the slide, the network's weights
+Makes   {results}/encoders/{features}.json, the network looked at once: its dimension and the digest of its weights
+        {results}/features/{features}/{slide}.h5
+"""
+
+
+rule encoder:
+    output:
+        f"{RESULTS}/encoders/{{features}}.json",
+    log:
+        f"{RESULTS}/logs/encoders/{{features}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/encoders/{{features}}.tsv"
+    params:
+        encoder=lambda wildcards: encoder(wildcards)["encoder"],
+        weights=weights_fingerprint,
+        code=code("encoder.py"),
+        versions=versions("torch", "torchvision"),
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/encoder.py"
+
+
+rule features:
+    input:
+        tiles=f"{RESULTS}/tiles/{{features}}/{{slide}}.h5",
+        encoder=f"{RESULTS}/encoders/{{features}}.json",
+        slide=ancient(drawn_slide),
+    output:
+        f"{RESULTS}/features/{{features}}/{{slide}}.h5",
+    log:
+        f"{RESULTS}/logs/features/{{features}}/{{slide}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/features/{{features}}/{{slide}}.tsv"
+    params:
+        path=slide_path,
+        slide=slide_fingerprint,
+        mpp=slide_mpp,
+        encoder=encoder,
+        threads=lambda wildcards, output: STUDY["threads"],
+        on_bad_slide=lambda wildcards, output: STUDY["on_bad_slide"],
+        max_unreadable=lambda wildcards, output: STUDY["max_unreadable"],
+        code=code("features.py"),
+        versions=versions("torch", "torchvision", "openslide-bin", "tifffile", "pillow", "h5py"),
+    threads: STUDY["threads"]
+    resources:
+        gpu=1,
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/features.py"

@@ -1,0 +1,57 @@
+"""Predictions beside labels, scores with their intervals, methods compared.
+
+Needs   {results}/classification/{method}/{part}/decisions.tsv
+Makes   {results}/classification/{method}/predictions.tsv and scores.json
+        {results}/classification/comparison.json, where there are two methods or more
+"""
+
+
+rule scores:
+    input:
+        folds=f"{CLASSIFICATION}/folds.tsv",
+        decisions=decisions,
+    output:
+        predictions=f"{CLASSIFICATION}/predictions.tsv",
+        scores=report(
+            f"{CLASSIFICATION}/scores.json",
+            caption="../report/scores.rst",
+            category="Classification",
+            labels={"method": "{method}"},
+        ),
+    log:
+        f"{RESULTS}/logs/scores/{{method}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/scores/{{method}}.tsv"
+    params:
+        rows=full_table,
+        rows_digest=lambda wildcards: value_digest(
+            table(TRAIN + TEST, "slide", "label", "patient", "split")
+        ),
+        classes=CLASSES,
+        group_name=TASK["group_name"] if TASK else None,
+        caveats=caveats,
+        seed=STUDY["seed"],
+        code=code("scores.py"),
+        versions=versions("scikit-learn", "scipy"),
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/scores.py"
+
+
+rule comparison:
+    input:
+        [f"{RESULTS}/classification/{method}/predictions.tsv" for method in METHODS],
+    output:
+        COMPARISON,
+    log:
+        f"{RESULTS}/logs/comparison.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/comparison.tsv"
+    params:
+        code=code("comparison.py"),
+        versions=versions("scipy"),
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/comparison.py"

@@ -1,0 +1,28 @@
+"""Where the patches of each slide are.
+
+Needs   a slide, by its fingerprint
+Makes   {results}/tiles/{features}/{slide}.h5
+"""
+
+
+rule tiles:
+    input:
+        ancient(drawn_slide),
+    output:
+        f"{RESULTS}/tiles/{{features}}/{{slide}}.h5",
+    log:
+        f"{RESULTS}/logs/tiles/{{features}}/{{slide}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tiles/{{features}}/{{slide}}.tsv"
+    params:
+        path=slide_path,
+        slide=slide_fingerprint,
+        mpp=slide_mpp,
+        tiling=tiling,
+        on_bad_slide=lambda wildcards, output: STUDY["on_bad_slide"],
+        code=code("tiles.py"),
+        versions=versions("openslide-bin", "tifffile", "pillow", "h5py"),
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/tiles.py"

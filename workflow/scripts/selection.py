@@ -1,0 +1,42 @@
+"""Choose among the candidates by cross-validation inside the training rows, and select features there."""
+
+from slidecaf.choice import choose
+from slidecaf.classification import PooledVectors, rows_of, training_slides
+from slidecaf.logs import job, logger
+from slidecaf.pooling import parse_norm
+from slidecaf.selection import rank_features, select
+from slidecaf.store import read_tsv, write_json, write_tsv
+
+params, grid = snakemake.params, snakemake.params.method
+with job(snakemake.log[0]):
+    slides = training_slides(read_tsv(snakemake.input.folds), snakemake.wildcards.part)
+    norms = [parse_norm(norm) for norm in grid["norm"]]
+    vectors = PooledVectors(snakemake.input.pooled, slides=slides, norms=norms, on_bad_slide=params.on_bad_slide)
+    usable = vectors.usable(slides)
+    rows = rows_of(params.rows, usable, params.classes)
+    labels = [row["label"] for row in rows]
+    choice = choose(
+        {(name, norm): vectors.matrix(name, norm, usable) for name in grid["features"] for norm in norms},
+        labels,
+        [row["patient"] for row in rows],
+        classes=params.classes,
+        grid=grid,
+        inner_folds=params.inner_folds,
+        seed=params.seed,
+        max_iter=grid["max_iter"],
+        method=snakemake.wildcards.method,
+    )
+    for dropped in choice["dropped"]:
+        logger.warning("dropped: %s", dropped)
+    logger.info("chosen: %s. %s", choice["chosen"], choice["note"])
+    chosen = choice["chosen"]
+    pooled = vectors.matrix(chosen["features"], chosen["norm"], usable)
+    difference, order = rank_features(pooled, labels, classes=params.classes)
+    kept = select(order, chosen["keep"])
+    choice["left_out"] = sorted(set(slides) - set(usable))
+    write_json(snakemake.output.choice, choice)
+    write_tsv(
+        snakemake.output.selection,
+        ["rank", "feature", "difference"],
+        [{"rank": rank, "feature": int(k), "difference": difference[k]} for rank, k in enumerate(kept, 1)],
+    )
