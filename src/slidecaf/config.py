@@ -176,6 +176,11 @@ def _tilings(config):
                 f"features.{name}.tiling: {'both' if given else 'neither'} overlap and stride given; write one "
                 "of them: overlap, a share of patch_size, or stride, in px."
             )
+        elif tiling["edge"] == "cover" and tiling.get("stride", 0) > tiling["patch_size"]:
+            problems.append(
+                f"features.{name}.tiling: stride {tiling['stride']} leaves gaps between patches of "
+                f"{tiling['patch_size']} px, and edge: cover asks for none; write a stride of at most patch_size."
+            )
     return problems
 
 

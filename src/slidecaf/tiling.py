@@ -136,7 +136,8 @@ def _positions(length, size, stride, edge):
     if edge == "drop":
         return positions[(positions + size <= length) | (np.arange(count) == 0)]
     # up to and with the first patch that reaches the border
-    return positions[: np.searchsorted(positions + size, length) + 1]
+    reaching = positions[: np.searchsorted(positions + size, length) + 1]
+    return reaching[reaching < length]
 
 
 def _not_white(slide, xs, ys, size, white_above):

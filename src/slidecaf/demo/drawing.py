@@ -65,9 +65,9 @@ def draw_slide(slide, *, seed=0, size=None):
 def _bleeding(rng, depth, dead, label):
     """Where blood lies free: in part of the necrosis, and at the cut edge of any tumour."""
     edge = np.minimum(depth, 0.35 - depth)
-    bled = region(rng, edge, rng.uniform(0.003, 0.007), cell=min(depth.shape) / 9, inside=0.03)
+    bled = region(rng, edge, rng.uniform(0.002, 0.004), cell=min(depth.shape) / 9, inside=0.03)
     if label == "GBM" and (dead > 0).any():
-        inside = region(rng, dead, rng.uniform(0.05, 0.1) * (dead > 0).mean(), cell=min(depth.shape) / 9, inside=0.1)
+        inside = region(rng, dead, rng.uniform(0.25, 0.35) * (dead > 0).mean(), cell=min(depth.shape) / 9, inside=0.1)
         bled = np.maximum(bled, inside)
     return bled
 
