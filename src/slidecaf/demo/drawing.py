@@ -250,7 +250,7 @@ def _mix(rng, stain, planes, depth, dead, bled):
     info[-1]+=(round(stain.spreadh,3), round(middle,2))
     ff=np.exp(np.float32(middle) * fine)
     hematoxylin = nuclei + tint * ff * np.float32(total(middle)[1])
-    fabric = tissue*slow*(1 + dead*(0.28 * clumps+.12*grain))*ff
+    fabric = tissue*slow*(1 + dead*(0.28 * clumps+.12*grain))*ff**np.float32(EF)
     fabric *= 1 + 0.5 * inner(planes.walls) - 0.15 * dead
     fabric *= 1 - 0.5 * np.clip(inner(planes.nuclei), 0, 1)
     eosin=fabric
@@ -258,6 +258,7 @@ def _mix(rng, stain, planes, depth, dead, bled):
     info.append((float(eosin[::7,::7][inside].std()), float((eosin+blood)[::7,::7][inside].std())))
     return hematoxylin, eosin, blood
 import os
+EF=float(os.environ.get('EF',.5))
 FIB=float(os.environ.get('FIB',.3)); GRAIN=float(os.environ.get('GRAIN',1))
 NUC=float(os.environ.get('NUC',.6)); SLOW=float(os.environ.get('SLOW',.15)); FMAX=float(os.environ.get('FMAX',.6))
 info=[]
