@@ -25,6 +25,4 @@ include: "workflow/rules/scores.smk"
 rule all:
     default_target: True
     input:
-        STUDY_FILE,
-        SCORES,
-        FINAL_MODELS,
+        everything,

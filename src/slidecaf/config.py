@@ -102,16 +102,17 @@ def check_config(config, schema, *, source="config.yaml", folder="."):
 
 
 def _fill(value, schema):
-    """Copy `value` with the schema's defaults in place of missing keys."""
+    """Copy `value` with the schema's defaults in place of missing keys, keys in the schema's order."""
     if isinstance(value, dict):
         properties = schema.get("properties", {})
         rest = schema.get("additionalProperties")
-        filled = {
-            key: _fill(item, properties.get(key, rest if isinstance(rest, dict) else {})) for key, item in value.items()
-        }
+        filled = {}
         for key, part in properties.items():
-            if key not in filled and "default" in part:
-                filled[key] = _fill(part["default"], part)
+            if key in value or "default" in part:
+                filled[key] = _fill(value.get(key, part.get("default")), part)
+        for key, item in value.items():
+            if key not in properties:
+                filled[key] = _fill(item, rest if isinstance(rest, dict) else {})
         return filled
     if isinstance(value, list):
         return [_fill(item, schema.get("items", {})) for item in value]

@@ -74,8 +74,6 @@ def read_sheet(path, schema, *, made=()):
     """
     header, lines = _table(path)
     cells, problems = _check_cells(header, lines, schema)
-    if problems:
-        raise InputErrors(path, problems)
     folder = Path(path).parent
     rows = [
         Row(
@@ -90,7 +88,7 @@ def read_sheet(path, schema, *, made=()):
         )
         for number, values in cells
     ]
-    problems = _twice(rows) + _missing_files(rows, made) + _straddling(rows)
+    problems += _twice(rows) + _missing_files(rows, made) + _straddling(rows)
     if problems:
         raise InputErrors(path, problems)
     return rows
@@ -119,7 +117,7 @@ def _table(path):
 
 
 def _check_cells(header, lines, schema):
-    """Turn lines into values by column, collecting every problem."""
+    """Turn lines into (row number, values by column), collecting every problem."""
     known = schema["properties"]
     while header and not header[-1]:  # trailing tabs
         header = header[:-1]
@@ -150,13 +148,14 @@ def _check_cells(header, lines, schema):
             )
             continue
         given = dict(zip(header, line, strict=False))
-        values = {}
-        for column, part in known.items():
-            text = given.get(column, "")
-            values[column], wrong = validators[column](text)
-            if wrong:
-                problems.append(f"row {number}, column {column}: {_shown(text)} will not do. {part['description']}")
-        rows.append((number, values))
+        checked = {column: validators[column](given.get(column, "")) for column in known}
+        wrong = [column for column, (_, bad) in checked.items() if bad]
+        problems += [
+            f"row {number}, column {column}: {_shown(given.get(column, ''))} will not do. {known[column]['description']}"
+            for column in wrong
+        ]
+        if not wrong:  # a row with a bad cell is looked at no further
+            rows.append((number, {column: value for column, (value, _) in checked.items()}))
     return rows, problems
 
 

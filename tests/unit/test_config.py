@@ -43,6 +43,12 @@ def test_defaults_are_filled_in_and_the_given_config_is_left_alone(config, schem
     assert checked["classification"]["methods"]["svm"]["C"] == [0.001, 0.01, 0.1, 1, 10, 100]
 
 
+def test_the_order_of_keys_does_not_matter(config, schema):
+    turned = {key: config[key] for key in reversed(config)}
+    turned["features"] = {"cnn": {key: config["features"]["cnn"][key] for key in ("encoder", "tiling")}}
+    assert repr(check_config(turned, schema)) == repr(check_config(config, schema))
+
+
 def test_a_single_candidate_may_stand_without_brackets(config, schema):
     config["classification"]["methods"]["svm"] |= {"features": "cnn", "norm": "inf", "keep": 50, "C": 1}
     method = check_config(config, schema)["classification"]["methods"]["svm"]

@@ -121,7 +121,7 @@ def mini_config():
     }
 
 
-def make_mini(folder, patients=3):
+def make_mini(folder, patients=4):
     demo.make_mini(folder, patients=patients)
     (Path(folder) / "config.yaml").write_text(yaml.safe_dump(mini_config(), sort_keys=False))
     return Study(folder)

@@ -24,7 +24,7 @@ def refused(study, said):
     [
         (lambda c: c.update(foldes=3), "foldes: unknown key"),
         (lambda c: c["features"]["cnn-224"]["encoder"].update(weights="no.pth"), "there is no file 'no.pth'"),
-        (lambda c: c["classification"].update(folds=5), "has 3 patients in train and the config asks for 5 folds"),
+        (lambda c: c["classification"].update(folds=5), "has 4 patients in train and the config asks for 5 folds"),
         (lambda c: c["classification"].update(sheet="absent.tsv"), "absent.tsv"),
         (lambda c: c["classification"]["methods"]["mean"].update(norm=[0.5]), "norm.0: 0.5 will not do"),
     ],
@@ -36,8 +36,9 @@ def test_a_wrong_config_is_refused_before_any_job(study, change, said):
 
 def test_a_wrong_sheet_is_refused_before_any_job_with_all_its_errors(study):
     study.sheet(lambda text: text + "../x\tslides/none.png\tGBM\tp9\ttrain\nok\tslides/none.png\tGBM\tp9\ttrain\n")
-    said = refused(study, "errors in classification.tsv")
+    said = refused(study, "2 errors in classification.tsv")
     assert "'../x' will not do" in said
+    assert "there is no file 'slides/none.png' for slide 'ok'" in said
 
 
 def test_without_a_config_the_study_is_named(tmp_path):
@@ -78,8 +79,7 @@ def with_bad_slides(study, shared_data):
             + "unreadable\tslides/unreadable.svs\tLGG\tb3\ttest\nwhite\tslides/white.png\tLGG\tb4\ttrain\n"
         )
     )
-    # the second feature set keeps every patch, white ones too
-    study.config(lambda c: c["features"]["cnn-160"]["tiling"].update(white_above=200))
+    study.config(lambda c: c["classification"]["methods"].pop("svm-cnn"))
     return study
 
 
@@ -94,19 +94,18 @@ def test_bad_slides_fail_by_name_and_the_others_are_done(with_bad_slides):
         assert f"slide {slide}" in done.stderr + done.stdout
         assert not (study / f"results/tiles/cnn-224/{slide}.h5").exists()
     assert (study / "results/pooled/cnn-224/white.h5").exists()
-    assert (study / "results/pooled/cnn-160/white.h5").exists()
 
 
 def test_excluded_slides_are_listed_and_count_as_wrong(with_bad_slides):
     study = with_bad_slides
     study.config(lambda c: c.update(on_bad_slide="exclude"))
     study.finish("--resources", "gpu=2")
-    rows = {row["slide"]: row for row in read(study / "results/classification/svm-cnn/predictions.tsv")}
+    rows = {row["slide"]: row for row in read(study / "results/classification/mean/predictions.tsv")}
     for slide, status in (("broken", "unreadable"), ("unreadable", "unreadable"), ("white", "no tissue")):
         assert rows[slide]["status"] == status
         assert rows[slide]["confidence"] == rows[slide]["predicted"] == ""
-    scores = json.loads((study / "results/classification/svm-cnn/scores.json").read_text())
-    assert scores["cross_validation"]["n"] == 9
+    scores = json.loads((study / "results/classification/mean/scores.json").read_text())
+    assert scores["cross_validation"]["n"] == 11
     assert scores["cross_validation"]["no_prediction"] == 3
     right = sum(row["predicted"] == row["label"] for row in rows.values() if row["split"] == "cv")
     assert scores["cross_validation"]["correct"] == right

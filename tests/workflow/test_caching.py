@@ -49,7 +49,7 @@ def test_an_edit_of_the_pooling_reruns_no_features(study, clone):
     study.root = clone
     path = clone / "workflow/scripts/pooling.py"
     path.write_text(path.read_text() + "\nDONE = True\n")
-    assert study.planned() == {"pooling": 16, **CLASSIFIERS}
+    assert study.planned() == {"pooling": 20, **CLASSIFIERS}
 
 
 def slide_of(study, slide):
@@ -94,7 +94,7 @@ def test_a_new_test_slide_reruns_no_model(study):
 def test_a_changed_patch_size_reruns_its_feature_set_only(study):
     study.config(lambda config: config["features"]["cnn-160"]["tiling"].update(patch_size=150))
     planned = study.planned()
-    assert planned["tiles"] == planned["features"] == planned["pooling"] == 8
+    assert planned["tiles"] == planned["features"] == planned["pooling"] == 10
     # the method that does not use this feature set is left alone
     assert (planned["selection"], planned["scores"]) == (3, 1)
     assert planned["encoder"] == 0

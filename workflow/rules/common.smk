@@ -57,12 +57,12 @@ TEST = sorted(row.slide for row in ROWS if row.split == "test")
 FIXED_FOLDS = {ROW[slide].fold for slide in TRAIN} - {None}
 FOLDS = range(len(FIXED_FOLDS) or (TASK["folds"] if TASK else 0))
 
+PARTS = [f"fold-{fold}" for fold in FOLDS] + ["final"]
+DECIDED = PARTS if TEST else PARTS[:-1]
+
 STUDY_FILE = f"{RESULTS}/study.yaml"
 CLASSIFICATION = f"{RESULTS}/classification/{{method}}"
 COMPARISON = f"{RESULTS}/classification/comparison.json"
-SCORES = [f"{RESULTS}/classification/{method}/scores.json" for method in METHODS]
-SCORES += [COMPARISON] if len(METHODS) > 1 else []
-FINAL_MODELS = [f"{RESULTS}/classification/{method}/final/model.json" for method in METHODS]
 
 # A plan reads no slide twice; losing this memory costs time only.
 FINGERPRINTS = Fingerprints(".snakemake/slidecaf/fingerprints.json")
@@ -186,5 +186,22 @@ def caveats(wildcards):
 
 def decisions(wildcards):
     """Return the decisions of all folds and, where there are test rows, of the final model."""
-    parts = [f"fold-{fold}" for fold in FOLDS] + ["final"] * bool(TEST)
-    return [f"{RESULTS}/classification/{wildcards.method}/{part}/decisions.tsv" for part in parts]
+    return [f"{RESULTS}/classification/{wildcards.method}/{part}/decisions.tsv" for part in DECIDED]
+
+
+def everything(wildcards):
+    """Return every file of the study, so that one that was deleted is made again even if nothing needs it."""
+    used = {features for method in METHODS.values() for features in method["features"]}
+    files = [
+        f"{RESULTS}/{kind}/{features}/{slide}.h5"
+        for features in sorted(used)
+        for slide in TRAIN + TEST
+        for kind in ("tiles", "features", "pooled")
+    ]
+    for method in METHODS:
+        top = f"{RESULTS}/classification/{method}"
+        kinds = ("choice.json", "selection.tsv", "model.json")
+        files += [f"{top}/{part}/{kind}" for part in PARTS for kind in kinds]
+        files += [f"{top}/{part}/decisions.tsv" for part in DECIDED]
+        files += [f"{top}/{name}" for name in ("folds.tsv", "predictions.tsv", "scores.json")]
+    return [STUDY_FILE, *files, *([COMPARISON] if len(METHODS) > 1 else [])]

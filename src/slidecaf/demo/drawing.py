@@ -13,7 +13,7 @@ import numpy as np
 
 from slidecaf.demo.cells import blank, blob, fibre, inner, oriented, pick, scatter, stamp, value_at
 from slidecaf.demo.fields import COARSE, enlarge, generator, outline, region, smooth
-from slidecaf.demo.stain import develop, draw_stain
+from slidecaf.demo.stain import develop, draw_stain, tone
 
 SIDES = (1900, 2300)  # px: the range of a slide's sides
 
@@ -58,7 +58,9 @@ def draw_slide(slide, *, seed=0, size=None):
     _red_cells(rng, planes, bled)
     dyes = _mix(rng, stain, planes, *(enlarge(field, full) for field in (depth, dead, bled)))
     cut = (slice(height), slice(width))
+    *dyes,inside=dyes
     rgb = develop(rng, stain, [dye[cut] for dye in dyes])
+    tone(rgb,inside[cut],stain)
     return rgb, enlarge(dead, full)[cut] > 0, enlarge(bled, full)[cut] > 0
 
 
@@ -228,37 +230,27 @@ def _mix(rng, stain, planes, depth, dead, bled):
     nuclei = inner(planes.nuclei) * (tissue * (1 - 0.8 * bled))
     blood = np.clip(inner(planes.blood) + 0.25 * bled, 0, 1.1) * np.clip(depth * 40 + 0.5, 0, 1)
     inside = tissue[::7, ::7] > 0.5
-    nuclei *= np.float32(stain.nuclei * (0.30 / nuclei[::7, ::7][inside].std()) ** NUC)
+    nuclei *= np.float32(stain.nuclei)
     slow = np.exp(SLOW*np.tanh(1.5 * smooth(rng, fabric.shape, 150) + 0.5 * smooth(rng, fabric.shape, 40)))
-    fine = inner(planes.fibres); fine = (fine-fine[::7,::7][inside].mean())/fine[::7,::7][inside].std()
-    fine = FIB*fine + GRAIN*rng.standard_normal(shape, dtype=np.float32)
-    tint = tissue * (1 - 0.65 * dead) * slow
-    tint *= 1 + dead*(0.28 * clumps+.12*grain)
-    fine *= 1 - dead
-    thin, thin_solid, thin_slow = (plane[::7, ::7][inside].astype(np.float64) for plane in (tint, nuclei, fine))
-    left = max(stain.hematoxylin - thin_solid.mean(), 0.3 * stain.hematoxylin)
-    low, high = 0.15, FMAX
-    def total(strength):
-        m = thin * np.exp(strength * thin_slow)
-        return m * (left/m.mean()) + thin_solid, left/m.mean()
-    info.clear()
-    info.append((round(total(low)[0].std(),3),))
-    for _ in range(8):
-        middle = (low + high) / 2
-        if total(middle)[0].std() < stain.spreadh: low = middle
-        else: high = middle
-    info[-1]+=(round(stain.spreadh,3), round(middle,2))
-    ff=np.exp(np.float32(middle) * fine)
-    hematoxylin = nuclei + tint * ff * np.float32(total(middle)[1])
-    fabric = tissue*slow*(1 + dead*(0.28 * clumps+.12*grain))*ff**np.float32(EF)
+    fine = np.clip(1+FIB * (inner(planes.fibres)-.4) + GRAIN*_grain(rng,shape),.2,None)
+    fine = 1+ (1-dead)*(fine-1)+dead*(0.28 * clumps+.12*grain)
+    fabric=tissue*slow*fine
+    tint = fabric * (1 - 0.65 * dead)
+    left = max(stain.hematoxylin - nuclei[::7,::7][inside].mean(), 0.3 * stain.hematoxylin)
+    hematoxylin = nuclei + tint * np.float32(left/tint[::7,::7][inside].mean())
     fabric *= 1 + 0.5 * inner(planes.walls) - 0.15 * dead
     fabric *= 1 - 0.5 * np.clip(inner(planes.nuclei), 0, 1)
     eosin=fabric
     eosin*= max(stain.eosin - float(blood[::7,::7][inside].mean()), 0.3 * stain.eosin)/float(eosin[::7,::7][inside].mean())
-    info.append((float(eosin[::7,::7][inside].std()), float((eosin+blood)[::7,::7][inside].std())))
-    return hematoxylin, eosin, blood
+    return hematoxylin, eosin, blood,tissue>.5
+def _grain(rng,shape):
+    n=rng.standard_normal((shape[0]+1,shape[1]+1), dtype=np.float32)
+    if not SMG: return n[1:,1:]
+    a=n[1:]+SMG*n[:-1]
+    return (a[:,1:]+SMG*a[:,:-1])/(1+SMG*SMG)
 import os
+SMG=float(os.environ.get('SMG',0.6))
 EF=float(os.environ.get('EF',.5))
-FIB=float(os.environ.get('FIB',.3)); GRAIN=float(os.environ.get('GRAIN',1))
+FIB=float(os.environ.get('FIB',.5)); GRAIN=float(os.environ.get('GRAIN',.3))
 NUC=float(os.environ.get('NUC',.6)); SLOW=float(os.environ.get('SLOW',.15)); FMAX=float(os.environ.get('FMAX',.6))
 info=[]

@@ -1,48 +1,57 @@
-"""Slides: one image file of any size, opened by whatever reads its format."""
+"""Slides: regions of RGB pixels from any image file, whole-slide formats to PNG, with bounded memory."""
 
 from pathlib import Path
 
-from slidecaf.errors import SlideError
+from openslide import OpenSlide
 
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+from slidecaf.errors import SlideError
+from slidecaf.slides.base import Level, Slide, slide_errors
+from slidecaf.slides.image import READERS, ImageSlide
+from slidecaf.slides.openslide import OpenSlideSlide
+from slidecaf.slides.tiff import TiffSlide, suits_openslide
+
+__all__ = ["Level", "Slide", "open_slide"]
+
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""First bytes of TIFF and BigTIFF, of both byte orders."""
 
 
 def open_slide(path, *, name=None, mpp=None):
-    """Open a slide: with OpenSlide where it knows the format, otherwise as TIFF, PNG or JPEG.
+    """Open a slide.
+
+    OpenSlide opens what it recognises; what it recognises and cannot open is an error. Other files are taken by
+    their first bytes for TIFF, PNG or JPEG.
 
     Parameters
     ----------
     path : path-like
     name : str, optional
-        The slide's id, for errors; the file's name without suffix by default.
+        The slide's id, for errors; the file's name without its suffix by default.
     mpp : float, optional
-        Micrometres a pixel at level 0; wins over the file's.
+        Micrometres a pixel of level 0 by the sheet; it wins over the file's.
 
     Returns
     -------
-    slidecaf.slides.base.Slide
+    Slide
 
     Raises
     ------
     SlideError
-        If there is no such file, or it cannot be opened; a format that OpenSlide knows and cannot open is not
-        tried otherwise.
+        If there is no such file, or it cannot be opened, or is of no format that is read.
     """
-    import openslide
-
-    from slidecaf.slides.image import ImageSlide
-    from slidecaf.slides.openslide import OpenSlideSlide
-    from slidecaf.slides.tiff import TiffSlide, openslide_reads_rightly
-
-    name = name or Path(path).stem
+    name = Path(path).stem if name is None else name
     if not Path(path).is_file():
-        raise SlideError(f"slide {name}: there is no file {path}; write its path into the sheet.")
-    try:
+        raise SlideError(f"slide {name}: {path} is no file; correct the sheet's column path.")
+    with slide_errors(name, path):
         with open(path, "rb") as file:
-            start = file.read(4)
-    except OSError as error:
-        raise SlideError(f"slide {name}: {path} cannot be read ({error}); mend its permissions or its disk.") from error
-    vendor = openslide.OpenSlide.detect_format(path)
-    if vendor and (vendor != "generic-tiff" or openslide_reads_rightly(path)):
-        return OpenSlideSlide(path, name, mpp=mpp)
-    return (TiffSlide if start in _TIFF else ImageSlide)(path, name, mpp=mpp)
+            start = file.read(8)
+        vendor = OpenSlide.detect_format(path)
+    if vendor is not None and (vendor != "generic-tiff" or suits_openslide(name, path)):
+        return OpenSlideSlide(name, path, mpp=mpp)
+    if start.startswith(TIFF):
+        return TiffSlide(name, path, mpp=mpp)
+    for head, reader in READERS.items():
+        if start.startswith(head):
+            return ImageSlide(name, path, reader, mpp=mpp)
+    what = "is of no format that is read" if start else "is empty"
+    raise SlideError(f"slide {name}: {path} {what}; give a whole-slide file that OpenSlide reads, TIFF, PNG or JPEG.")

@@ -1,13 +1,35 @@
-"""What every slide can do, whatever its format."""
+"""What a slide offers, whichever library reads its file."""
 
-import math
 from abc import ABC, abstractmethod
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
+from slidecaf.errors import SlideError
+
+MAX_DECODED_PIXELS = 2**30
+"""The most pixels that are decoded at once where a file's format allows no smaller part: 3 GiB of RGB."""
+
 PLAUSIBLE_MPP = (0.01, 50.0)
-"""Micrometres a pixel that a file may state; what lies outside is no resolution of a microscope."""
+"""Micrometres a pixel that a file may state; outside are the 72 dots an inch of programs that know no resolution."""
+
+
+def whole_tiles(width, height, *, side=1024):
+    """Return the largest block of whole tiles with sides up to `side` px, in which no tile is read twice.
+
+    Parameters
+    ----------
+    width, height : int
+        Of a tile in px. A larger tile than the block is split.
+    side : int, optional
+
+    Returns
+    -------
+    (int, int)
+        Width and height in px.
+    """
+    return side - side % width or side, side - side % height or side
 
 
 @dataclass(frozen=True)
@@ -19,59 +41,54 @@ class Level:
     width, height : int
         In px of this level.
     downsample : float
-        Px of level 0 for one of this level.
+        Px of level 0 for one px of this level, the mean of both directions.
+    block : (int, int)
+        Width and height of the regions by which the whole level is best read: of whole tiles or strips, and
+        small in memory.
     """
 
     width: int
     height: int
     downsample: float
-
-
-def levels_of(sizes):
-    """Describe levels by their sizes.
-
-    Parameters
-    ----------
-    sizes : sequence of (int, int)
-        Widths and heights, level 0 first.
-
-    Returns
-    -------
-    tuple of Level
-    """
-    width, height = sizes[0]
-    return tuple(Level(w, h, (width / w + height / h) / 2) for w, h in sizes)
+    block: tuple[int, int] = (1024, 1024)
 
 
 class Slide(ABC):
     """An open slide: regions of RGB pixels at one or more levels.
 
-    Use it in a ``with`` statement, or call `close`. Regions may be read from several threads at once.
+    Use it in a ``with`` statement, or call `close`. Regions may be read from several threads at once. Pixels are
+    as stored: colour profiles and orientation tags (EXIF, TIFF) are not applied, as in OpenSlide.
 
-    Parameters
+    Attributes
     ----------
-    path : str
     name : str
-        The slide's id.
-    levels : tuple of Level
+        The slide's id, for errors.
+    path : path-like
+    width, height : int
+        In px of level 0.
     mpp : float or None
-        Micrometres a pixel at level 0.
+        Micrometres a pixel of level 0: the sheet's, or else the file's where that is plausible.
     magnification : float or None
-        The objective's power.
+        Of the objective, where the file says it.
+    levels : tuple of Level
+        Level 0 is the full resolution.
     """
 
-    def __init__(self, path, name, levels, mpp=None, magnification=None):
-        self.path, self.name, self.levels = str(path), name, levels
-        self.mpp, self.magnification = mpp, magnification
+    def __init__(self, name, path, levels, *, mpp, file_mpp=None, magnification=None):
+        self.name, self.path, self.levels = name, path, tuple(levels)
+        plausible = file_mpp is not None and PLAUSIBLE_MPP[0] <= file_mpp <= PLAUSIBLE_MPP[1]
+        self.mpp = mpp if mpp is not None else file_mpp if plausible else None
+        self.magnification = magnification
+        self._closed = False
 
     @property
     def width(self):
-        """The width in px at level 0."""
+        """The width in px of level 0."""
         return self.levels[0].width
 
     @property
     def height(self):
-        """The height in px at level 0."""
+        """The height in px of level 0."""
         return self.levels[0].height
 
     def __enter__(self):
@@ -80,106 +97,136 @@ class Slide(ABC):
     def __exit__(self, *error):
         self.close()
 
-    @abstractmethod
     def close(self):
-        """Close the file."""
+        """Let go of the file; no region can be read any more."""
+        self._closed = True
+        self._release()
+
+    @abstractmethod
+    def _release(self):
+        """Let go of the file."""
 
     @abstractmethod
     def _read(self, x, y, width, height, level):
-        """Return a region that lies inside the level."""
+        """Read a region that lies inside the level; what the library raises may pass."""
 
     def read(self, x, y, width, height, level=0):
         """Read a region.
 
         Parameters
         ----------
-        x, y, width, height : int
-            In px of the level; the region lies inside it.
+        x, y : int
+            Its upper left corner, in px of the level.
+        width, height : int
+            From 1, in px of the level. The region must lie inside the level.
         level : int, optional
 
         Returns
         -------
         ndarray of uint8, shape (height, width, 3)
-            RGB; what is transparent is laid on white.
+            RGB, contiguous and writable; what is transparent is laid on white.
 
         Raises
         ------
         SlideError
-            If the region cannot be read.
+            If the region cannot be read. Others of the slide may still be.
         ValueError
-            If it does not lie inside the level.
+            If the region does not lie inside the level, or the slide is closed.
         """
-        of = self.levels[level]
-        if not (0 <= x < x + width <= of.width and 0 <= y < y + height <= of.height):
-            raise ValueError(f"{width} x {height} px at ({x}, {y}) is not inside level {level} of {self.name}")
-        return self._read(x, y, width, height, level)
+        if self._closed:
+            raise ValueError(f"slide {self.name} is closed")
+        inside = self._level(level)
+        if not (0 <= x < x + width <= inside.width and 0 <= y < y + height <= inside.height):
+            raise ValueError(
+                f"{width} x {height} px at ({x}, {y}) do not lie inside level {level} of slide {self.name}, "
+                f"which has {inside.width} x {inside.height}"
+            )
+        what = f"{width} x {height} px at ({x}, {y}) of level {level}"
+        with slide_errors(self.name, self.path, f"{what} cannot be read"):
+            return np.ascontiguousarray(self._read(int(x), int(y), int(width), int(height), level))
 
     def read_padded(self, x, y, width, height, level=0):
-        """Read a region that may lie partly or wholly beyond the border, where pixels are reflected.
+        """Read a region that may lie partly or wholly beyond the border.
 
         Parameters
         ----------
         x, y, width, height : int
-            In px of the level.
+            As for `read`, but anywhere.
         level : int, optional
 
         Returns
         -------
         ndarray of uint8, shape (height, width, 3)
-            Beyond the border as ``numpy.pad(..., mode="reflect")`` fills it.
+            Pixels beyond the border are the level's own, reflected about its border pixels as often as needed
+            (``numpy.pad(mode="reflect")``). Only what the region shows is read.
 
         Raises
         ------
-        SlideError
-            If the region cannot be read.
+        SlideError, ValueError
+            As `read`.
         """
-        of = self.levels[level]
-        if min(x, y) >= 0 and x + width <= of.width and y + height <= of.height:
-            return self._read(x, y, width, height, level)
-        columns, rows = _reflected(x, width, of.width), _reflected(y, height, of.height)
+        inside = self._level(level)
+        if x >= 0 and y >= 0 and x + width <= inside.width and y + height <= inside.height:
+            return self.read(x, y, width, height, level)
+        columns, rows = _reflect(x, width, inside.width), _reflect(y, height, inside.height)
         left, top = columns.min(), rows.min()
-        inside = self._read(int(left), int(top), int(columns.max() - left) + 1, int(rows.max() - top) + 1, level)
-        return inside[np.ix_(rows - top, columns - left)]
+        region = self.read(left, top, columns.max() + 1 - left, rows.max() + 1 - top, level)
+        return region[(rows - top)[:, None], columns - left]
 
     def best_level(self, downsample):
-        """Return the level to read for a wanted resolution: the smallest that still holds it.
+        """Choose the level to read from: the coarsest that is still fine enough.
 
         Parameters
         ----------
         downsample : float
-            Px of level 0 for one wanted.
+            Px of level 0 for one px wanted, above 0.
 
         Returns
         -------
         int
+            The level with the largest downsample up to the one wanted, or 1 % above: a level of 1110 px
+            stands for 4443 px at 4.003, and is meant to be a quarter.
         """
-        enough = [i for i, level in enumerate(self.levels) if level.downsample <= downsample * 1.001]
-        return max(enough, key=lambda i: self.levels[i].downsample, default=0)
+        fine = [i for i, level in enumerate(self.levels) if level.downsample <= 1.01 * downsample]
+        return max(fine, key=lambda i: self.levels[i].downsample, default=0)
+
+    def _level(self, level):
+        if not 0 <= level < len(self.levels):
+            raise ValueError(f"slide {self.name} has no level {level}; it has {len(self.levels)}")
+        return self.levels[level]
 
 
-def _reflected(start, count, size):
-    """Return the indices that `count` positions from `start` have after reflection at 0 and size - 1."""
-    if size == 1:
-        return np.zeros(count, int)
-    period = 2 * (size - 1)
-    places = np.arange(start, start + count) % period
-    return np.minimum(places, period - places)
-
-
-def plausible_mpp(*values):
-    """Return the mean of stated resolutions, or None where one is missing or no microscope's.
+@contextmanager
+def slide_errors(name, path, what="cannot be opened"):
+    """Turn whatever a library raises over a file into a `SlideError`.
 
     Parameters
     ----------
-    *values : float, str or None
-        Micrometres a pixel by axis.
+    name : str
+        The slide's id.
+    path : path-like
+    what : str, optional
+        What failed.
 
-    Returns
-    -------
-    float or None
+    Raises
+    ------
+    SlideError
+        Naming the slide and its file.
     """
     try:
-        mean = math.fsum(map(float, values)) / len(values)
-    except (TypeError, ValueError):
-        return None
-    return mean if PLAUSIBLE_MPP[0] <= mean <= PLAUSIBLE_MPP[1] else None
+        yield
+    except SlideError:
+        raise
+    # A damaged file makes libraries raise anything: their own errors, struct.error, KeyError, MemoryError.
+    except Exception as error:
+        reason = str(error).strip().rstrip(".") or type(error).__name__
+        raise SlideError(
+            f"slide {name}: {path}: {what} ({reason}); take an undamaged copy, or convert it to a tiled RGB TIFF."
+        ) from error
+
+
+def _reflect(start, count, length):
+    """Return which of `length` pixels stand at `count` places from `start` on, reflected about the border pixels."""
+    period = max(1, 2 * (length - 1))
+    places = np.arange(start, start + count) % period
+    return np.minimum(places, period - places) if length > 1 else places

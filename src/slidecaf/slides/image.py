@@ -1,91 +1,57 @@
-"""PNG and JPEG, which have to be decoded whole."""
-
-import threading
+"""PNG and JPEG files, decoded once: their formats allow no regions."""
 
 import numpy as np
-from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
-from slidecaf.errors import SlideError
-from slidecaf.slides.base import Slide, levels_of
-from slidecaf.slides.pixels import on_white, to_8_bit
+from slidecaf.slides.base import MAX_DECODED_PIXELS, Level, Slide, slide_errors
+from slidecaf.slides.pixels import cmyk_to_rgb, grey_to_rgb, on_white, to_uint8
 
-MAX_DECODED_PIXELS = 2**30
-"""The largest image that is decoded whole: 3 GiB of RGB. Tiled formats have no such limit."""
-
-_opening = threading.Lock()
-
-
-def check_size(name, path, width, height):
-    """Refuse an image that would have to be decoded whole and is too large for that.
-
-    Parameters
-    ----------
-    name : str
-        The slide's id.
-    path : path-like
-    width, height : int
-
-    Raises
-    ------
-    SlideError
-    """
-    if width * height > MAX_DECODED_PIXELS:
-        raise SlideError(
-            f"slide {name}: {path} is {width} x {height} px in a format that can only be decoded whole; convert it to "
-            "a tiled TIFF."
-        )
+READERS = {b"\x89PNG\r\n\x1a\n": PngImageFile, b"\xff\xd8\xff": JpegImageFile}
+"""First bytes of a file to what reads it."""
 
 
 class ImageSlide(Slide):
-    """A PNG or JPEG image, decoded once; an orientation noted in the file is not applied.
+    """A PNG or JPEG file.
+
+    It is held in memory as Pillow decodes it, with up to 4 bytes a pixel. Of PNG with three channels of 16 bit
+    Pillow gives the high bytes. The file's resolution is not looked at: it is that of a print.
 
     Parameters
     ----------
-    path : path-like
     name : str
-        The slide's id.
-    mpp : float, optional
-        The file is not asked: what such images say is a printer's resolution.
+    path : path-like
+    reader : type
+        One of `READERS`.
+    mpp : float or None
+        The sheet's.
 
     Raises
     ------
     SlideError
-        If the file is no such image, cannot be decoded, or is too large to be.
+        If the file is damaged, or has more pixels than `MAX_DECODED_PIXELS`.
     """
 
-    def __init__(self, path, name, *, mpp=None):
-        try:
-            with _opening:  # Pillow's own limit is a global; ours is checked below
-                limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-                try:
-                    image = Image.open(path, formats=("PNG", "JPEG"))
-                finally:
-                    Image.MAX_IMAGE_PIXELS = limit
-            with image:
-                check_size(name, path, *image.size)
-                self._pixels = _rgb(image)
-        except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
-            raise SlideError(
-                f"slide {name}: {path} cannot be read as a slide ({error}); write the path of a slide that OpenSlide "
-                "opens, or of a TIFF, PNG or JPEG file."
-            ) from error
-        super().__init__(path, name, levels_of([self._pixels.shape[1::-1]]), mpp)
+    def __init__(self, name, path, reader, *, mpp):
+        # Called by itself, a reader skips Pillow's own limit, which is smaller and the whole process's.
+        with slide_errors(name, path), reader(path) as image:
+            width, height = image.size
+            if width * height > MAX_DECODED_PIXELS:
+                raise ValueError(f"{width} x {height} px are too many for a format that is decoded whole")
+            image.load()
+        super().__init__(name, path, [Level(width, height, 1.0)], mpp=mpp)
+        self._image = image
 
-    def close(self):
-        """Let go of the pixels."""
-        self._pixels = None
+    def _release(self):
+        self._image = None
 
     def _read(self, x, y, width, height, level):
-        return np.ascontiguousarray(self._pixels[y : y + height, x : x + width])
-
-
-def _rgb(image):
-    if image.mode.startswith("I;16"):
-        grey = to_8_bit(np.asarray(image).astype(np.uint16))
-        return np.repeat(grey[..., None], 3, axis=2)
-    if image.mode in ("I", "F"):
-        raise ValueError("its samples are of 32 bit, not of 1, 8 or 16")
-    if "A" in image.mode or "a" in image.mode or "transparency" in image.info:
-        pixels = np.asarray(image.convert("RGBA"))
-        return on_white(pixels[..., :3], pixels[..., 3])
-    return np.asarray(image.convert("RGB"))
+        region = self._image.crop((x, y, x + width, y + height))
+        if region.mode == "I;16":
+            return grey_to_rgb(to_uint8(np.array(region), 16))
+        if region.mode == "CMYK":
+            return cmyk_to_rgb(np.array(region))
+        if region.has_transparency_data:
+            rgba = np.array(region.convert("RGBA"))
+            return on_white(rgba[..., :3], rgba[..., 3])
+        return np.array(region.convert("RGB"))

@@ -1,80 +1,101 @@
-"""Whole-slide formats, through OpenSlide."""
+"""Slides that OpenSlide reads."""
 
+import math
 import threading
 
 import numpy as np
-import openslide
+from openslide import (
+    PROPERTY_NAME_MPP_X,
+    PROPERTY_NAME_MPP_Y,
+    PROPERTY_NAME_OBJECTIVE_POWER,
+    OpenSlide,
+    OpenSlideCache,
+    OpenSlideError,
+)
 
-from slidecaf.errors import SlideError
-from slidecaf.slides.base import Slide, levels_of, plausible_mpp
+from slidecaf.slides.base import Level, Slide, slide_errors, whole_tiles
 from slidecaf.slides.pixels import on_white
 
-CACHE_BYTES = 128 * 2**20
-"""Decoded pixels that OpenSlide keeps, so that neighbouring regions decode nothing twice."""
+CACHE_BYTES = 2**27
+"""What a slide's cache of decoded tiles may hold.
+
+128 MiB are two rows of tiles of 256 px of a slide 60,000 px wide, so that a row of patches finds the tiles that the
+row above it shared. OpenSlide's default is 32 MiB.
+"""
 
 
 class OpenSlideSlide(Slide):
-    """A slide that OpenSlide opens.
+    """A slide that OpenSlide reads.
+
+    Where a level's downsample is no whole number, OpenSlide has no exact place for that level's pixels; they
+    are taken up to one px of level 0 to the left and above, interpolated, and never from beyond the border.
 
     Parameters
     ----------
-    path : path-like
     name : str
-        The slide's id.
-    mpp : float, optional
-        Wins over the file's.
+    path : path-like
+    mpp : float or None
+        The sheet's.
 
     Raises
     ------
     SlideError
-        If the file cannot be opened.
+        If OpenSlide cannot open the file.
     """
 
-    def __init__(self, path, name, *, mpp=None):
-        self._local, self._lock, self._handle = path, threading.Lock(), None
-        try:
-            handle = self._open()
-        except (openslide.OpenSlideError, OSError) as error:
-            raise SlideError(
-                f"slide {name}: {path} cannot be opened ({error}); take an undamaged copy of the file."
-            ) from error
-        of = handle.properties.get
-        mpp = mpp or plausible_mpp(of(openslide.PROPERTY_NAME_MPP_X), of(openslide.PROPERTY_NAME_MPP_Y))
-        power = of(openslide.PROPERTY_NAME_OBJECTIVE_POWER)
-        try:
-            power = float(power) if power else None
-        except ValueError:
-            power = None
-        super().__init__(path, name, levels_of(handle.level_dimensions), mpp, power)
+    def __init__(self, name, path, *, mpp):
+        self._cache, self._lock = OpenSlideCache(CACHE_BYTES), threading.Lock()
+        self.path = path
+        with slide_errors(name, path):
+            self._handle = self._open()
+            properties = dict(self._handle.properties)
+            levels = [
+                Level(*size, downsample, _block(properties, level))
+                for level, (size, downsample) in enumerate(
+                    zip(self._handle.level_dimensions, self._handle.level_downsamples, strict=True)
+                )
+            ]
+        mpp_x, mpp_y, power = (
+            float(properties[key]) if key in properties else None
+            for key in (PROPERTY_NAME_MPP_X, PROPERTY_NAME_MPP_Y, PROPERTY_NAME_OBJECTIVE_POWER)
+        )
+        file_mpp = None if mpp_x is None or mpp_y is None else (mpp_x + mpp_y) / 2
+        super().__init__(name, path, levels, mpp=mpp, file_mpp=file_mpp, magnification=power)
+
+    def _release(self):
+        # The handle closes itself when the last thread has left its read; closing it under a read would crash.
+        self._handle = None
 
     def _open(self):
-        """Return the handle; a new one after an error, since OpenSlide refuses all that follows one."""
-        with self._lock:
-            if self._handle is None:
-                self._handle = openslide.OpenSlide(self._local)
-                self._handle.set_cache(openslide.OpenSlideCache(CACHE_BYTES))
-            return self._handle
-
-    def close(self):
-        """Close the file."""
-        with self._lock:
-            if self._handle is not None:
-                self._handle.close()
-                self._handle = None
+        handle = OpenSlide(self.path)
+        handle.set_cache(self._cache)
+        return handle
 
     def _read(self, x, y, width, height, level):
-        handle = None
+        handle = self._handle
+        downsample = self.levels[level].downsample
+        # The small addend makes up for the rounding of a product that should be whole.
+        corner = tuple(math.floor(place * downsample + 1e-6) for place in (x, y))
         try:
-            handle = self._open()
-            # OpenSlide wants the corner in px of level 0
-            corner = round(x * handle.level_downsamples[level]), round(y * handle.level_downsamples[level])
-            region = np.asarray(handle.read_region(corner, level, (width, height)))
-        except (openslide.OpenSlideError, OSError) as error:
+            return _rgb(handle.read_region(corner, level, (width, height)))
+        except OpenSlideError:
+            # After an error a handle fails for good, also for threads that read good regions. So others get a
+            # fresh one, and this region is tried once more, on a handle that no other region can have spoilt.
             with self._lock:
-                # not closed here: another thread may still be reading through it
-                self._handle = None if self._handle is handle else self._handle
-            raise SlideError(
-                f"slide {self.name}: {width} x {height} px at ({x}, {y}) of level {level} of {self.path} cannot be "
-                f"read ({error})."
-            ) from error
-        return on_white(region[..., :3], region[..., 3])
+                if self._handle is handle:
+                    self._handle = self._open()
+            return _rgb(self._open().read_region(corner, level, (width, height)))
+
+
+def _block(properties, level):
+    """Return a block of whole tiles, or the default one where OpenSlide does not say the tiles' size."""
+    keys = [f"openslide.level[{level}].tile-{side}" for side in ("width", "height")]
+    return whole_tiles(*(int(properties.get(key, 1)) for key in keys))
+
+
+def _rgb(image):
+    """Turn what OpenSlide read into RGB on white."""
+    alpha = image.getchannel("A")
+    if alpha.getextrema()[0] == 255:
+        return np.array(image.convert("RGB"))
+    return on_white(np.asarray(image)[..., :3], np.asarray(alpha))

@@ -1,66 +1,92 @@
-"""Pixels of any kind to 8-bit RGB."""
+"""Samples of any kind to RGB of 8 bit."""
 
 import numpy as np
 
 
-def to_8_bit(values):
-    """Bring samples to 8 bit.
+def to_uint8(samples, bits):
+    """Scale samples to 8 bit.
 
     Parameters
     ----------
-    values : ndarray of bool, uint8 or uint16
+    samples : ndarray of bool or unsigned integers
+    bits : int
+        Bits a sample, 1 to 16.
 
     Returns
     -------
     ndarray of uint8
-        16 bit: v / 257, rounded, so that black stays black and white white. 1 bit: 0 and 255.
-
-    Raises
-    ------
-    ValueError
-        If samples are of another kind.
+        255 v / (2**bits - 1), rounded: black stays 0, white becomes 255. For 16 bit that is v / 257.
     """
-    if values.dtype == np.uint8:
-        return values
-    if values.dtype == np.uint16:
-        return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if values.dtype == bool:
-        return values.astype(np.uint8) * np.uint8(255)
-    raise ValueError(f"its samples are {values.dtype}, not of 1, 8 or 16 bit")
+    if bits == 8:
+        return samples
+    top = 2**bits - 1
+    return ((samples.astype(np.uint32) * 255 + top // 2) // top).astype(np.uint8)
 
 
-def on_white(color, alpha, *, premultiplied=False):
-    """Lay transparent pixels on white.
+def grey_to_rgb(grey):
+    """Repeat a grey image over three channels.
 
     Parameters
     ----------
-    color : ndarray of uint8, shape (..., C)
-    alpha : ndarray of uint8, shape (...)
+    grey : ndarray of uint8, shape (h, w)
+
+    Returns
+    -------
+    ndarray of uint8, shape (h, w, 3)
+    """
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def palette_to_rgb(indices, palette):
+    """Look colours up.
+
+    Parameters
+    ----------
+    indices : ndarray of bool or unsigned integers, shape (h, w)
+    palette : ndarray of uint16, shape (3, colours)
+        A TIFF colour map: 16 bit, or 8 bit as some programs write it, which is taken where no value is above 255.
+
+    Returns
+    -------
+    ndarray of uint8, shape (h, w, 3)
+    """
+    return to_uint8(palette, 16 if palette.max() > 255 else 8).T.astype(np.uint8)[indices.astype(np.intp)]
+
+
+def cmyk_to_rgb(cmyk):
+    """Turn ink into light, without a colour profile.
+
+    Parameters
+    ----------
+    cmyk : ndarray of uint8, shape (h, w, 4)
+        0 is no ink.
+
+    Returns
+    -------
+    ndarray of uint8, shape (h, w, 3)
+        (255 - ink) (255 - black) / 255, rounded.
+    """
+    light = 255 - cmyk.astype(np.uint32)
+    return ((light[..., :3] * light[..., 3:] + 127) // 255).astype(np.uint8)
+
+
+def on_white(rgb, alpha, *, premultiplied=False):
+    """Lay an image on white.
+
+    Parameters
+    ----------
+    rgb : ndarray of uint8, shape (h, w, 3)
+    alpha : ndarray of uint8, shape (h, w)
+        255 is opaque.
     premultiplied : bool, optional
-        Whether colors were multiplied by alpha already.
+        Whether the colours are already multiplied by alpha ("associated" in TIFF).
 
     Returns
     -------
-    ndarray of uint8, shape (..., C)
+    ndarray of uint8, shape (h, w, 3)
     """
-    if (alpha == 255).all():
-        return np.ascontiguousarray(color)
-    color, alpha = color.astype(np.uint32), alpha.astype(np.uint32)[..., None]
-    covered = 255 * color if premultiplied else color * alpha
-    return np.minimum((covered + 255 * (255 - alpha) + 127) // 255, 255).astype(np.uint8)
-
-
-def cmyk_to_rgb(ink):
-    """Turn inks into RGB, each ink and black as a filter.
-
-    Parameters
-    ----------
-    ink : ndarray of uint8, shape (..., 4)
-        Cyan, magenta, yellow, black; 255 is full.
-
-    Returns
-    -------
-    ndarray of uint8, shape (..., 3)
-    """
-    free = 255 - ink.astype(np.uint32)
-    return ((free[..., :3] * free[..., 3:] + 127) // 255).astype(np.uint8)
+    if alpha.size and alpha.min() == 255:
+        return np.ascontiguousarray(rgb)
+    colour, opacity = rgb.astype(np.uint32), alpha.astype(np.uint32)[..., None]
+    share = 255 * colour if premultiplied else opacity * colour
+    return np.minimum((share + 255 * (255 - opacity) + 127) // 255, 255).astype(np.uint8)

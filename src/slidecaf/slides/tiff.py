@@ -1,222 +1,159 @@
-"""TIFF files that OpenSlide does not open, read by tile or strip."""
+"""TIFF files that OpenSlide does not read, or would read wrongly."""
 
-import struct
-import threading
-from collections import OrderedDict
+from contextlib import ExitStack
 
-import numpy as np
 import tifffile
 
-from slidecaf.errors import SlideError
-from slidecaf.slides.base import Slide, levels_of, plausible_mpp
-from slidecaf.slides.image import check_size
-from slidecaf.slides.pixels import cmyk_to_rgb, on_white, to_8_bit
+from slidecaf.slides.base import Level, Slide, slide_errors
+from slidecaf.slides.colour import BLACK_IS_ZERO, RGB, WHITE_IS_ZERO, YCBCR
+from slidecaf.slides.segments import PlainPage, SegmentCache, SegmentedPage
 
-CACHE_BYTES = 128 * 2**20
-"""Decoded tiles or strips that are kept, so that neighbouring regions decode nothing twice."""
+CACHE_BYTES = 2**27
+"""What a slide's cache of decoded tiles or strips may hold; a single one may be larger."""
 
-_DAMAGE = (OSError, ValueError, RuntimeError, KeyError, IndexError, TypeError, struct.error, ZeroDivisionError)
-_GREY_INVERTED, _GREY, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
-_MICROMETRES = {2: 25400.0, 3: 10000.0}  # an inch, a centimetre
+MICROMETRES = {2: 25_400, 3: 10_000}
+"""Of the units that ResolutionUnit may name: an inch, a centimetre."""
+
+OPENSLIDE_COMPRESSIONS = {5, 7, 8, 32773, 32946, 50000}
+"""LZW, JPEG, deflate by two numbers, PackBits, Zstandard."""
 
 
 class TiffSlide(Slide):
-    """A TIFF file: tiled or striped, classic or BigTIFF, 1, 8 or 16 bit, grey, RGB, palette or CMYK, with alpha.
+    """A TIFF or BigTIFF file, tiled or striped: grey, RGB, palette, CMYK or YCbCr by JPEG, of 1 to 16 bit.
 
-    Memory is bounded by the largest tile or strip. A compressed file of a single strip is decoded whole.
+    Only the tiles or strips that a region meets are decoded; where one compressed strip is the whole page, that
+    is the page. Levels are the pages, or the pages below the first (SubIFDs), that are marked as reduced and
+    have the first page's proportions and samples.
 
     Parameters
     ----------
-    path : path-like
     name : str
-        The slide's id.
-    mpp : float, optional
-        Wins over the file's.
+    path : path-like
+    mpp : float or None
+        The sheet's.
 
     Raises
     ------
     SlideError
-        If the file is damaged, or its pixels are of a kind that is not supported.
+        If the file is damaged, or if it holds a stack of images, pixels or a compression that are not supported.
     """
 
-    def __init__(self, path, name, *, mpp=None):
-        self._lock, self._cache, self._cached = threading.Lock(), OrderedDict(), 0
-        file = None
-        try:
-            file = self._file = tifffile.TiffFile(path)
-            self._pages = [level.keyframe for level in file.series[0].levels]
-            for page in self._pages:
-                _check(page)
-                # an uncompressed strip may be read in part, all else is decoded segment by segment
-                rows, columns = (page.imagelength, page.imagewidth) if page.is_memmappable else _segment_shape(page)
-                if not page.is_memmappable:
-                    check_size(name, path, columns, rows)
-            levels = levels_of([(page.imagewidth, page.imagelength) for page in self._pages])
-            mpp = mpp or _mpp(self._pages[0])
-        except _DAMAGE as error:
-            if file is not None:
-                file.close()
-            raise SlideError(
-                f"slide {name}: {path} cannot be opened ({error}); take an undamaged copy, or convert it to a "
-                "TIFF of 8 or 16 bit."
-            ) from error
-        super().__init__(path, name, levels, mpp)
+    def __init__(self, name, path, *, mpp):
+        with slide_errors(name, path), ExitStack() as opened:
+            tiff = opened.enter_context(tifffile.TiffFile(path))
+            pages = pyramid(tiff)
+            cache, descriptor = SegmentCache(CACHE_BYTES), tiff.filehandle.fileno()
+            self._pages = [
+                PlainPage(page, descriptor) if page.is_final else SegmentedPage(page, descriptor, cache)
+                for page in pages
+            ]
+            levels = [
+                Level(page.imagewidth, page.imagelength, _downsample(page, pages[0]), read.block)
+                for page, read in zip(pages, self._pages, strict=True)
+            ]
+            super().__init__(name, path, levels, mpp=mpp, file_mpp=_mpp(pages[0]))
+            self._opened = opened.pop_all()
 
-    def close(self):
-        """Close the file."""
-        self._file.close()
-        self._cache.clear()
+    def _release(self):
+        self._opened.close()
 
     def _read(self, x, y, width, height, level):
-        page = self._pages[level]
-        try:
-            if page.is_memmappable:
-                return self._mapped(page, x, y, width, height)
-            region = np.empty((height, width, 3), np.uint8)
-            rows, columns = _segment_shape(page)
-            for row in range(y // rows, (y + height - 1) // rows + 1):
-                for column in range(x // columns, (x + width - 1) // columns + 1):
-                    segment = self._segment(level, row, column)
-                    top, left = max(y, row * rows), max(x, column * columns)
-                    bottom = min(y + height, row * rows + segment.shape[0])
-                    right = min(x + width, column * columns + segment.shape[1])
-                    region[top - y : bottom - y, left - x : right - x] = segment[
-                        top - row * rows : bottom - row * rows, left - column * columns : right - column * columns
-                    ]
-            return region
-        except _DAMAGE as error:
-            raise SlideError(
-                f"slide {self.name}: {width} x {height} px at ({x}, {y}) of level {level} of {self.path} cannot be "
-                f"read ({error})."
-            ) from error
-
-    def _mapped(self, page, x, y, width, height):
-        pixels = np.memmap(
-            self._file.filehandle.path,
-            page.dtype.newbyteorder(page.parent.byteorder),
-            "r",
-            page.dataoffsets[0],
-            _planes_shape(page),
-        )
-        part = np.array(pixels[:, y : y + height, x : x + width]).astype(page.dtype)
-        planes = [plane for part_plane in part for plane in np.moveaxis(part_plane, -1, 0)]
-        return _rgb(np.stack(planes, -1), page)
-
-    def _segment(self, level, row, column):
-        """Return a decoded tile or strip as RGB, from the cache where it is there."""
-        key = level, row, column
-        with self._lock:
-            if key in self._cache:
-                self._cache.move_to_end(key)
-                return self._cache[key]
-        page = self._pages[level]
-        rows, columns = _segment_shape(page)
-        across = -(-page.imagewidth // columns)
-        plane = across * -(-page.imagelength // rows)
-        separate = page.planarconfig == 2 and page.samplesperpixel > 1
-        samples = [
-            self._decode(page, p * plane + row * across + column)
-            for p in range(page.samplesperpixel if separate else 1)
-        ]
-        height = min(rows, page.imagelength - row * rows)
-        width = min(columns, page.imagewidth - column * columns)
-        segment = _rgb(np.concatenate(samples, -1)[:height, :width], page)
-        with self._lock:
-            self._cache[key] = segment
-            self._cached += segment.nbytes
-            while self._cached > CACHE_BYTES and len(self._cache) > 1:
-                self._cached -= self._cache.popitem(last=False)[1].nbytes
-        return segment
-
-    def _decode(self, page, index):
-        """Return the samples of one segment, (rows, columns, samples)."""
-        offset, count = page.dataoffsets[index], page.databytecounts[index]
-        if count == 0:
-            raise ValueError(f"segment {index} is empty")
-        with self._lock:
-            self._file.filehandle.seek(offset)
-            data = self._file.filehandle.read(count)
-        if len(data) < count:
-            raise ValueError("the file ends before its pixels do")
-        samples = page.decode(data, index, jpegtables=page.jpegtables, jpegheader=page.jpegheader)[0]
-        return samples[0]
+        return self._pages[level].read(x, y, width, height)
 
 
-def _segment_shape(page):
-    """Return rows and columns of a tile or strip."""
-    if page.is_tiled:
-        return page.tilelength, page.tilewidth
-    return min(page.rowsperstrip, page.imagelength), page.imagewidth
+def suits_openslide(name, path):
+    """Tell whether OpenSlide shows a tiled TIFF of no known scanner ("generic-tiff") as it is meant.
 
-
-def _planes_shape(page):
-    """Return the shape of uncompressed pixels as (planes, rows, columns, samples of a plane)."""
-    if page.planarconfig == 2 and page.samplesperpixel > 1:
-        return page.samplesperpixel, page.imagelength, page.imagewidth, 1
-    return 1, page.imagelength, page.imagewidth, page.samplesperpixel
-
-
-def _check(page):
-    """Raise ValueError where pixels are of a kind that `_rgb` does not know."""
-    color = {_GREY_INVERTED: 1, _GREY: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4, _YCBCR: 3}.get(int(page.photometric))
-    if color is None:
-        raise ValueError(f"its colours are {page.photometric.name}, not grey, RGB, palette or CMYK")
-    if not color <= page.samplesperpixel <= color + 1 or page.imagedepth != 1:
-        raise ValueError(
-            f"it has {page.samplesperpixel} channels, which is neither grey, RGB nor CMYK with or without alpha"
-        )
-    if page.dtype is None or page.dtype not in (bool, np.uint8, np.uint16):
-        raise ValueError(f"its samples are {page.dtype}, not of 1, 8 or 16 bit")
-    if int(page.photometric) == _YCBCR and int(page.compression) not in (6, 7, 33003, 33005, 34712):
-        raise ValueError("its colours are YCbCr without JPEG")
-
-
-def _rgb(samples, page):
-    """Turn samples (rows, columns, S) into RGB."""
-    kind = int(page.photometric)
-    if kind == _PALETTE:
-        colors = ((page.colormap.T.astype(np.uint32) + 128) // 257).astype(np.uint8)
-        return colors[samples[..., 0]]
-    samples = to_8_bit(samples)
-    if kind == _GREY_INVERTED:
-        samples = np.concatenate([255 - samples[..., :1], samples[..., 1:]], -1)
-    color = {_CMYK: 4, _RGB: 3, _YCBCR: 3}.get(kind, 1)
-    pixels = (
-        cmyk_to_rgb(samples[..., :4])
-        if kind == _CMYK
-        else np.broadcast_to(samples[..., :color], (*samples.shape[:2], 3))
-    )
-    extra = page.extrasamples[0] if page.extrasamples else 0
-    if samples.shape[-1] > color and int(extra) in (1, 2):
-        return on_white(pixels, samples[..., color], premultiplied=int(extra) == 1)
-    return np.ascontiguousarray(pixels)
-
-
-def _mpp(page):
-    """Return micrometres a pixel from the resolution tags, where they have a unit and are plausible."""
-    try:
-        unit = _MICROMETRES[int(page.tags["ResolutionUnit"].value)]
-        across, down = (np.divide(*page.tags[tag].value) for tag in ("XResolution", "YResolution"))
-    except (KeyError, TypeError, ValueError):
-        return None
-    return plausible_mpp(unit / across, unit / down) if across > 0 and down > 0 else None
-
-
-def openslide_reads_rightly(path):
-    """Tell whether a generic tiled TIFF is of a kind that OpenSlide shows as it is: RGB of 8 bit without alpha.
+    OpenSlide 4.0 leaves such files to libtiff's RGBA interface. Against known pixels (a test holds both) that is
+    wrong for grey of 16 bit, for alpha on grey, for a fourth channel that is no alpha, for signed samples and for
+    tiles of a turned image. It fails for 1 bit, for CMYK and palettes of 16 bit, for WebP, JPEG 2000 and others,
+    and for uncompressed tiles that are no whole number of KiB. Levels in SubIFDs it does not see. So it gets the
+    plain kinds only.
 
     Parameters
     ----------
+    name : str
+        The slide's id.
     path : path-like
 
     Returns
     -------
     bool
-        Also true where the tags cannot be read: OpenSlide then says what is wrong.
+
+    Raises
+    ------
+    SlideError
+        If the file is damaged or holds a stack.
     """
-    try:
-        with tifffile.TiffFile(path) as file:
-            page = file.pages.first
-            return page.dtype == np.uint8 and page.samplesperpixel == 3 and int(page.photometric) in (_RGB, _YCBCR)
-    except (*_DAMAGE, tifffile.TiffFileError):
-        return True
+    with slide_errors(name, path), tifffile.TiffFile(path) as tiff:
+        pages = pyramid(tiff)
+        page = pages[0]
+        plain = {(WHITE_IS_ZERO, 1, 8), (BLACK_IS_ZERO, 1, 8), (RGB, 3, 8), (YCBCR, 3, 8), (RGB, 3, 16)}
+        return (
+            (page.photometric, page.samplesperpixel, page.bitspersample) in plain
+            and page.sampleformat == 1
+            and page.compression in OPENSLIDE_COMPRESSIONS
+            and page.tags.valueof("Orientation", 1) == 1
+            and not any(level.is_subifd for level in pages)
+        )
+
+
+def pyramid(tiff):
+    """List the pages of a TIFF file that are levels of its first.
+
+    Parameters
+    ----------
+    tiff : tifffile.TiffFile
+
+    Returns
+    -------
+    list of tifffile.TiffPage
+        The first page, then the others from the largest to the smallest.
+
+    Raises
+    ------
+    ValueError
+        If there are more images of the first one's size or depth: focal planes, channels or cases, of which
+        nobody said which one is meant.
+    """
+    first, *others = tiff.pages
+    others += first.pages or []
+    size = first.imagewidth, first.imagelength
+    if min(size) < 1:
+        raise ValueError("the first page has no pixels")
+    if first.imagedepth > 1:
+        raise ValueError(f"{first.imagedepth} planes of depth are not supported")
+    stack = [
+        page
+        for page in others
+        if not page.is_reduced and not page.is_mask and (page.imagewidth, page.imagelength) == size
+    ]
+    if stack:
+        raise ValueError(f"{len(stack) + 1} images of one size, a stack or channels apart, are not supported")
+    levels = [page for page in others if _is_level(page, first)]
+    return [first, *sorted(levels, key=lambda page: -page.imagewidth)]
+
+
+def _is_level(page, first):
+    if not page.is_reduced or page.is_mask or not 0 < page.imagewidth < first.imagewidth or page.imagelength < 1:
+        return False
+    kind = (page.samplesperpixel, page.bitspersample, page.sampleformat)
+    if kind != (first.samplesperpixel, first.bitspersample, first.sampleformat):
+        return False
+    # Both sides may be rounded, up or down. A label or an overview has other proportions.
+    downsample = _downsample(page, first)
+    across, down = first.imagewidth / downsample, first.imagelength / downsample
+    return abs(across - page.imagewidth) <= 1 and abs(down - page.imagelength) <= 1
+
+
+def _downsample(page, first):
+    return (first.imagewidth / page.imagewidth + first.imagelength / page.imagelength) / 2
+
+
+def _mpp(page):
+    """Return micrometres a pixel, the mean of both directions; None where the unit or a value is missing."""
+    unit = MICROMETRES.get(page.tags.valueof("ResolutionUnit"))
+    (across, per_across), (down, per_down) = (page.tags.valueof(tag, (0, 0)) for tag in ("XResolution", "YResolution"))
+    if unit is None or not across or not down:
+        return None
+    return unit * (per_across / across + per_down / down) / 2

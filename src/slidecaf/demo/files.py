@@ -1,0 +1,89 @@
+"""The demo study's files, and those of a mini study for tests."""
+
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from slidecaf.demo.drawing import draw_slide
+from slidecaf.demo.pyramid import write_slide
+from slidecaf.demo.study import SLIDES, Slide
+from slidecaf.store import atomic, write_tsv
+
+COLUMNS = ("slide", "path", "label", "patient", "split")
+
+
+def mask_paths(folder):
+    """Return the masks of the demo study: necrosis and hemorrhage of every GBM slide.
+
+    Parameters
+    ----------
+    folder : str
+
+    Returns
+    -------
+    list of str
+    """
+    return [
+        f"{folder}/masks/{slide.slide}-{kind}.png"
+        for slide in SLIDES
+        if slide.label == "GBM"
+        for kind in ("necrosis", "hemorrhage")
+    ]
+
+
+def make_demo(folder, *, seed=0, workers=1):
+    """Draw the demo study: ``slides/{slide}.tiff``, and ``masks/`` for GBM slides.
+
+    Parameters
+    ----------
+    folder : path-like
+    seed : int, optional
+        Another seed is another study.
+    workers : int, optional
+        Processes that draw; files do not depend on it.
+    """
+    with ProcessPoolExecutor(workers) as pool:
+        list(pool.map(_make, [folder] * len(SLIDES), SLIDES, [seed] * len(SLIDES)))
+
+
+def _make(folder, slide, seed):
+    rgb, *masks = draw_slide(slide, seed=seed)
+    write_slide(Path(folder) / "slides" / f"{slide.slide}.tiff", rgb)
+    if slide.label == "GBM":
+        for kind, mask in zip(("necrosis", "hemorrhage"), masks, strict=True):
+            _write_mask(Path(folder) / "masks" / f"{slide.slide}-{kind}.png", mask)
+
+
+def _write_mask(path, mask):
+    from PIL import Image
+
+    with atomic(path) as partial:
+        Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).save(partial)
+
+
+def make_mini(folder, *, patients=4, seed=0, size=700):
+    """Draw a small study for tests: one slide a patient, one test slide a class, and their sheet.
+
+    Parameters
+    ----------
+    folder : path-like
+    patients : int, optional
+        Training patients a class.
+    seed : int, optional
+    size : int, optional
+        Side of a slide in px.
+    """
+    from PIL import Image
+
+    rows = []
+    for label in ("GBM", "LGG"):
+        for number in range(1, patients + 2):
+            split = "train" if number <= patients else "test"
+            name = f"{label.lower()}-{number}"
+            slide = Slide(name, label, f"patient-{name}", split, 0.15 if label == "GBM" else 0.0)
+            with atomic(Path(folder) / "slides" / f"{name}.png") as partial:
+                Image.fromarray(draw_slide(slide, seed=seed, size=size)[0]).save(partial, compress_level=1)
+            row = {"slide": name, "path": f"slides/{name}.png", "label": label, "patient": slide.patient, "split": split}
+            rows.append(row)
+    write_tsv(Path(folder) / "classification.tsv", COLUMNS, rows)

@@ -1,0 +1,106 @@
+"""What the samples of a TIFF page stand for, by its tags."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from slidecaf.slides.pixels import cmyk_to_rgb, grey_to_rgb, on_white, palette_to_rgb, to_uint8
+
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, SEPARATED, YCBCR = 0, 1, 2, 3, 5, 6
+"""Values of PhotometricInterpretation."""
+
+CHANNELS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, SEPARATED: 4, YCBCR: 3}
+"""Samples a pixel of each, without alpha."""
+
+JPEG = {6, 7, 33007, 34892}
+"""Values of Compression whose decoder turns YCbCr into RGB."""
+
+UNSIGNED = 1
+"""The value of SampleFormat."""
+
+UNSPECIFIED, PREMULTIPLIED, STRAIGHT = 0, 1, 2
+"""Values of ExtraSamples: of a fourth channel that is no alpha, and of alpha."""
+
+
+@dataclass(frozen=True, eq=False)
+class Colour:
+    """How samples become RGB; made by `of`.
+
+    Attributes
+    ----------
+    photometric : int
+        A key of `CHANNELS`.
+    bits : int
+        Bits a sample, 1 to 16.
+    alpha : int or None
+        `PREMULTIPLIED` or `STRAIGHT`, or None where there is no alpha.
+    palette : ndarray of uint16, shape (3, 2**bits), or None
+    """
+
+    photometric: int
+    bits: int
+    alpha: int | None
+    palette: np.ndarray | None
+
+    @classmethod
+    def of(cls, page):
+        """Read a page's tags.
+
+        Parameters
+        ----------
+        page : tifffile.TiffPage
+
+        Returns
+        -------
+        Colour
+
+        Raises
+        ------
+        ValueError
+            If it holds anything but grey, RGB, palette, CMYK or YCbCr by JPEG, of unsigned whole numbers of up
+            to 16 bit, with or without alpha.
+        """
+        photometric, samples = int(page.photometric), page.samplesperpixel
+        if page.sampleformat != UNSIGNED or not isinstance(page.bitspersample, int) or page.bitspersample > 16:
+            raise ValueError(
+                f"samples of {page.bitspersample} bit in format {int(page.sampleformat)} are not supported, only "
+                "unsigned ones of up to 16 bit"
+            )
+        extra = samples - CHANNELS.get(photometric, 0)
+        if photometric not in CHANNELS or extra not in ((0,) if photometric == PALETTE else (0, 1)):
+            raise ValueError(f"photometric interpretation {photometric} with {samples} channels is not supported")
+        if photometric == YCBCR and page.compression not in JPEG:
+            raise ValueError("YCbCr without JPEG is not supported")
+        if photometric == SEPARATED and page.tags.valueof("InkSet", 1) != 1:
+            raise ValueError("inks other than CMYK are not supported")
+        # Without the tag, a fourth channel is alpha to most programs that write it.
+        kind = (page.extrasamples or (STRAIGHT,))[0] if extra else UNSPECIFIED
+        palette = np.array(page.colormap) if photometric == PALETTE else None
+        if palette is not None and palette.shape != (3, 2**page.bitspersample):
+            raise ValueError("the palette is missing or does not fit the bits")
+        return cls(photometric, page.bitspersample, None if kind == UNSPECIFIED else int(kind), palette)
+
+    def rgb(self, samples):
+        """Turn samples into RGB.
+
+        Parameters
+        ----------
+        samples : ndarray, shape (h, w, channels)
+
+        Returns
+        -------
+        ndarray of uint8, shape (h, w, 3)
+        """
+        if self.photometric == PALETTE:
+            return palette_to_rgb(samples[..., 0], self.palette)
+        samples = to_uint8(samples, self.bits)
+        colour = samples[..., : CHANNELS[self.photometric]]
+        if self.photometric == SEPARATED:
+            colour = cmyk_to_rgb(colour)
+        elif self.photometric == WHITE_IS_ZERO:
+            colour = grey_to_rgb(255 - colour[..., 0])
+        elif self.photometric == BLACK_IS_ZERO:
+            colour = grey_to_rgb(colour[..., 0])
+        if self.alpha is None:
+            return colour
+        return on_white(colour, samples[..., -1], premultiplied=self.alpha == PREMULTIPLIED)

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from slidecaf.errors import SlideError
+from slidecaf.slides import open_slide
+from slidecaf.slides.image import ImageSlide
+from slidecaf.slides.openslide import OpenSlideSlide
+from slidecaf.slides.tiff import TiffSlide
+
+RGB = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
+
+
+def test_the_content_and_not_the_suffix_says_what_opens_a_file(tmp_path):
+    Image.fromarray(RGB).save(tmp_path / "a.svs", format="PNG")
+    Image.fromarray(RGB).save(tmp_path / "b.png", format="JPEG")
+    tifffile.imwrite(tmp_path / "c.jpg", RGB, photometric="rgb")
+    tifffile.imwrite(tmp_path / "d.jpg", RGB, photometric="rgb", tile=(16, 16), compression="lzw")
+    for name, kind in (("a.svs", ImageSlide), ("b.png", ImageSlide), ("c.jpg", TiffSlide), ("d.jpg", OpenSlideSlide)):
+        with open_slide(tmp_path / name) as slide:
+            assert type(slide) is kind
+            assert slide.read(0, 0, 50, 40).shape == (40, 50, 3)
+
+
+def test_the_name_is_the_sheets_or_else_the_files(tmp_path):
+    Image.fromarray(RGB).save(tmp_path / "a.b.png")
+    assert open_slide(tmp_path / "a.b.png").name == "a.b"
+    assert open_slide(str(tmp_path / "a.b.png"), name="case-7", mpp=0.5).name == "case-7"
+
+
+def test_the_resolution_of_the_sheet_counts_for_every_kind(tmp_path):
+    Image.fromarray(RGB).save(tmp_path / "a.png", dpi=(50800, 50800))
+    assert open_slide(tmp_path / "a.png").mpp is None
+    assert open_slide(tmp_path / "a.png", mpp=0.5).mpp == 0.5
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda path: None, "is no file; correct the sheet's column path"),
+        (lambda path: path.mkdir(), "is no file"),
+        (lambda path: path.write_bytes(b""), "is empty"),
+        (lambda path: path.write_bytes(b"<svg/>"), "is of no format that is read; give"),
+        (lambda path: Image.fromarray(RGB).save(path, format="BMP"), "is of no format that is read"),
+        (lambda path: path.write_bytes(b"II*\0"), "cannot be opened"),
+        (lambda path: path.write_bytes(b"MM\0+\0\x08\0\0" + bytes(8)), "cannot be opened"),
+        (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n"), "cannot be opened"),
+        (lambda path: path.write_bytes(b"\xff\xd8\xff"), "cannot be opened"),
+    ],
+)
+def test_what_is_no_slide_is_an_error_that_names_slide_and_file(tmp_path, make, reason):
+    make(tmp_path / "bad.tif")
+    with pytest.raises(SlideError, match=f"slide case-7: .*bad.tif.*{reason}"):
+        open_slide(tmp_path / "bad.tif", name="case-7")
