@@ -28,7 +28,9 @@ MADE = {f"demo/slides/{slide}.tiff" for slide in DEMO}
 def checked_study():
     """Return the config with its defaults, the sheet's rows and the classes, or end with all their errors."""
     try:
-        study = check_config(config, load_schema(os.path.join(SCHEMAS, "config.schema.yaml")))
+        study = check_config(
+            config, load_schema(os.path.join(SCHEMAS, "config.schema.yaml"))
+        )
         task = study.get("classification")
         if task is None:
             return study, [], []
@@ -160,7 +162,9 @@ def pooled_of_part(wildcards):
 
 def table(slides, *columns):
     """Return some columns of the sheet as rows that a script can be handed."""
-    return [{column: getattr(ROW[slide], column) for column in columns} for slide in slides]
+    return [
+        {column: getattr(ROW[slide], column) for column in columns} for slide in slides
+    ]
 
 
 def training_table(wildcards, output):
@@ -177,7 +181,10 @@ def caveats(wildcards):
     """Return what has to be said wherever a method's numbers show."""
     said = []
     used = METHODS[wildcards.method]["features"]
-    if any(STUDY["features"][name]["encoder"]["weights"].startswith("random:") for name in used):
+    if any(
+        STUDY["features"][name]["encoder"]["weights"].startswith("random:")
+        for name in used
+    ):
         said.append("random weights: the network was never trained")
     if any(row.path in MADE for row in ROWS):
         said.append("synthetic slides: drawn by slidecaf.demo, no tissue")
@@ -186,7 +193,10 @@ def caveats(wildcards):
 
 def decisions(wildcards):
     """Return the decisions of all folds and, where there are test rows, of the final model."""
-    return [f"{RESULTS}/classification/{wildcards.method}/{part}/decisions.tsv" for part in DECIDED]
+    return [
+        f"{RESULTS}/classification/{wildcards.method}/{part}/decisions.tsv"
+        for part in DECIDED
+    ]
 
 
 def everything(wildcards):
@@ -203,5 +213,7 @@ def everything(wildcards):
         kinds = ("choice.json", "selection.tsv", "model.json")
         files += [f"{top}/{part}/{kind}" for part in PARTS for kind in kinds]
         files += [f"{top}/{part}/decisions.tsv" for part in DECIDED]
-        files += [f"{top}/{name}" for name in ("folds.tsv", "predictions.tsv", "scores.json")]
+        files += [
+            f"{top}/{name}" for name in ("folds.tsv", "predictions.tsv", "scores.json")
+        ]
     return [STUDY_FILE, *files, *([COMPARISON] if len(METHODS) > 1 else [])]

@@ -13,11 +13,11 @@ rule demo:
         f"{RESULTS}/logs/demo.log",
     benchmark:
         f"{RESULTS}/benchmarks/demo.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 2
     params:
         seed=0,
         code=code("demo.py"),
-    threads: 2
-    conda:
-        ENVIRONMENT
     script:
         "../scripts/demo.py"

@@ -13,13 +13,13 @@ rule encoder:
         f"{RESULTS}/logs/encoders/{{features}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/encoders/{{features}}.tsv"
+    conda:
+        ENVIRONMENT
     params:
         encoder=lambda wildcards: encoder(wildcards)["encoder"],
         weights=weights_fingerprint,
         code=code("encoder.py"),
         versions=versions("torch", "torchvision"),
-    conda:
-        ENVIRONMENT
     script:
         "../scripts/encoder.py"
 
@@ -35,6 +35,11 @@ rule features:
         f"{RESULTS}/logs/features/{{features}}/{{slide}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/features/{{features}}/{{slide}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: STUDY["threads"]
+    resources:
+        gpu=1,
     params:
         path=slide_path,
         slide=slide_fingerprint,
@@ -44,11 +49,8 @@ rule features:
         on_bad_slide=lambda wildcards, output: STUDY["on_bad_slide"],
         max_unreadable=lambda wildcards, output: STUDY["max_unreadable"],
         code=code("features.py"),
-        versions=versions("torch", "torchvision", "openslide-bin", "tifffile", "pillow", "h5py"),
-    threads: STUDY["threads"]
-    resources:
-        gpu=1,
-    conda:
-        ENVIRONMENT
+        versions=versions(
+            "torch", "torchvision", "openslide-bin", "tifffile", "pillow", "h5py"
+        ),
     script:
         "../scripts/features.py"

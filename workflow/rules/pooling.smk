@@ -14,11 +14,11 @@ rule pooling:
         f"{RESULTS}/logs/pooling/{{features}}/{{slide}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/pooling/{{features}}/{{slide}}.tsv"
+    conda:
+        ENVIRONMENT
     params:
         norms=norms,
         code=code("pooling.py"),
         versions=versions("h5py"),
-    conda:
-        ENVIRONMENT
     script:
         "../scripts/pooling.py"

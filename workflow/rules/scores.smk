@@ -22,6 +22,8 @@ rule scores:
         f"{RESULTS}/logs/scores/{{method}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/scores/{{method}}.tsv"
+    conda:
+        ENVIRONMENT
     params:
         rows=full_table,
         rows_digest=lambda wildcards: value_digest(
@@ -33,8 +35,6 @@ rule scores:
         seed=STUDY["seed"],
         code=code("scores.py"),
         versions=versions("scikit-learn", "scipy"),
-    conda:
-        ENVIRONMENT
     script:
         "../scripts/scores.py"
 
@@ -48,10 +48,10 @@ rule comparison:
         f"{RESULTS}/logs/comparison.log",
     benchmark:
         f"{RESULTS}/benchmarks/comparison.tsv"
+    conda:
+        ENVIRONMENT
     params:
         code=code("comparison.py"),
         versions=versions("scipy"),
-    conda:
-        ENVIRONMENT
     script:
         "../scripts/comparison.py"

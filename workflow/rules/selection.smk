@@ -13,15 +13,17 @@ rule folds:
         f"{RESULTS}/logs/folds/{{method}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/folds/{{method}}.tsv"
+    conda:
+        ENVIRONMENT
     params:
         rows=training_table,
-        rows_digest=lambda wildcards: value_digest(table(TRAIN, "slide", "label", "patient", "fold")),
+        rows_digest=lambda wildcards: value_digest(
+            table(TRAIN, "slide", "label", "patient", "fold")
+        ),
         folds=len(FOLDS),
         seed=STUDY["seed"],
         code=code("folds.py"),
         versions=versions("scikit-learn"),
-    conda:
-        ENVIRONMENT
     script:
         "../scripts/folds.py"
 
@@ -37,9 +39,13 @@ rule selection:
         f"{RESULTS}/logs/selection/{{method}}/{{part}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/selection/{{method}}/{{part}}.tsv"
+    conda:
+        ENVIRONMENT
     params:
         rows=training_table,
-        rows_digest=lambda wildcards: value_digest(table(TRAIN, "slide", "label", "patient")),
+        rows_digest=lambda wildcards: value_digest(
+            table(TRAIN, "slide", "label", "patient")
+        ),
         classes=CLASSES,
         method=lambda wildcards: METHODS[wildcards.method],
         inner_folds=TASK["inner_folds"] if TASK else None,
@@ -47,7 +53,5 @@ rule selection:
         seed=STUDY["seed"],
         code=code("selection.py"),
         versions=versions("scikit-learn", "h5py"),
-    conda:
-        ENVIRONMENT
     script:
         "../scripts/selection.py"

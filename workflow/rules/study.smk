@@ -12,11 +12,11 @@ rule study:
         f"{RESULTS}/logs/study.log",
     benchmark:
         f"{RESULTS}/benchmarks/study.tsv"
+    conda:
+        ENVIRONMENT
     params:
         study=STUDY,
         code=code("study.py"),
         versions=versions("slidecaf"),
-    conda:
-        ENVIRONMENT
     script:
         "../scripts/study.py"

@@ -18,15 +18,17 @@ rule svm:
         f"{RESULTS}/logs/svm/{{method}}/{{part}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/svm/{{method}}/{{part}}.tsv"
+    conda:
+        ENVIRONMENT
     params:
         rows=training_table,
-        rows_digest=lambda wildcards: value_digest(table(TRAIN, "slide", "label", "patient")),
+        rows_digest=lambda wildcards: value_digest(
+            table(TRAIN, "slide", "label", "patient")
+        ),
         classes=CLASSES,
         max_iter=lambda wildcards: METHODS[wildcards.method]["max_iter"],
         code=code("svm.py"),
         versions=versions("scikit-learn", "h5py"),
-    conda:
-        ENVIRONMENT
     script:
         "../scripts/svm.py"
 
@@ -42,11 +44,11 @@ rule decisions:
         f"{RESULTS}/logs/decisions/{{method}}/{{part}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/decisions/{{method}}/{{part}}.tsv"
+    conda:
+        ENVIRONMENT
     params:
         on_bad_slide=STUDY["on_bad_slide"],
         code=code("decisions.py"),
         versions=versions("h5py"),
-    conda:
-        ENVIRONMENT
     script:
         "../scripts/decisions.py"

@@ -14,6 +14,8 @@ rule tiles:
         f"{RESULTS}/logs/tiles/{{features}}/{{slide}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/tiles/{{features}}/{{slide}}.tsv"
+    conda:
+        ENVIRONMENT
     params:
         path=slide_path,
         slide=slide_fingerprint,
@@ -22,7 +24,5 @@ rule tiles:
         on_bad_slide=lambda wildcards, output: STUDY["on_bad_slide"],
         code=code("tiles.py"),
         versions=versions("openslide-bin", "tifffile", "pillow", "h5py"),
-    conda:
-        ENVIRONMENT
     script:
         "../scripts/tiles.py"

@@ -10,19 +10,26 @@ MARGIN = 96  # px around a plane, so that no stamp need be cut at its border
 ANGLES = 16  # directions, of half a turn, in a library of oriented kernels
 
 
-def blank(shape):
-    """Give an empty plane with its margin.
+class Planes:
+    """What is drawn on a slide, one float32 plane a kind, each with a margin.
+
+    Attributes
+    ----------
+    nuclei, blood : amounts, about 1 in a nucleus or a red cell
+    fibres : strength of the fabric's fibres, 0 and more
+    walls : 1 in the walls of vessels
+    holes : share of the tissue that is missing, 0 to 1
 
     Parameters
     ----------
     shape : tuple of int
         (height, width) without the margin.
-
-    Returns
-    -------
-    float32 array (h + 2 MARGIN, w + 2 MARGIN)
     """
-    return np.zeros([side + 2 * MARGIN for side in shape], np.float32)
+
+    def __init__(self, shape):
+        sides = [side + 2 * MARGIN for side in shape]
+        for kind in ("nuclei", "blood", "fibres", "walls", "holes"):
+            setattr(self, kind, np.zeros(sides, np.float32))
 
 
 def inner(plane):
@@ -116,6 +123,23 @@ def oriented(draw):
     return [draw(math.pi * direction / ANGLES) for direction in range(ANGLES)]
 
 
+def sample(rng, kernels, points):
+    """Choose a kernel for each point by chance.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    kernels : list of array
+    points : array (n, 2)
+
+    Returns
+    -------
+    list of array
+        n of them.
+    """
+    return [kernels[k] for k in rng.integers(0, len(kernels), len(points)).tolist()]
+
+
 def pick(rng, library, angles):
     """Choose a kernel for each angle from an oriented library.
 
@@ -142,11 +166,11 @@ def stamp(plane, kernels, points, *, combine=np.maximum):
     Parameters
     ----------
     plane : float32 array
-        As `blank` gives it.
+        One of `Planes`.
     kernels : sequence of array (2 r + 1, 2 r + 1)
         One a point, r at most `MARGIN`.
     points : int array (n, 2)
-        Rows and columns of their middles, inside the plane without its margin.
+        Rows and columns of their middles at level 0; off the slide by `MARGIN` - r at most.
     combine : numpy.ufunc
         ``numpy.maximum`` for solid things, ``numpy.add`` for transparent ones.
     """

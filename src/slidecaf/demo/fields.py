@@ -8,20 +8,20 @@ from PIL import Image
 COARSE = 8  # px of level 0 a pixel of a coarse field: shapes need no more
 
 
-def generator(seed, *names):
-    """Give the random generator of a name: the same for the same seed and names, on every machine.
+def generator(seed, name):
+    """Give the random generator of a slide or a patient.
 
     Parameters
     ----------
     seed : int
         Not negative.
-    *names : str
+    name : str
 
     Returns
     -------
     numpy.random.Generator
     """
-    return np.random.default_rng([seed, *"/".join(names).encode()])
+    return np.random.default_rng([seed, *name.encode()])
 
 
 def enlarge(field, shape):
@@ -48,21 +48,20 @@ def smooth(rng, shape, cell):
     rng : numpy.random.Generator
     shape : tuple of int
         (height, width).
-    cell : float or tuple of float
-        Size of its features in pixels; (vertical, horizontal) where they differ.
+    cell : float
+        Size of its features in pixels.
 
     Returns
     -------
     float32 array of `shape`
         About 0, standard deviation about 0.7.
     """
-    down, across = cell if isinstance(cell, tuple) else (cell, cell)
-    grid = (math.ceil(shape[0] / down) + 2, math.ceil(shape[1] / across) + 2)
+    grid = [math.ceil(side / cell) + 2 for side in shape]
     return enlarge(rng.standard_normal(grid, dtype=np.float32), shape)
 
 
 def outline(rng, shape):
-    """Draw the outline of the tissue: one or two pieces of irregular shape, white around them.
+    """Draw the outline of the tissue: a piece of irregular shape, white around it.
 
     Parameters
     ----------

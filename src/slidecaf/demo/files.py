@@ -84,6 +84,12 @@ def make_mini(folder, *, patients=4, seed=0, size=700):
             slide = Slide(name, label, f"patient-{name}", split, 0.15 if label == "GBM" else 0.0)
             with atomic(Path(folder) / "slides" / f"{name}.png") as partial:
                 Image.fromarray(draw_slide(slide, seed=seed, size=size)[0]).save(partial, compress_level=1)
-            row = {"slide": name, "path": f"slides/{name}.png", "label": label, "patient": slide.patient, "split": split}
+            row = {
+                "slide": name,
+                "path": f"slides/{name}.png",
+                "label": label,
+                "patient": slide.patient,
+                "split": split,
+            }
             rows.append(row)
     write_tsv(Path(folder) / "classification.tsv", COLUMNS, rows)

@@ -1,10 +1,6 @@
-"""The demo study: which slides it has, and their files."""
+"""The demo study: which slides it has."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-
-from slidecaf.store import atomic, write_tsv
 
 
 @dataclass(frozen=True)
@@ -26,15 +22,15 @@ class Slide:
     necrosis: float = 0.0
 
 
-COLUMNS = ("slide", "path", "label", "patient", "split")
-_NECROSIS = (0.14, 0.09, 0.2, 0.16, 0.0, 0.11, 0.18, 0.07, 0.22, 0.12, 0.1, 0.15, 0.13, 0.18, 0.1)
+_NECROSIS = (0.14, 0.09, 0.2, 0.16, 0.0, 0.11, 0.18, 0.07, 0.22, 0.12, 0.1)
 
 
 def _slides():
-    for label, first in (("GBM", 1), ("LGG", 9)):
-        for number in range(1, 16):
-            split = "train" if number <= 12 else "test"
-            patient = first + (number - 1) % 8 if split == "train" else 17 + (number - 13) + 3 * (label == "LGG")
+    for label, first in (("GBM", 1), ("LGG", 7)):
+        for number in range(1, 12):
+            split = "train" if number <= 8 else "test"
+            # Slides 7 and 8 are second slides of the first two patients; test patients come after all others.
+            patient = first + (number - 1) % 6 if split == "train" else 13 + (number - 9) + 3 * (label == "LGG")
             necrosis = _NECROSIS[number - 1] if label == "GBM" else 0.0
             yield Slide(f"{label.lower()}-{number:02}", label, f"patient-{patient:02}", split, necrosis)
 
