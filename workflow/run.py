@@ -40,9 +40,11 @@ def main():
             snakemake += ["--cores", arguments.cores]
         if any((study / ".snakemake" / "locks").glob("*")):
             subprocess.run([*snakemake, "--unlock"], check=False, capture_output=True)  # noqa: S603
+        dry = bool({"-n", "--dry-run", "--dryrun"} & set(further))
+        quiet = [] if dry else ["--quiet", "rules"]  # one line a step; a plan is worth nothing without its jobs
         # The lock is handed on: should this process alone be killed, Snakemake goes on under it.
-        code = subprocess.run([*snakemake, *further], check=False, pass_fds=[lock.fileno()]).returncode  # noqa: S603
-    if code == 0 and not {"-n", "--dry-run", "--dryrun"} & set(further):
+        code = subprocess.run([*snakemake, *quiet, *further], check=False, pass_fds=[lock.fileno()]).returncode  # noqa: S603
+    if code == 0 and not dry:
         results = study / yaml.safe_load((study / "config.yaml").read_text(encoding="utf-8")).get("results", "results")
         print(score_table(results), f"\nAll results are in {results}", sep="")
     sys.exit(code)

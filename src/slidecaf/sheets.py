@@ -151,7 +151,8 @@ def _check_cells(header, lines, schema):
         checked = {column: validators[column](given.get(column, "")) for column in known}
         wrong = [column for column, (_, bad) in checked.items() if bad]
         problems += [
-            f"row {number}, column {column}: {_shown(given.get(column, ''))} will not do. {known[column]['description']}"
+            f"row {number}, column {column}: {_shown(given.get(column, ''))} will not do. "
+            + known[column]["description"]
             for column in wrong
         ]
         if not wrong:  # a row with a bad cell is looked at no further

@@ -32,8 +32,11 @@ class Study:
 
     def snakemake(self, *arguments, timeout=400):
         return subprocess.run(
-            [sys.executable, "-m", "snakemake", "-s", str(self.root / "Snakefile"), "--directory", str(self.folder)]
-            + ["--nocolor", *map(str, arguments)],
+            [
+                *(sys.executable, "-m", "snakemake", "-s", str(self.root / "Snakefile")),
+                *("--directory", str(self.folder), "--nocolor"),
+                *map(str, arguments),
+            ],
             capture_output=True,
             text=True,
             env=self.environment(),

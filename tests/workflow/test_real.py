@@ -28,12 +28,11 @@ def with_real_slides(study, shared_data):
     for name in ("cmu-1-small-region", "tcga-cr-7395-01a-01-ts1"):
         shutil.copy(shared_data / "slides" / f"{name}.svs", study / "slides")
     shutil.copy(shared_data / "weights/squeezenet1_0_imagenet.pth", study / "squeezenet.pth")
-    study.sheet(
-        lambda text: (
-            text
-            + "cmu\tslides/cmu-1-small-region.svs\t\treal-1\ttest\ntcga\tslides/tcga-cr-7395-01a-01-ts1.svs\t\treal-2\ttest\n"
-        )
+    rows = (
+        "cmu\tslides/cmu-1-small-region.svs\t\treal-1\ttest\n",
+        "tcga\tslides/tcga-cr-7395-01a-01-ts1.svs\t\treal-2\ttest\n",
     )
+    study.sheet(lambda text: text + "".join(rows))
     encoder = {"model": "squeezenet1_0", "layer": "features", "weights": "squeezenet.pth"}
     study.config(
         lambda c: c["features"].update(

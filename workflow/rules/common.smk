@@ -1,4 +1,5 @@
-"""What all rule files share: the checked config and sheet, and functions that rules call. No rules.
+"""Shared by all rules: the checked config and sheet, and functions for inputs and params. No jobs.
+
 
 Needs   config.yaml and the sheet it names
 Gives   STUDY, ROWS and other names in capitals; functions for inputs and params

@@ -82,11 +82,12 @@ def outline(rng, shape):
     v, u = y - middle[0], x - middle[1]
     along, across = u * math.cos(lean) + v * math.sin(lean), v * math.cos(lean) - u * math.sin(lean)
     depth = 1 - ((np.abs(along) / long) ** 3 + (np.abs(across) / short) ** 3) ** (1 / 3)
+    # A margin of background, as on a real slide: no noise below lifts the border above 0.
+    border = np.minimum(np.minimum(y, shape[0] - 1 - y), np.minimum(x, shape[1] - 1 - x)) / side
+    depth = np.minimum(depth, 8 * (border - 0.05))
     for share, size in ((0.09, 0.25), (0.05, 0.09), (0.02, 0.03)):
         depth = depth + share * smooth(rng, shape, side * size)
-    # Nothing touches the slide's border: the margin is background, as on a real slide.
-    border = np.minimum(np.minimum(y, shape[0] - 1 - y), np.minimum(x, shape[1] - 1 - x)) / side
-    return np.minimum(depth, 8 * (border - 0.03)).astype(np.float32)
+    return depth.astype(np.float32)
 
 
 def region(rng, depth, share, *, cell, inside=0.12):

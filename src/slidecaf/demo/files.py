@@ -1,6 +1,7 @@
 """The demo study's files, and those of a mini study for tests."""
 
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -43,11 +44,15 @@ def make_demo(folder, *, seed=0, workers=1):
     workers : int, optional
         Processes that draw; files do not depend on it.
     """
+    make = partial(_make, folder, seed)
+    if workers == 1:
+        list(map(make, SLIDES))
+        return
     with ProcessPoolExecutor(workers) as pool:
-        list(pool.map(_make, [folder] * len(SLIDES), SLIDES, [seed] * len(SLIDES)))
+        list(pool.map(make, SLIDES))
 
 
-def _make(folder, slide, seed):
+def _make(folder, seed, slide):
     rgb, *masks = draw_slide(slide, seed=seed)
     write_slide(Path(folder) / "slides" / f"{slide.slide}.tiff", rgb)
     if slide.label == "GBM":

@@ -1,4 +1,4 @@
-"""The demo study: which slides it has."""
+"""The demo study: which synthetic slides it has."""
 
 from dataclasses import dataclass
 

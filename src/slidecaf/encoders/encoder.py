@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+from functools import cached_property
 
 import torch
 import torchvision
@@ -41,8 +42,6 @@ class Encoder:
     ----------
     dimension : int
         D, the length of a patch's vector.
-    sha256 : str
-        Digest of the weights.
 
     Raises
     ------
@@ -56,7 +55,6 @@ class Encoder:
         self.layer, self.input_size, self.precision = layer, input_size, precision
         if precision == "fp16" and self.device.type == "cpu":
             raise SlidecafError("precision: fp16 needs a CUDA device and there is none; write fp32 or bf16.")
-        self.sha256 = weights_of.weights_sha256(model)
         # Swin's stages keep channels last; every other map in torchvision has them second.
         self._channels_last_output = type(model).__name__ == "SwinTransformer" and layer.startswith(
             ("features", "norm")
@@ -100,6 +98,11 @@ class Encoder:
         autocast = torch.autocast(self.device.type, dtype=dtype) if dtype else contextlib.nullcontext()
         with torch.inference_mode(), autocast:
             return self._flatten(self._run(x)).float()
+
+    @cached_property
+    def sha256(self):
+        """The digest of the weights, 64 hexadecimal digits."""
+        return weights_of.weights_sha256(self._model)
 
     def _plane(self, values):
         plane = values.view(1, 3, 1, 1).expand(1, 3, self.input_size, self.input_size)
@@ -161,7 +164,7 @@ def load_encoder(spec, *, device="cpu", precision="fp32"):
     if weights.startswith("random:"):
         seed = int(weights.removeprefix("random:"))
         # what draw_weights leaves alone (a transformer's attention and tokens) is torchvision's, by the same seed
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), weights_of.left_undrawn():
             torch.manual_seed(seed)
             model = torchvision.models.get_model(name, weights=None, **options)
         weights_of.draw_weights(model, seed)
@@ -173,6 +176,7 @@ def load_encoder(spec, *, device="cpu", precision="fp32"):
             state, source = weights_of.download_state(named), str(named)
         # torchvision's weights of these two were trained on another normalisation, which the model itself undoes.
         options |= {"transform_input": True} if name in ("googlenet", "inception_v3") else {}
-        model = torchvision.models.get_model(name, weights=None, **options)
+        with weights_of.left_undrawn():
+            model = torchvision.models.get_model(name, weights=None, **options)
         weights_of.load_state(model, state, source)
     return Encoder(model.eval(), spec["layer"], input_size=spec["input_size"], device=device, precision=precision)
