@@ -74,3 +74,17 @@ def test_predictions_and_scores_hold_what_the_files_contract_says(finished):
 def test_random_weights_are_said_where_the_scores_are_printed(finished):
     assert "note: random weights" in finished.first_run.stdout
     assert "All results are in" in finished.first_run.stdout
+
+
+def test_three_classes_run_to_scores(study):
+    third = {"lgg-3": "low grade, other", "lgg-4": "low grade, other"}
+    rows = read(study / "classification.tsv")
+    write(study / "classification.tsv", [{**row, "label": third.get(row["slide"], row["label"])} for row in rows])
+    study.config(lambda c: c["classification"]["methods"].pop("svm-cnn"))  # too few patients to choose among candidates
+    study.finish()
+    scores = json.loads((study / "results/classification/mean/scores.json").read_text())
+    assert scores["classes"] == ["GBM", "LGG", "low grade, other"]
+    assert set(scores["cross_validation"]["auc_by_class"]) == set(scores["classes"])
+    for row in read(study / "results/classification/mean/predictions.tsv"):
+        confidence = {label: float(row[f"confidence_{label}"]) for label in scores["classes"]}
+        assert row["predicted"] == max(confidence, key=confidence.get)

@@ -80,7 +80,7 @@ def _scale(ground, mean, solid, inside):
 
 
 def _grain(rng, shape):
-    """Noise of single pixels, slightly smeared."""
+    """Draw noise of single pixels, slightly smeared."""
     noise = rng.standard_normal((shape[0] + 1, shape[1] + 1), dtype=np.float32)
     rows = noise[1:] + 0.6 * noise[:-1]
     return (rows[:, 1:] + 0.6 * rows[:, :-1]) / 1.36

@@ -56,7 +56,7 @@ def draw_stain(patient, slide):
     dyes = np.array(_DYES) * patient.uniform(0.93, 1.07, (3, 3))
     hue = patient.normal(0, 0.07)  # bluer or pinker
     amounts = np.array([0.42, 0.37, 0.9, 1.05]) * np.exp(patient.normal(0, (0.06, 0.06, 0.07, 0.06)))
-    amounts *= np.exp(slide.normal(0, 0.03, 4) + (hue, -hue, 0, 0))
+    amounts *= np.exp(np.add(slide.normal(0, 0.03, 4), (hue, -hue, 0, 0)))
     white = patient.uniform(243, 248) + patient.uniform(-2, 2, 3)
     return Stain(dyes, *amounts.tolist(), white)
 

@@ -61,20 +61,20 @@ def bleeding(rng, label, depth, dead):
 
 
 def _spindle(rng, angle):
-    """An elongated nucleus, of vessel walls and palisades."""
+    """Draw an elongated nucleus, of vessel walls and palisades."""
     stretch = rng.uniform(1.8, 3.2)
     return blob(rng, rng.uniform(4.5, 7.5), stretch=stretch, angle=angle, rough=0.06, mottle=0.2)
 
 
 def _pleomorphic(rng):
-    """A nucleus of GBM: of any size, shape and depth of stain."""
+    """Draw a nucleus of GBM: of any size, shape and depth of stain."""
     radius = float(np.clip(rng.lognormal(math.log(7.3), 0.33), 4, 17))
     shape = {"stretch": 1 + rng.gamma(2, 0.35), "angle": rng.uniform(0, np.pi), "rough": rng.uniform(0.04, 0.2)}
     return blob(rng, radius, mottle=0.22, pale=rng.uniform(0, 0.35), **shape) * np.float32(rng.uniform(0.75, 1.25))
 
 
 def _round(rng):
-    """A nucleus of LGG: round, all of one size."""
+    """Draw a nucleus of LGG: round, all of one size."""
     shape = {"stretch": rng.uniform(1, 1.25), "angle": rng.uniform(0, np.pi), "rough": 0.03}
     return blob(rng, rng.normal(7, 0.5), mottle=0.15, pale=rng.uniform(0.1, 0.35), **shape)
 
@@ -86,7 +86,7 @@ def _dense_nuclei(rng, planes, place):
 
 
 def _necrosis(rng, planes, spindles, alive, dead):
-    """A palisade of nuclei that point at the necrosis; ghosts of nuclei and their dust inside."""
+    """Draw a palisade of nuclei that point at the necrosis; ghosts of nuclei and their dust inside."""
     from scipy.ndimage import distance_transform_edt
 
     away = distance_transform_edt(dead < 0)
@@ -102,7 +102,7 @@ def _necrosis(rng, planes, spindles, alive, dead):
 
 
 def _even_nuclei(rng, planes, place):
-    """Nuclei far apart, some in a clear halo."""
+    """Draw nuclei far apart, some in a clear halo."""
     chance = np.clip(0.8 + 0.25 * smooth(rng, place.shape, 40), 0.3, 1) * place
     points = scatter(rng, chance, 37, jitter=0.36)
     points = points[planes.holes[tuple((points + MARGIN).T)] < 0.2]
@@ -123,7 +123,7 @@ def _microcysts(rng, planes, place):
 
 
 def _fibres(rng, planes, place):
-    """The fibres of the neuropil; their direction changes slowly."""
+    """Draw the fibres of the neuropil; their direction changes slowly."""
 
     def draw(angle):
         return fibre(rng.uniform(26, 60), angle, rng.uniform(-6, 6)) * np.float32(rng.uniform(0.5, 1))

@@ -40,7 +40,7 @@ def proliferating_vessels(rng, planes, spindles, free):
 
 
 def _vessel(rng, planes, spindles, middle, *, lumen, layers):
-    """One vessel cut across: lumen, wall, rings of nuclei along the wall, often blood inside."""
+    """Draw a vessel cut across: lumen, wall, rings of nuclei along the wall, often blood inside."""
     stretch, angle = rng.uniform(1, 1.9), rng.uniform(0, np.pi)
     shape = {"stretch": stretch, "angle": angle, "rough": 0.07}
     point = middle[None]

@@ -1,0 +1,158 @@
+import csv
+import hashlib
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from slidecaf import demo
+from slidecaf.demo import SLIDES, make_demo, make_mini, mask_paths
+
+TRAIN = [slide for slide in SLIDES if slide.split == "train"]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """The demo study, drawn once for this module: as `make run` draws it."""
+    folder = tmp_path_factory.mktemp("study") / "demo"
+    make_demo(folder, workers=2)
+    return folder
+
+
+def rows(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def test_the_committed_sheet_lists_the_slides(repository):
+    listed = [
+        {
+            "slide": slide.slide,
+            "path": f"slides/{slide.slide}.tiff",
+            "label": slide.label,
+            "patient": slide.patient,
+            "split": slide.split,
+        }
+        for slide in SLIDES
+    ]
+    assert rows(repository / "demo" / "classification.tsv") == listed
+
+
+def test_there_are_enough_slides_and_no_patient_is_in_both_splits_or_classes():
+    test = [slide for slide in SLIDES if slide.split == "test"]
+    for label in ("GBM", "LGG"):
+        assert sum(slide.label == label for slide in TRAIN) >= 8
+        assert len({slide.patient for slide in TRAIN if slide.label == label}) >= 6
+        assert sum(slide.label == label for slide in test) == 3
+    assert not {slide.patient for slide in TRAIN} & {slide.patient for slide in test}
+    assert len({(slide.patient, slide.label) for slide in SLIDES}) == len({slide.patient for slide in SLIDES})
+    assert len({slide.slide for slide in SLIDES}) == len(SLIDES)
+
+
+def test_every_slide_and_mask_is_there_and_nothing_else(study):
+    made = {str(path.relative_to(study.parent)) for path in study.rglob("*") if path.is_file()}
+    assert made == {f"demo/slides/{slide.slide}.tiff" for slide in SLIDES} | set(mask_paths("demo"))
+
+
+def test_masks_are_grey_and_as_large_as_their_slide(study):
+    shares = {}
+    for slide in SLIDES:
+        if slide.label == "LGG":
+            continue
+        with tifffile.TiffFile(study / "slides" / f"{slide.slide}.tiff") as tiff:
+            size = tiff.pages[0].shape[1::-1]
+        for kind in ("necrosis", "hemorrhage"):
+            with Image.open(study / "masks" / f"{slide.slide}-{kind}.png") as mask:
+                assert mask.mode == "L"
+                assert mask.size == size
+                assert set(np.unique(mask)) <= {0, 255}
+                shares[slide.slide, kind] = np.asarray(mask).mean() / 255
+    necrosis = [share for (_, kind), share in shares.items() if kind == "necrosis"]
+    assert sum(share == 0 for share in necrosis) == 1
+    assert all(0.05 <= share <= 0.4 for share in necrosis if share)
+    assert all(share > 0 for (_, kind), share in shares.items() if kind == "hemorrhage")
+
+
+def test_the_white_rule_discards_some_patches_and_keeps_most(study):
+    kept = []
+    for slide in SLIDES:
+        pixels = tifffile.imread(study / "slides" / f"{slide.slide}.tiff", key=0)
+        coloured = (pixels <= 200).any(2)
+        kept += [
+            coloured[y : y + 336, x : x + 336].any()
+            for y in range(0, len(pixels) - 335, 252)
+            for x in range(0, pixels.shape[1] - 335, 252)
+        ]
+    assert 30 * len(SLIDES) <= len(kept) <= 65 * len(SLIDES)
+    assert 0.03 < 1 - np.mean(kept) < 0.4
+
+
+def test_colour_alone_does_not_tell_the_classes_apart(study):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    features = {"mean": [], "mean and deviation": []}
+    for slide in TRAIN:
+        pixels = tifffile.imread(study / "slides" / f"{slide.slide}.tiff", key=0)[::3, ::3]
+        tissue = pixels[(pixels <= 200).any(2)].astype(float)
+        mean, deviation = tissue.mean(0), tissue.std(0)
+        features["mean"].append(mean)
+        features["mean and deviation"].append([*mean, *deviation])
+    labels = np.array([slide.label for slide in TRAIN])
+    patients = [slide.patient for slide in TRAIN]
+    for kind, table in features.items():
+        for classifier in (SVC(kernel="linear"), LogisticRegression()):
+            model = make_pipeline(StandardScaler(), classifier)
+            predicted = cross_val_predict(model, table, labels, groups=patients, cv=LeaveOneGroupOut())
+            assert (predicted == labels).mean() < 0.75, (kind, classifier)
+
+
+def digest(folder):
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_files_are_the_same_whoever_draws_them_and_another_seed_draws_others(tmp_path, monkeypatch):
+    few = tuple(slide for slide in SLIDES if slide.slide in ("gbm-01", "lgg-01"))
+    monkeypatch.setattr("slidecaf.demo.files.SLIDES", few)
+    for name, options in (("one", {}), ("two", {"workers": 2}), ("other", {"seed": 1})):
+        make_demo(tmp_path / name, **options)
+    one, two, other = (digest(tmp_path / name) for name in ("one", "two", "other"))
+    assert one == two
+    assert one.keys() == other.keys()
+    assert not set(one.values()) & set(other.values())
+
+
+def test_the_mini_study_has_a_slide_a_patient_and_is_quick(tmp_path):
+    start = time.process_time()
+    make_mini(tmp_path)
+    assert time.process_time() - start < 6
+    sheet = rows(tmp_path / "classification.tsv")
+    assert len({row["patient"] for row in sheet}) == len(sheet) == 10
+    for label in ("GBM", "LGG"):
+        splits = [row["split"] for row in sheet if row["label"] == label]
+        assert sorted(splits) == ["test"] + ["train"] * 4
+    for row in sheet:
+        with Image.open(tmp_path / row["path"]) as image:
+            assert image.size == (700, 700)
+
+
+def test_importing_the_demo_is_light():
+    heavy = ("scipy", "skimage", "sklearn", "tifffile", "torch")
+    code = f"import sys, slidecaf.demo; print([name for name in {heavy} if name in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "[]"
+
+
+def test_the_package_says_that_its_slides_are_synthetic():
+    assert "ynthetic" in demo.__doc__
