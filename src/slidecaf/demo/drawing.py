@@ -58,12 +58,12 @@ def _dye(rng, stain, planes, depth, dead, bled):
     tissue = np.clip(40 * depth + 0.5 + 0.5 * smooth(rng, shape, 9), 0, 1)
     blood = np.clip(inner(planes.blood) + 0.25 * bled, 0, 1.1) * tissue
     tissue *= 1 - 0.85 * inner(planes.holes)
+    inside = tissue > 0.5
     crumbs = 0.28 * smooth(rng, shape, 7) + 0.12 * smooth(rng, shape, 3)
     strands = np.clip(0.5 * inner(planes.fibres) + 0.14 * _grain(rng, shape) - 0.2, -0.8, None)
     fabric = 1 + strands + dead * (crumbs - strands)
     fabric *= tissue * (1 + 0.15 * smooth(rng, shape, 150))
     nuclei = inner(planes.nuclei) * tissue * (1 - 0.8 * bled)
-    inside = tissue > 0.5
     hematoxylin = fabric * (1 - 0.65 * dead)
     _scale(hematoxylin, stain.hematoxylin, nuclei * np.float32(stain.nuclei), inside)
     hematoxylin += nuclei * np.float32(stain.nuclei)

