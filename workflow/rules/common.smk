@@ -102,9 +102,14 @@ def slide_path(wildcards, output):
 
 
 def slide_fingerprint(wildcards):
-    """Return the digest of a slide; a slide yet to be drawn has one when its turn comes."""
+    """Return the digest of a slide; a slide yet to be drawn has one when its turn comes.
+
+    A drawn slide enters with the code that draws it too, so that a change of that code reruns the whole chain at
+    once, although the slide's own digest is known only after it was drawn anew.
+    """
     path = ROW[wildcards.slide].path
-    return FINGERPRINTS(path) if os.path.exists(path) else ""
+    digest = FINGERPRINTS(path) if os.path.exists(path) else ""
+    return f"{code('demo.py')}-{digest}" if path in MADE else digest
 
 
 def slide_mpp(wildcards):
