@@ -1,7 +1,8 @@
 """Run a study: what `make run` calls.
 
-Holds a lock on the study for as long as Snakemake runs, so that two runs never work in one folder; and since the
-lock ends with the process that holds it, a Snakemake lock found while holding it is one that a killed run left.
+Holds a lock on the study for as long as Snakemake runs, so that two runs by this command never work in one folder; and
+since the lock ends with the process that holds it, a Snakemake lock found while holding it is taken for one that a
+killed run left. A plain `snakemake` at work in the same study does not hold it: use one or the other.
 """
 
 import argparse

@@ -5,6 +5,7 @@ stand. All errors are reported at once, each with the key's full path, the value
 """
 
 import difflib
+import math
 import re
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def check_config(config, schema, *, source="config.yaml", folder="."):
             jsonschema.Draft202012Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path))
         )
     ]
-    problems += _names(config)
+    problems += _names(config) + _not_numbers(config)
     if not problems:  # what follows reads keys that the schema has just proved to be there
         problems += _tilings(config) + _encoders(config, Path(folder)) + _methods(config)
     if problems:
@@ -159,12 +160,22 @@ def _names(config):
     sections["classification.methods"] = task.get("methods") if isinstance(task, dict) else None
     return [
         f"{section}: the name {name!r} will not do; write letters, digits, '.', '_' and '-', first a letter "
-        "or digit, no '..', at most 128."
+        "or digit, no '..', at most 128; put a number in quotes."
         for section, entries in sections.items()
         if isinstance(entries, dict)
         for name in entries
-        if not NAME.fullmatch(str(name))
+        if not (isinstance(name, str) and NAME.fullmatch(name)) or name == "comparison.json"
     ]
+
+
+def _not_numbers(value, path=()):
+    """NaN and infinity pass every bound of a schema."""
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        return [problem for key, item in items for problem in _not_numbers(item, (*path, key))]
+    if isinstance(value, float) and not math.isfinite(value):
+        return [f"{_where(path)}: {value} will not do; write a number, or inf (without a dot) as a norm."]
+    return []
 
 
 def _tilings(config):

@@ -105,11 +105,14 @@ def _table(path):
     if "\0" in text:
         raise InputErrors(path, ["the file holds NUL bytes, so it is no text; save the sheet as TSV or CSV in UTF-8."])
     first = text.split("\n", 1)[0]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in first else ",")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in first else ",", strict=True)
     try:
         lines = [(reader.line_num, [cell.strip() for cell in line]) for line in reader]
     except csv.Error as error:
         raise InputErrors(path, [f"row {reader.line_num}: {error}; save the sheet as TSV or CSV."]) from error
+    broken = [number for number, line in lines if any("\n" in cell or "\r" in cell for cell in line)]
+    if broken:  # a quote that was never closed swallows the rows below it
+        raise InputErrors(path, [f"row {broken[0]}: a cell goes on over the line's end; close or remove its quote."])
     lines = [(number, line) for number, line in lines if any(line)]
     if len(lines) < 2:
         raise InputErrors(path, ["the sheet holds no slide; write a header and one row a slide."])
@@ -181,7 +184,8 @@ def _column_validator(part):
                     value = convert(text)
                 except ValueError:
                     value = text
-                seen[text] = value, not validator.is_valid(value)
+                nan = isinstance(value, float) and value != value
+                seen[text] = value, nan or not validator.is_valid(value)
         return seen[text]
 
     return check

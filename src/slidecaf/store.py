@@ -41,7 +41,7 @@ def atomic(path):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for stale in path.parent.glob(f".{_escape(path.stem)}.*.partial{_escape(path.suffix)}"):
+    for stale in path.parent.glob(f".{_escape(path.stem)}.{'[0-9a-f]' * 8}.partial{_escape(path.suffix)}"):
         stale.unlink(missing_ok=True)
     partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
     try:

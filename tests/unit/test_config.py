@@ -113,6 +113,11 @@ def test_every_key_has_a_description_that_says_what_to_write(schema):
             "there is no feature set 'cmn', did you mean cnn?",
         ),
         (lambda c: c["classification"].update(folds=1), "classification.folds: 1 will not do; write a whole number"),
+        (lambda c: c["features"].update({336: c["features"]["cnn"]}), "the name 336 will not do"),
+        (lambda c: c["features"]["cnn"]["tiling"].update(overlap=float("nan")), "overlap: nan will not do"),
+        (lambda c: c.update(results="a{b}"), "results: 'a{b}' will not do"),
+        (lambda c: c.update(results="/"), "results: '/' will not do"),
+        (lambda c: c.update(seed=2**40), "seed: 1099511627776 will not do"),
         (lambda c: c.update(on_bad_slide="ignore"), "on_bad_slide: 'ignore' will not do; write fail"),
     ],
 )

@@ -95,6 +95,14 @@ def test_columns_are_checked_before_rows(sheet):
     assert "row 1: the column label is missing" in said
 
 
+def test_a_quote_that_is_never_closed_is_an_error_and_swallows_no_rows(sheet):
+    lines = ('a\ta.png\tG\t"p1\ttrain', "b\tb.png\tG\tp2\ttrain", 'c\tc.png\tG\tp"3\ttrain')
+    with pytest.raises(InputErrors, match="row"):
+        sheet(*lines)
+    with pytest.raises(InputErrors, match="row"):
+        sheet(*lines[:2])
+
+
 def test_an_id_or_a_file_given_twice_is_an_error(sheet):
     assert "already stands in row 2" in said_of(sheet, "a\ta.png\tG\tp\t", "a\tb.png\tG\tp\t")
     assert "is already slide 'a' in row 2" in said_of(sheet, "a\ta.png\tG\tp\t", "b\ta.png\tG\tp\t")

@@ -59,6 +59,14 @@ def test_a_killed_writer_leaves_no_file_and_the_next_one_clears_up(tmp_path):
     assert os.listdir(tmp_path) == ["file.txt"]
 
 
+def test_a_writer_leaves_the_half_written_file_of_a_longer_name_alone(tmp_path):
+    with store.atomic(tmp_path / "s1.2.h5") as partial:
+        partial.write_text("half")
+        with store.atomic(tmp_path / "s1.h5") as other:
+            other.write_text("whole")
+    assert sorted(os.listdir(tmp_path)) == ["s1.2.h5", "s1.h5"]
+
+
 def test_features_come_back_as_written_and_in_order(tmp_path):
     rng = np.random.default_rng(0)
     features = rng.random((530, 7)).astype(np.float16)

@@ -29,8 +29,8 @@ rule scores:
         rows_digest=lambda wildcards: value_digest(
             table(TRAIN + TEST, "slide", "label", "patient", "split")
         ),
-        classes=CLASSES,
-        group_name=TASK["group_name"] if TASK else None,
+        classes=lambda wildcards: CLASSES,
+        group_name=lambda wildcards: TASK["group_name"],
         caveats=caveats,
         seed=STUDY["seed"],
         code=code("scores.py"),

@@ -46,7 +46,7 @@ rule selection:
         rows_digest=lambda wildcards: value_digest(
             table(TRAIN, "slide", "label", "patient")
         ),
-        classes=CLASSES,
+        classes=lambda wildcards: CLASSES,
         method=lambda wildcards: METHODS[wildcards.method],
         inner_folds=TASK["inner_folds"] if TASK else None,
         on_bad_slide=STUDY["on_bad_slide"],

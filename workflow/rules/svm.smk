@@ -25,7 +25,7 @@ rule svm:
         rows_digest=lambda wildcards: value_digest(
             table(TRAIN, "slide", "label", "patient")
         ),
-        classes=CLASSES,
+        classes=lambda wildcards: CLASSES,
         max_iter=lambda wildcards: METHODS[wildcards.method]["max_iter"],
         code=code("svm.py"),
         versions=versions("scikit-learn", "h5py"),

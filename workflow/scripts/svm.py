@@ -1,5 +1,7 @@
 """Fit the linear SVM of a part with the candidate and the features that were chosen for it."""
 
+from pathlib import Path
+
 from slidecaf.classification import PooledVectors, rows_of, training_slides
 from slidecaf.logs import job
 from slidecaf.pooling import parse_norm
@@ -14,7 +16,7 @@ with job(snakemake.log[0]):
     slides = training_slides(read_tsv(snakemake.input.folds), snakemake.wildcards.part)
     slides = [slide for slide in slides if slide not in choice["left_out"]]
     rows = rows_of(params.rows, slides, params.classes)
-    paths = [path for path in snakemake.input.pooled if f"/{chosen['features']}/" in path]
+    paths = [path for path in snakemake.input.pooled if Path(path).parent.name == chosen["features"]]
     pooled = PooledVectors(paths, slides=slides, norms=[norm]).matrix(chosen["features"], norm, slides)
     labels = [row["label"] for row in rows]
     model = fit_svm(pooled[:, kept], labels, C=chosen["C"], classes=params.classes, max_iter=params.max_iter)
