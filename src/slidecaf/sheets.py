@@ -8,6 +8,7 @@ spreadsheet shows: the header is row 1.
 import csv
 import difflib
 import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,8 +99,10 @@ def _table(path):
     """Return the header and (row number, cells) of every line that is not blank."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise InputErrors(path, ["there is no such file; write the sheet's path into the config."]) from error
+    except OSError as error:
+        raise InputErrors(
+            path, [f"it cannot be read ({error.strerror}); write the sheet's path into the config."]
+        ) from error
     except UnicodeDecodeError as error:
         raise InputErrors(path, [f"byte {error.start} is not UTF-8; save the sheet as TSV or CSV in UTF-8."]) from error
     if "\0" in text:
@@ -214,7 +217,7 @@ def _missing_files(rows, made):
         f"row {row.number}, column path: there is no file {row.path!r} for slide {row.slide!r}; write its path "
         "relative to the folder of this sheet."
         for row in rows
-        if row.path not in made and not Path(row.path).is_file()
+        if row.path not in made and not os.path.isfile(row.path)
     ]
 
 
