@@ -1,6 +1,5 @@
 """Shared by all rules: the checked config and sheet, and functions for inputs and params. No jobs.
 
-
 Needs   config.yaml and the sheet it names
 Gives   STUDY, ROWS and other names in capitals; functions for inputs and params
 """
