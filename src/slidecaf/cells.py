@@ -1,0 +1,137 @@
+"""Cells: the rectangles of a slide on which all pixels lie in the same patches.
+
+A confidence map is constant on each of them (paper, section 3.3: a pixel's confidence is the mean over the patches
+that contain it). Thresholds, areas, objects and scores taken on cells, with the cells' areas in px, are those of the
+pixels. Where the stride divides the patch size, cells are squares of stride x stride px, cut off at the slide's border.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """A grid of rectangles that covers a slide.
+
+    Attributes
+    ----------
+    cuts_x : ndarray of int64, shape (columns + 1,)
+        Where cells begin and end, ascending from 0 to the slide's width, in px of level 0.
+    cuts_y : ndarray of int64, shape (rows + 1,)
+        The same from 0 to the height.
+    """
+
+    cuts_x: np.ndarray
+    cuts_y: np.ndarray
+
+    @classmethod
+    def of_patches(cls, coords, patch_size, width, height):
+        """Cut a slide where its patches begin and end.
+
+        Parameters
+        ----------
+        coords : ndarray of int64, shape (N, 2)
+            x and y of the patches at level 0; N may be 0, and the slide is one cell.
+        patch_size : int
+            The side of a patch in px of level 0.
+        width, height : int
+            Of the slide at level 0.
+
+        Returns
+        -------
+        Cells
+        """
+        coords = np.asarray(coords, np.int64).reshape(-1, 2)
+        return cls(_cuts(coords[:, 0], patch_size, width), _cuts(coords[:, 1], patch_size, height))
+
+    @property
+    def shape(self):
+        """Rows and columns."""
+        return len(self.cuts_y) - 1, len(self.cuts_x) - 1
+
+    @property
+    def areas(self):
+        """Px in each cell: ndarray of int64, shape (rows, columns)."""
+        return np.diff(self.cuts_y)[:, None] * np.diff(self.cuts_x)
+
+    def spans(self, coords, patch_size):
+        """Return which cells patches consist of.
+
+        Parameters
+        ----------
+        coords : ndarray of int64, shape (N, 2)
+        patch_size : int
+
+        Returns
+        -------
+        left, right, top, bottom : ndarray of int64, shape (N,)
+            Columns left to right - 1 and rows top to bottom - 1; what lies beyond the slide is cut off.
+        """
+        (left, right), (top, bottom) = (
+            (np.searchsorted(cuts, side), np.searchsorted(cuts, np.minimum(side + patch_size, cuts[-1])))
+            for cuts, side in ((self.cuts_x, coords[:, 0]), (self.cuts_y, coords[:, 1]))
+        )
+        return left, right, top, bottom
+
+    def count(self, strips):
+        """Count the pixels of a mask in each cell, strip by strip.
+
+        Parameters
+        ----------
+        strips : iterable of ndarray of bool, shape (h, width)
+            The mask's rows from top to bottom; heights may differ.
+
+        Returns
+        -------
+        ndarray of int64, shape (rows, columns)
+        """
+        counts, y = np.zeros(self.shape, np.int64), 0
+        for strip in strips:
+            by_column = np.add.reduceat(strip, self.cuts_x[:-1], axis=1, dtype=np.int64)
+            rows = np.searchsorted(self.cuts_y, np.arange(y, y + len(strip)), side="right") - 1
+            first = np.flatnonzero(np.diff(rows, prepend=-1))
+            counts[rows[first]] += np.add.reduceat(by_column, first, axis=0)
+            y += len(strip)
+        return counts
+
+    def expand(self, values, top, bottom):
+        """Return the pixels of some rows of the slide.
+
+        Parameters
+        ----------
+        values : ndarray, shape (rows, columns)
+            One value a cell.
+        top, bottom : int
+            Rows top to bottom - 1 of the slide, in px of level 0.
+
+        Returns
+        -------
+        ndarray, shape (bottom - top, width)
+        """
+        rows = np.searchsorted(self.cuts_y, np.arange(top, bottom), side="right") - 1
+        return np.repeat(values[rows], np.diff(self.cuts_x), axis=1)
+
+
+def box_sums(values, left, right, top, bottom):
+    """Sum the cells of boxes, by an integral image.
+
+    Parameters
+    ----------
+    values : ndarray, shape (rows, columns)
+    left, right, top, bottom : ndarray of int64, shape (N,)
+        As `Cells.spans` gives them.
+
+    Returns
+    -------
+    ndarray of the integral image's type, shape (N,)
+    """
+    integral = np.zeros((values.shape[0] + 1, values.shape[1] + 1), np.result_type(values, np.int64))
+    integral[1:, 1:] = values.cumsum(axis=0).cumsum(axis=1)
+    return integral[bottom, right] - integral[top, right] - integral[bottom, left] + integral[top, left]
+
+
+def _cuts(starts, patch_size, length):
+    starts = np.unique(starts)
+    cuts = np.union1d(np.union1d(starts, starts + patch_size), [0, length])
+    return cuts[(cuts >= 0) & (cuts <= length)]
