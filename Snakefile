@@ -1,4 +1,4 @@
-"""slidecaf: whole histopathology slides to a diagnosis.
+"""slidecaf: whole histopathology slides to a diagnosis and a necrosis map.
 
 The study is the working directory: its config.yaml and its sheets. `snakemake -n` shows what would be done.
 """
@@ -12,13 +12,17 @@ configfile: "config.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/common_segmentation.smk"
 include: "workflow/rules/study.smk"
 include: "workflow/rules/demo.smk"
 include: "workflow/rules/tiles.smk"
 include: "workflow/rules/features.smk"
+include: "workflow/rules/labels.smk"
 include: "workflow/rules/pooling.smk"
 include: "workflow/rules/selection.smk"
 include: "workflow/rules/svm.smk"
+include: "workflow/rules/confidence.smk"
+include: "workflow/rules/retrain.smk"
 include: "workflow/rules/scores.smk"
 
 

@@ -9,6 +9,7 @@ import argparse
 import fcntl
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import yaml
@@ -16,6 +17,7 @@ import yaml
 from slidecaf.summary import score_table
 
 ROOT = Path(__file__).resolve().parents[1]
+SHOWN = 20  # errors, of a run with many bad slides
 
 
 def main():
@@ -43,12 +45,41 @@ def main():
             subprocess.run([*snakemake, "--unlock"], check=False, capture_output=True)  # noqa: S603
         dry = bool({"-n", "--dry-run", "--dryrun"} & set(further))
         quiet = [] if dry else ["--quiet", "rules"]  # one line a step; a plan is worth nothing without its jobs
-        # The lock is handed on: should this process alone be killed, Snakemake goes on under it.
-        code = subprocess.run([*snakemake, *quiet, *further], check=False, pass_fds=[lock.fileno()]).returncode  # noqa: S603
-    if code == 0 and not dry:
-        results = study / yaml.safe_load((study / "config.yaml").read_text(encoding="utf-8")).get("results", "results")
+        start = time.time()
+        try:
+            # The lock is handed on: should this process alone be killed, Snakemake goes on under it.
+            code = subprocess.run([*snakemake, *quiet, *further], check=False, pass_fds=[lock.fileno()]).returncode  # noqa: S603
+        except KeyboardInterrupt:  # Snakemake got it too, and has ended its jobs
+            sys.exit(130)
+    if dry:
+        sys.exit(code)
+    results = _results(study)
+    if code == 0:
         print(score_table(results), f"\nAll results are in {results}", sep="")
+    else:
+        _show_errors(results / "logs", start)
     sys.exit(code)
+
+
+def _results(study):
+    try:
+        config = yaml.safe_load((study / "config.yaml").read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):  # Snakemake has said so
+        return study / "results"
+    return study / str(config.get("results", "results") if isinstance(config, dict) else "results")
+
+
+def _show_errors(logs, start):
+    """Print what went wrong in this run's jobs: with `--quiet rules` Snakemake keeps their logs to itself."""
+    failed = []
+    for path in sorted(logs.rglob("*.log")):
+        if path.stat().st_mtime >= start:
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            failed += [(path, line.partition(" ERROR ")[2]) for line in lines if " ERROR " in line]
+    for path, message in failed[:SHOWN]:
+        print(f"\n{message}\n    {path}", file=sys.stderr)
+    if len(failed) > SHOWN:
+        print(f"\nand {len(failed) - SHOWN} more, in {logs}", file=sys.stderr)
 
 
 def _lock_file(study):

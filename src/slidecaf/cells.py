@@ -26,7 +26,7 @@ class Cells:
     cuts_y: np.ndarray
 
     @classmethod
-    def of_patches(cls, coords, patch_size, width, height):
+    def of_patches(cls, coords, patch_size, width, height, *, stride=None):
         """Cut a slide where its patches begin and end.
 
         Parameters
@@ -37,13 +37,17 @@ class Cells:
             The side of a patch in px of level 0.
         width, height : int
             Of the slide at level 0.
+        stride : float, optional
+            Px of level 0 from one patch to the next: cuts there too, so that cells are of one size where patches were
+            left out and on slides that hold few.
 
         Returns
         -------
         Cells
         """
         coords = np.asarray(coords, np.int64).reshape(-1, 2)
-        return cls(_cuts(coords[:, 0], patch_size, width), _cuts(coords[:, 1], patch_size, height))
+        sides = zip(coords.T, (width, height), strict=True)
+        return cls(*(_cuts(starts, patch_size, length, stride) for starts, length in sides))
 
     @property
     def shape(self):
@@ -75,24 +79,26 @@ class Cells:
         return left, right, top, bottom
 
     def count(self, strips):
-        """Count the pixels of a mask in each cell, strip by strip.
+        """Count the pixels of masks in each cell, strip by strip.
 
         Parameters
         ----------
-        strips : iterable of ndarray of bool, shape (h, width)
-            The mask's rows from top to bottom; heights may differ.
+        strips : iterable of ndarray of bool, shape (K, h, width)
+            The rows of K masks from top to bottom; heights may differ from strip to strip.
 
         Returns
         -------
-        ndarray of int64, shape (rows, columns)
+        ndarray of int64, shape (K, rows, columns)
         """
-        counts, y = np.zeros(self.shape, np.int64), 0
+        counts, y = None, 0
         for strip in strips:
-            by_column = np.add.reduceat(strip, self.cuts_x[:-1], axis=1, dtype=np.int64)
-            rows = np.searchsorted(self.cuts_y, np.arange(y, y + len(strip)), side="right") - 1
+            if counts is None:
+                counts = np.zeros((len(strip), *self.shape), np.int64)
+            by_column = np.add.reduceat(strip, self.cuts_x[:-1], axis=2, dtype=np.int64)
+            rows = np.searchsorted(self.cuts_y, np.arange(y, y + strip.shape[1]), side="right") - 1
             first = np.flatnonzero(np.diff(rows, prepend=-1))
-            counts[rows[first]] += np.add.reduceat(by_column, first, axis=0)
-            y += len(strip)
+            counts[:, rows[first]] += np.add.reduceat(by_column, first, axis=1)
+            y += strip.shape[1]
         return counts
 
     def expand(self, values, top, bottom):
@@ -127,11 +133,12 @@ def box_sums(values, left, right, top, bottom):
     ndarray of the integral image's type, shape (N,)
     """
     integral = np.zeros((values.shape[0] + 1, values.shape[1] + 1), np.result_type(values, np.int64))
-    integral[1:, 1:] = values.cumsum(axis=0).cumsum(axis=1)
+    integral[1:, 1:] = values.cumsum(axis=0, dtype=integral.dtype).cumsum(axis=1)
     return integral[bottom, right] - integral[top, right] - integral[bottom, left] + integral[top, left]
 
 
-def _cuts(starts, patch_size, length):
+def _cuts(starts, patch_size, length, stride):
     starts = np.unique(starts)
-    cuts = np.union1d(np.union1d(starts, starts + patch_size), [0, length])
+    grid = np.rint(np.arange(0, length, stride)).astype(np.int64) if stride else []
+    cuts = np.unique(np.concatenate([starts, starts + patch_size, grid, [0, length]])).astype(np.int64)
     return cuts[(cuts >= 0) & (cuts <= length)]

@@ -18,6 +18,9 @@ NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """Slide ids, feature-set and method names: they become file names."""
 
 
+TASKS = ("classification", "segmentation")
+
+
 def load_schema(path):
     """Read a JSON schema written in YAML.
 
@@ -156,8 +159,9 @@ def _near(name, known):
 def _names(config):
     """Feature sets and methods become folders."""
     sections = {"features": config.get("features")}
-    task = config.get("classification")
-    sections["classification.methods"] = task.get("methods") if isinstance(task, dict) else None
+    for task in TASKS:
+        if isinstance(config.get(task), dict):
+            sections[f"{task}.methods"] = config[task].get("methods")
     return [
         f"{section}: the name {name!r} will not do; write letters, digits, '.', '_' and '-', first a letter "
         "or digit, no '..', at most 128; put a number in quotes."
@@ -229,16 +233,41 @@ def is_weights_file(weights):
 
 def _methods(config):
     problems = []
-    task = config.get("classification")
-    for name, method in (task["methods"] if task else {}).items():
-        where = f"classification.methods.{name}"
-        for features in method["features"]:
-            if features not in config["features"]:
-                problems.append(
-                    f"{where}.features: there is no feature set {features!r}"
-                    f"{_near(features, config['features'])}; known: {', '.join(config['features'])}."
-                )
-        for key in ("features", "norm", "keep", "C"):
-            if len(set(map(str, method[key]))) < len(method[key]):
-                problems.append(f"{where}.{key}: {method[key]} names a candidate twice; write each once.")
+    for task in TASKS:
+        for name, method in config.get(task, {}).get("methods", {}).items():
+            where = f"{task}.methods.{name}"
+            used = method["features"] if task == "classification" else [method["features"]]
+            for features in used:
+                if features not in config["features"]:
+                    problems.append(
+                        f"{where}.features: there is no feature set {features!r}"
+                        f"{_near(features, config['features'])}; known: {', '.join(config['features'])}."
+                    )
+            for key, value in method.items():
+                if isinstance(value, list) and len(set(map(str, value))) < len(value):
+                    problems.append(f"{where}.{key}: {value} names a candidate twice; write each once.")
+    return problems or _strides(config)
+
+
+def _strides(config):
+    """Patches to learn from are every so many of the grid's."""
+    problems = []
+    for name, method in config.get("segmentation", {}).get("methods", {}).items():
+        where, features = f"segmentation.methods.{name}", method["features"]
+        tiling = config["features"][features]["tiling"]
+        stride = tiling.get("stride") or round(tiling["patch_size"] * (1 - tiling["overlap"]))
+        wanted = {"training_stride": method["training_stride"]}
+        if method["hard_examples"]:
+            wanted["hard_examples.stride"] = method["hard_examples"]["stride"]
+        problems += [
+            f"{where}.{key}: {value} is no multiple of the stride of {features}, {stride} px; write "
+            f"{', '.join(str(k * stride) for k in (1, 2, 4))} or another multiple."
+            for key, value in wanted.items()
+            if value % stride
+        ]
+        if any(method["smooth"]) and tiling["patch_size"] % stride:
+            problems.append(
+                f"{where}.smooth: it works on squares of the stride, and the stride of {features}, {stride} px, does "
+                f"not divide its patch_size, {tiling['patch_size']} px; change one of them, or write smooth: [0]."
+            )
     return problems

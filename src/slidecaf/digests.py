@@ -69,6 +69,11 @@ def fingerprint(path):
     return digest.hexdigest()[:16]
 
 
+def _file_digest(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
 class Fingerprints:
     """Fingerprints remembered by path, size and time of change, so that a plan reads no slide twice.
 
@@ -83,12 +88,14 @@ class Fingerprints:
         self._known = read_json(memory) if self._memory.is_file() else {}
         self._changed = False
 
-    def __call__(self, path):
+    def __call__(self, path, *, whole=False):
         """Return the fingerprint of a file.
 
         Parameters
         ----------
         path : path-like
+        whole : bool, optional
+            Digest all of the file: for masks, which people edit in their middle.
 
         Returns
         -------
@@ -97,21 +104,24 @@ class Fingerprints:
         stat = Path(path).stat()
         # ctime cannot be set back: a file replaced by an older one, or edited and dated back, is read again
         state = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
-        known = self._known.get(str(path))
+        key = f"whole {path}" if whole else str(path)
+        known = self._known.get(key)
         if known is None or known[:3] != state:
-            known = self._known[str(path)] = [*state, fingerprint(path)]
+            known = self._known[key] = [*state, _file_digest(path) if whole else fingerprint(path)]
             self._changed = True
         return known[3]
 
-    def read(self, paths):
+    def read(self, paths, *, whole=False):
         """Learn the fingerprints of many files at once: on a network, waiting is most of the work.
 
         Parameters
         ----------
         paths : iterable of path-like
+        whole : bool, optional
+            As above.
         """
         with ThreadPoolExecutor(16) as pool:
-            list(pool.map(self, paths))
+            list(pool.map(lambda path: self(path, whole=whole), paths))
 
     def save(self):
         """Write what was learned, if anything was."""

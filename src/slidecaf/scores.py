@@ -204,6 +204,201 @@ def wilcoxon_paired(a, b):
     }
 
 
+def compare_scores(first, second, patients, *, names, seed=0):
+    """Compare the scores of two variants or methods on the same slides.
+
+    Parameters
+    ----------
+    first, second : sequence of float, n of them
+    patients : sequence of str, n of them
+    names : (str, str)
+        What the two are called.
+    seed : int, optional
+        Of the bootstrap.
+
+    Returns
+    -------
+    dict
+        What `wilcoxon_paired` gives, of first - second (the test takes slides for independent), and
+
+        difference_ci95 : bootstrap interval of the mean difference, patients drawn together; None for one patient.
+        better, worse : slides on which the first has the higher or the lower score.
+        verdict : one sentence.
+    """
+    difference = np.subtract(first, second)
+    tested = wilcoxon_paired(first, second)
+    interval = mean_interval(difference, patients, seed=seed)
+    one, other = names
+    mean = tested["mean_difference"]
+    if not tested["differing"]:
+        verdict = f"{one} equals {other} on every slide."
+    elif interval and interval[0] > 0:
+        verdict = f"{one} is better than {other}: the interval of the mean difference lies above 0."
+    elif interval and interval[1] < 0:
+        verdict = f"{one} is worse than {other}: the interval of the mean difference lies below 0."
+    else:
+        verdict = (
+            f"{one} is {'above' if mean > 0 else 'below'} {other} by {abs(mean):.4f} on average, and the interval "
+            "of the difference includes 0: these slides do not show which is better."
+        )
+    return {
+        "first": one,
+        "second": other,
+        **tested,
+        "difference_ci95": interval,
+        "better": int((difference > 0).sum()),
+        "worse": int((difference < 0).sum()),
+        "verdict": verdict,
+    }
+
+
+def dice(intersection, predicted, true):
+    """Return the challenge's score, S = 2 |P ∩ G| / (|P| + |G|) (paper, section 5.3).
+
+    Parameters
+    ----------
+    intersection, predicted, true : array-like of numbers
+        |P ∩ G|, |P| and |G| in px, at least 0.
+
+    Returns
+    -------
+    ndarray of float64 or float
+        0 to 1; 1 where both are empty.
+    """
+    both = np.add(predicted, true)
+    return np.where(both > 0, 2 * np.asarray(intersection) / np.maximum(both, 1), 1.0)[()]
+
+
+def slide_scores(predicted, confidence, truth, areas, *, threshold):
+    """Score one slide's mask against its truth, on cells.
+
+    Parameters
+    ----------
+    predicted : ndarray of bool, shape (rows, columns)
+    confidence : ndarray of float32, shape (rows, columns)
+        NaN where no patch is.
+    truth : ndarray of int64, shape (rows, columns)
+        Px of necrosis in each cell.
+    areas : ndarray of int64, shape (rows, columns)
+        Px of each cell.
+    threshold : float
+
+    Returns
+    -------
+    dict
+        score : S of the mask. precision : None where nothing is predicted. recall : None where nothing is true.
+        soft_score : S of the map itself, |P| and |P ∩ G| being sums of p = (confidence - threshold + 1) / 2, cut to
+            0..1: the margins of the SVM around the threshold, 0 where no patch is.
+        predicted_pixels, true_pixels : int.
+    """
+    hit, found, true = (int(values.sum()) for values in (truth[predicted], areas[predicted], truth))
+    share = np.nan_to_num(np.clip((confidence.astype(np.float64) - threshold + 1) / 2, 0, 1))
+    soft = 2 * (share * truth).sum() / both if (both := (share * areas).sum() + true) > 0 else 1.0
+    return {
+        "score": float(dice(hit, found, true)),
+        "precision": hit / found if found else None,
+        "recall": hit / true if true else None,
+        "soft_score": float(soft),
+        "predicted_pixels": found,
+        "true_pixels": true,
+    }
+
+
+def segmentation_scores(rows, *, seed=0, bootstrap=2000):
+    """Average the scores of slides.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        One a slide with truth: patient, area (px), and what `slide_scores` gives.
+    seed : int, optional
+        Of the bootstrap.
+    bootstrap : int, optional
+        Draws of patients with replacement; intervals run from their 2.5 to their 97.5 percentile.
+
+    Returns
+    -------
+    dict
+        JSON as it is.
+
+        n, patients : counts.
+        score : the mean of S over slides. score_ci95 : over patients; None for one patient.
+        precision, recall : means over the slides where they are defined. soft_score : the mean.
+        score_nonempty, nonempty : mean of S over the slides whose truth is not empty, and how many these are.
+        empty : slides with an empty truth; their S is 1 if nothing was predicted, otherwise 0.
+        empty_right : those of them with S = 1.
+        score_above_1_percent, above_1_percent : the same over slides with more than 1 % of truth.
+        notes : list of str, what a reader must know before trusting the numbers.
+
+    Raises
+    ------
+    ValueError
+        If there is no row.
+    """
+    if not rows:
+        raise ValueError("there is no slide to score")
+    score = np.array([row["score"] for row in rows])
+    true, area = (np.array([row[key] for row in rows]) for key in ("true_pixels", "area"))
+    patients = [row["patient"] for row in rows]
+    empty = true == 0
+
+    def mean_of(key):
+        return _mean([row[key] for row in rows if row[key] is not None])
+
+    scores = {
+        "n": len(rows),
+        "score": float(score.mean()),
+        "score_ci95": mean_interval(score, patients, seed=seed, bootstrap=bootstrap),
+        "precision": mean_of("precision"),
+        "recall": mean_of("recall"),
+        "soft_score": mean_of("soft_score"),
+        "score_nonempty": _mean(score[~empty]),
+        "nonempty": int((~empty).sum()),
+        "empty": int(empty.sum()),
+        "empty_right": int((score[empty] == 1).sum()),
+        "score_above_1_percent": _mean(score[true > 0.01 * area]),
+        "above_1_percent": int((true > 0.01 * area).sum()),
+        "patients": len(set(patients)),
+    }
+    return {**scores, "notes": _segmentation_notes(scores)}
+
+
+def _segmentation_notes(scores):
+    notes = []
+    if scores["patients"] < FEW_PATIENTS:
+        notes.append(f"{scores['patients']} groups: below {FEW_PATIENTS}, intervals mean little.")
+    if scores["empty"]:
+        notes.append(
+            f"{scores['empty']} of {scores['n']} slides have no true pixel and score 0 or 1 "
+            f"({scores['empty_right']} score 1)."
+        )
+    return notes
+
+
+def mean_interval(values, patients, *, seed=0, bootstrap=2000):
+    """Return the 95 % bootstrap interval of a mean over slides, patients drawn with replacement.
+
+    Parameters
+    ----------
+    values : array-like of float, shape (n,)
+    patients : sequence of str, n of them
+    seed, bootstrap : int, optional
+
+    Returns
+    -------
+    list of float or None
+        Low and high; None for one patient.
+    """
+    unique, patient = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
+    if len(unique) < 2:
+        return None
+    sums = np.bincount(patient, np.asarray(values, np.float64))
+    counts = np.bincount(patient)
+    generator = np.random.default_rng(seed)
+    drawn = generator.integers(len(unique), size=(bootstrap, len(unique)))
+    return _percentiles(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
+
+
 def _one_against_rest(labels, confidence, missing, classes):
     """Return (is positive, place of the confidence among the distinct ones) for every AUC to be taken."""
     if len(classes) == 2:

@@ -16,6 +16,9 @@ import jsonschema
 
 from slidecaf.errors import InputErrors
 
+PATHS = ("path", "mask", "hemorrhage")
+"""Columns that name a file."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -29,8 +32,6 @@ class Row:
         The slide's id.
     path : str
         Its file: the sheet's folder and the path given there.
-    label : str
-        Its class; empty where unknown.
     patient : str
         The group that never straddles a fold.
     split : str
@@ -39,16 +40,24 @@ class Row:
         Micrometres a pixel, where the sheet says so.
     fold : int or None
         The fold that the sheet fixes.
+    label : str
+        Its class; empty where unknown. Of classification.
+    mask : str
+        The file of its necrosis mask; empty where unknown. Of segmentation, as
+    hemorrhage : str
+        the file of its hemorrhage mask; empty where there is none.
     """
 
     number: int
     slide: str
     path: str
-    label: str
     patient: str
     split: str
     mpp: float | None
     fold: int | None
+    label: str = ""
+    mask: str = ""
+    hemorrhage: str = ""
 
 
 def read_sheet(path, schema, *, made=()):
@@ -60,7 +69,7 @@ def read_sheet(path, schema, *, made=()):
     schema : dict
         The sheet's schema, from `slidecaf.config.load_schema`.
     made : container of str, optional
-        Paths of slides that the workflow makes, which need not exist yet.
+        Paths of slides and masks that the workflow makes, which need not exist yet.
 
     Returns
     -------
@@ -76,19 +85,7 @@ def read_sheet(path, schema, *, made=()):
     header, lines = _table(path)
     cells, problems = _check_cells(header, lines, schema)
     folder = Path(path).parent
-    rows = [
-        Row(
-            number,
-            values["slide"],
-            (folder / values["path"]).as_posix(),
-            values["label"],
-            values["patient"],
-            values["split"],
-            values["mpp"],
-            values["fold"],
-        )
-        for number, values in cells
-    ]
+    rows = [Row(number, **_within(folder, values)) for number, values in cells]
     problems += _twice(rows) + _missing_files(rows, made) + _straddling(rows)
     if problems:
         raise InputErrors(path, problems)
@@ -212,12 +209,19 @@ def _twice(rows):
     return problems
 
 
+def _within(folder, values):
+    """Let the paths of a row start at the sheet's folder."""
+    paths = {column: values.get(column, "") for column in PATHS}
+    return values | {column: (folder / path).as_posix() for column, path in paths.items() if path}
+
+
 def _missing_files(rows, made):
     return [
-        f"row {row.number}, column path: there is no file {row.path!r} for slide {row.slide!r}; write its path "
+        f"row {row.number}, column {column}: there is no file {path!r} for slide {row.slide!r}; write its path "
         "relative to the folder of this sheet."
         for row in rows
-        if row.path not in made and not os.path.isfile(row.path)
+        for column in PATHS
+        if (path := getattr(row, column)) and path not in made and not os.path.isfile(path)
     ]
 
 
@@ -292,6 +296,107 @@ def check_classification(rows, *, source, positive, folds):
     if len(classes) == 2:
         classes.sort(key=lambda label: label == positive)
     return classes
+
+
+def check_segmentation(rows, *, source, folds):
+    """Check that a segmentation sheet can be learned from, with patients left out and inner maps of the others.
+
+    Parameters
+    ----------
+    rows : list of Row
+    source : path-like
+        The sheet, for errors.
+    folds : int or None
+        The config's ``folds``; None leaves out each patient alone. Unused where the sheet fixes the folds.
+
+    Raises
+    ------
+    InputErrors
+        With every problem found.
+    """
+    train = [row for row in rows if row.split == "train"]
+    problems = [
+        f"row {row.number}, column mask: slide {row.slide!r} is in train and has no mask; write its mask's file, or "
+        "test into column split."
+        for row in train
+        if not row.mask
+    ]
+    problems += [
+        f"row {row.number}, column hemorrhage: slide {row.slide!r} has no mask that it could correct; write one into "
+        "column mask, or leave the cell empty."
+        for row in rows
+        if row.hemorrhage and not row.mask
+    ]
+    patients = sorted({row.patient for row in train})
+    if not train:
+        problems.append("column split: no row is in train; write train for the slides to learn from.")
+    elif len(patients) < 3:
+        problems.append(
+            f"column patient: {len(patients)} in train ({', '.join(patients)}); at least three are needed, one to "
+            "leave out and two whose inner maps choose C and threshold. Add patients, or write the block or site."
+        )
+    elif gap := next((row for row in train if row.fold is None), None):
+        if any(row.fold is not None for row in train):
+            problems.append(
+                f"row {gap.number}, column fold: empty, while other training rows name one; fill it for all training "
+                "rows or for none."
+            )
+        elif folds and folds > len(patients):
+            problems.append(
+                f"column patient: {len(patients)} patients in train and the config asks for {folds} folds; set "
+                f"segmentation.folds to {len(patients)} or less, or to null to leave out each patient alone."
+            )
+    problems += _left_without_two(train)
+    if problems:
+        raise InputErrors(source, problems)
+
+
+def _left_without_two(train):
+    if any(row.fold is None for row in train):
+        return []
+    folds = sorted({row.fold for row in train})
+    if len(folds) == 1:
+        return [f"column fold: every training row is in fold {folds[0]}; name at least two."]
+    return [
+        f"column fold: with fold {fold} left out one patient is left, whose inner map nothing could make; spread the "
+        "patients over more folds."
+        for fold in folds
+        if len({row.patient for row in train if row.fold != fold}) < 2
+    ]
+
+
+def check_together(first, second, *, sources):
+    """Check two sheets against one another: one id, one path, one resolution.
+
+    Parameters
+    ----------
+    first, second : list of Row
+    sources : (path-like, path-like)
+        The sheets, for errors.
+
+    Raises
+    ------
+    InputErrors
+        With every problem found, by the rows of the second sheet.
+    """
+    by_slide, by_path = {row.slide: row for row in first}, {row.path: row for row in first}
+    problems = []
+    for row in second:
+        same = by_slide.get(row.slide)
+        if same and (same.path, same.mpp) != (row.path, row.mpp):
+            column = "path" if same.path != row.path else "mpp"
+            problems.append(
+                f"row {row.number}, column {column}: slide {row.slide!r} has {getattr(row, column)!r} here and "
+                f"{getattr(same, column)!r} in row {same.number} of {sources[0]}; write the same, or another id."
+            )
+        same = by_path.get(row.path)
+        if same and same.slide != row.slide:
+            problems.append(
+                f"row {row.number}, column path: {row.path!r} is slide {row.slide!r} here and {same.slide!r} in row "
+                f"{same.number} of {sources[0]}; give a file one id."
+            )
+    if problems:
+        raise InputErrors(sources[1], problems)
 
 
 def _too_few_patients(train, classes, folds):

@@ -23,6 +23,9 @@ STATUS_UNREADABLE = "unreadable"
 CHUNK_ROWS = 256
 """Rows of one HDF5 chunk of features: 2 MiB at 4,096 values of 16 bit."""
 
+CHUNK_CACHE = 256 * 2**20
+"""Bytes of chunks that wait to be whole: more than the grid rows of one block of a dense extraction touch."""
+
 
 @contextmanager
 def atomic(path):
@@ -169,8 +172,22 @@ def read_json(path):
 
 
 @contextmanager
-def _open_hdf5(path):
-    """Open an HDF5 file for reading; what is wrong with the file becomes a `SlidecafError` that names it."""
+def open_hdf5(path):
+    """Open an HDF5 file for reading; what is wrong with the file becomes a `SlidecafError` that names it.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Yields
+    ------
+    h5py.File
+
+    Raises
+    ------
+    SlidecafError
+        If the file, or something that is read from it within the block, is missing or damaged.
+    """
     import h5py
 
     try:
@@ -221,12 +238,12 @@ def read_tiles(path):
     SlidecafError
         If the file is missing or damaged.
     """
-    with _open_hdf5(path) as file:
+    with open_hdf5(path) as file:
         return file["coords"][:], dict(file["coords"].attrs)
 
 
 class FeatureWriter:
-    """Streams features into an HDF5 file, rows in the order of the coordinates.
+    """Streams features into an HDF5 file, a row for each of the coordinates.
 
     Made by `write_features`.
     """
@@ -246,7 +263,7 @@ class FeatureWriter:
         self.nonzero = 0
 
     def append(self, features, valid):
-        """Add rows.
+        """Add rows after those written last.
 
         Parameters
         ----------
@@ -254,11 +271,23 @@ class FeatureWriter:
         valid : ndarray of bool, shape (n,)
             False where the patch could not be read.
         """
-        end = self.written + len(features)
-        self.features[self.written : end] = features
-        self._valid[self.written : end] = valid
+        self.write(self.written, features, valid)
+
+    def write(self, start, features, valid):
+        """Write rows anywhere, each once.
+
+        Parameters
+        ----------
+        start : int
+            The first row.
+        features : ndarray of float16, shape (n, D)
+        valid : ndarray of bool, shape (n,)
+        """
+        end = start + len(features)
+        self.features[start:end] = features
+        self._valid[start:end] = valid
         self.nonzero += np.count_nonzero(features[valid])
-        self.written = end
+        self.written += len(features)
 
 
 @contextmanager
@@ -282,7 +311,9 @@ def write_features(path, coords, dimension, *, coords_attributes, attributes):
     """
     import h5py
 
-    with atomic(path) as partial, h5py.File(partial, "w") as file:
+    # Chunks that are written by rows of a block wait in memory until they are whole: each is compressed once.
+    cache = {"rdcc_nbytes": CHUNK_CACHE, "rdcc_nslots": 100_003, "rdcc_w0": 1.0}
+    with atomic(path) as partial, h5py.File(partial, "w", **cache) as file:
         _put_coords(file, coords, coords_attributes)
         writer = FeatureWriter(file, len(coords), dimension)
         yield writer
@@ -310,7 +341,7 @@ def open_features(path):
     SlidecafError
         If the file is missing or damaged.
     """
-    with _open_hdf5(path) as file:
+    with open_hdf5(path) as file:
         for name in ("features", "coords", "valid"):
             if name not in file or len(file[name]) != len(file["features"]):
                 raise SlidecafError(f"{path} has no whole dataset {name!r}; delete it and run again.")
@@ -379,6 +410,20 @@ def read_pooled(path, norms):
     SlidecafError
         If the file is missing or damaged.
     """
-    with _open_hdf5(path) as file:
+    with open_hdf5(path) as file:
         status, patches = str(file.attrs["status"]), int(file.attrs["patches"])
         return ({norm: file[norm][:] for norm in norms} if status == STATUS_OK else {}), patches, status
+
+
+def put_array(file, name, values):
+    """Store an array, compressed where there is something to compress.
+
+    Parameters
+    ----------
+    file : h5py.File
+    name : str
+    values : ndarray
+    """
+    sides = [1] * (values.ndim - 2) + [min(CHUNK_ROWS, size) for size in values.shape[-2:]]
+    packed = {"chunks": tuple(sides), "compression": "lzf", "shuffle": True} if values.size else {}
+    file.create_dataset(name, data=values, **packed)

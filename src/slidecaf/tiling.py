@@ -191,7 +191,8 @@ def attributes(slide, patches):
     -------
     dict
         Attributes of ``coords`` in a tiles file. Where the objective's magnification is not known it is 10 / mpp,
-        as is usual, or NaN without mpp. ``overlap`` and ``stride`` are in px of ``patch_size``.
+        as is usual, or NaN without mpp. ``overlap`` and ``stride`` are in px of
+        ``patch_size``, ``stride_level0`` in px of level 0.
     """
     tiling = patches.tiling
     scale = _scale(slide, tiling)
@@ -203,6 +204,7 @@ def attributes(slide, patches):
         "patch_size": tiling.patch_size,
         "patch_size_level0": patches.patch_size_level0,
         "stride": tiling.stride,
+        "stride_level0": float(patches.stride_level0),
         "overlap": tiling.patch_size - tiling.stride,
         "level0_width": slide.width,
         "level0_height": slide.height,

@@ -290,6 +290,7 @@ def test_attributes_are_those_that_clam_and_trident_read():
         "patch_size": 100,
         "patch_size_level0": 200,
         "stride": 75,
+        "stride_level0": 150.0,
         "overlap": 25,
         "level0_width": 1200,
         "level0_height": 1000,

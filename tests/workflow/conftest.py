@@ -124,9 +124,33 @@ def mini_config():
     }
 
 
-def make_mini(folder, patients=4):
-    demo.make_mini(folder, patients=patients)
-    (Path(folder) / "config.yaml").write_text(yaml.safe_dump(mini_config(), sort_keys=False))
+def segmentation_config():
+    """One feature set and method of the segmentation, as small as the recipe allows."""
+    encoder = {"model": "squeezenet1_0", "layer": "features", "weights": "random:0", "input_size": 64}
+    method = {
+        "features": "dense-96",
+        "training_stride": 48,
+        "inner_folds": 2,
+        "C": [0.0001, 0.01],
+        "min_object": [0, 1000],
+        "hard_examples": {"copies": 2, "stride": 24},
+    }
+    return {
+        "threads": 1,
+        "features": {
+            "dense-96": {
+                "tiling": {"patch_size": 96, "stride": 24, "edge": "cover"},
+                "encoder": encoder,
+                "extraction": "dense",
+            }
+        },
+        "segmentation": {"sheet": "segmentation.tsv", "methods": {"svm-cnn": method}},
+    }
+
+
+def make_mini(folder, patients=4, config=None, **options):
+    demo.make_mini(folder, patients=patients, **options)
+    (Path(folder) / "config.yaml").write_text(yaml.safe_dump(config or mini_config(), sort_keys=False))
     return Study(folder)
 
 
@@ -134,6 +158,17 @@ def make_mini(folder, patients=4):
 def finished(tmp_path_factory):
     """A mini study that has been run. Copy it before you change it."""
     study = make_mini(tmp_path_factory.mktemp("studies") / "finished")
+    study.first_run = study.finish("--resources", "gpu=2")
+    return study
+
+
+@pytest.fixture(scope="session")
+def segmented(tmp_path_factory):
+    """A mini study of the segmentation that has been run; its test row has no mask. Copy it before you change it."""
+    folder = tmp_path_factory.mktemp("studies") / "segmented"
+    study = make_mini(folder, patients=3, config=segmentation_config(), size=500)
+    sheet = folder / "segmentation.tsv"
+    sheet.write_text(sheet.read_text().replace("masks/gbm-4.png", ""))
     study.first_run = study.finish("--resources", "gpu=2")
     return study
 

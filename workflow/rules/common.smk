@@ -1,6 +1,6 @@
-"""Shared by all rules: the checked config and sheet, and functions for inputs and params. No jobs.
+"""Shared by all rules: the checked config and sheets, and functions for inputs and params. No jobs.
 
-Needs   config.yaml and the sheet it names
+Needs   config.yaml and the sheets it names
 Gives   STUDY, ROWS and other names in capitals; functions for inputs and params
 """
 
@@ -13,7 +13,13 @@ from slidecaf.config import check_config, is_weights_file, load_schema
 from slidecaf.digests import Fingerprints, code_digest, value_digest
 from slidecaf.errors import SlidecafError
 from slidecaf.pooling import norm_name
-from slidecaf.sheets import check_classification, read_sheet
+from slidecaf.segmentation import leave_out
+from slidecaf.sheets import (
+    check_classification,
+    check_segmentation,
+    check_together,
+    read_sheet,
+)
 from slidecaf.versions import version
 
 SCHEMAS = os.path.join(workflow.basedir, "workflow", "schemas")
@@ -22,37 +28,51 @@ ENVIRONMENT = os.path.join(workflow.basedir, "envs", "slidecaf.yaml")
 
 # Slides that the workflow draws itself; they need not exist when a plan is made.
 DEMO = [slide.slide for slide in demo.SLIDES]
-MADE = {f"demo/slides/{slide}.tiff" for slide in DEMO}
+MADE_SLIDES = [f"demo/slides/{slide}.tiff" for slide in DEMO]
+MADE = {*MADE_SLIDES, *demo.mask_paths("demo")}
 
 
 def checked_study():
-    """Return the config with its defaults, the sheet's rows and the classes, or end with all their errors."""
+    """Return the config with its defaults, the sheets' rows and the classes, or end with all their errors."""
     try:
         study = check_config(
             config, load_schema(os.path.join(SCHEMAS, "config.schema.yaml"))
         )
-        task = study.get("classification")
-        if task is None:
-            return study, [], []
-        rows = read_sheet(
-            task["sheet"],
-            load_schema(os.path.join(SCHEMAS, "classification.schema.yaml")),
-            made=MADE,
-        )
-        classes = check_classification(
-            rows, source=task["sheet"], positive=task["positive"], folds=task["folds"]
-        )
-        return study, rows, classes
+        rows, segmentation_rows, classes = [], [], []
+        if task := study.get("classification"):
+            rows = sheet(task, "classification")
+            classes = check_classification(
+                rows,
+                source=task["sheet"],
+                positive=task["positive"],
+                folds=task["folds"],
+            )
+        if other := study.get("segmentation"):
+            segmentation_rows = sheet(other, "segmentation")
+            check_segmentation(
+                segmentation_rows, source=other["sheet"], folds=other["folds"]
+            )
+        if task and other:
+            sheets = task["sheet"], other["sheet"]
+            check_together(rows, segmentation_rows, sources=sheets)
+        return study, rows, segmentation_rows, classes
     except SlidecafError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
 
 
-STUDY, ROWS, CLASSES = checked_study()
+def sheet(task, name):
+    """Return the rows of a task's sheet."""
+    schema = load_schema(os.path.join(SCHEMAS, f"{name}.schema.yaml"))
+    return read_sheet(task["sheet"], schema, made=MADE)
+
+
+STUDY, ROWS, SEGMENTED, CLASSES = checked_study()
 TASK = STUDY.get("classification")
 METHODS = TASK["methods"] if TASK else {}
 RESULTS = STUDY["results"].rstrip("/")
 ROW = {row.slide: row for row in ROWS}
+SLIDE = {row.slide: row for row in [*ROWS, *SEGMENTED]}
 TRAIN = sorted(row.slide for row in ROWS if row.split == "train")
 TEST = sorted(row.slide for row in ROWS if row.split == "test")
 # Folds that the sheet fixes are counted from 0 in the order of their numbers there.
@@ -68,7 +88,7 @@ COMPARISON = f"{RESULTS}/classification/comparison.json"
 
 # A plan reads no slide twice; losing this memory costs time only.
 FINGERPRINTS = Fingerprints(".snakemake/slidecaf/fingerprints.json")
-FINGERPRINTS.read([row.path for row in ROWS if os.path.exists(row.path)])
+FINGERPRINTS.read([row.path for row in SLIDE.values() if os.path.exists(row.path)])
 atexit.register(FINGERPRINTS.save)
 
 
@@ -77,6 +97,7 @@ wildcard_constraints:
     slide="[A-Za-z0-9][A-Za-z0-9._-]*",
     method="[A-Za-z0-9][A-Za-z0-9._-]*",
     part=r"fold-\d+|final",
+    variant="plain|hard",
 
 
 def code(script):
@@ -91,13 +112,13 @@ def versions(*packages):
 
 def drawn_slide(wildcards):
     """Ask the demo rule for a slide that it draws; all others are there and enter as their fingerprint."""
-    path = ROW[wildcards.slide].path
+    path = SLIDE[wildcards.slide].path
     return [path] if path in MADE else []
 
 
 def slide_path(wildcards, output):
     """Return a slide's file. Naming `output` keeps the path out of what reruns: a moved slide changes nothing."""
-    return ROW[wildcards.slide].path
+    return SLIDE[wildcards.slide].path
 
 
 def slide_fingerprint(wildcards):
@@ -106,14 +127,18 @@ def slide_fingerprint(wildcards):
     A drawn slide enters with the code that draws it too, so that a change of that code reruns the whole chain at
     once, although the slide's own digest is known only after it was drawn anew.
     """
-    path = ROW[wildcards.slide].path
-    digest = FINGERPRINTS(path) if os.path.exists(path) else ""
+    return file_digest(SLIDE[wildcards.slide].path)
+
+
+def file_digest(path, whole=False):
+    """Return the digest of a slide or mask that may yet have to be drawn."""
+    digest = FINGERPRINTS(path, whole=whole) if os.path.exists(path) else ""
     return f"{code('demo.py')}-{digest}" if path in MADE else digest
 
 
 def slide_mpp(wildcards):
     """Return the resolution that the sheet gives."""
-    return ROW[wildcards.slide].mpp
+    return SLIDE[wildcards.slide].mpp
 
 
 def tiling(wildcards):
@@ -128,6 +153,12 @@ def encoder(wildcards):
         for key, value in STUDY["features"][wildcards.features].items()
         if key != "tiling"
     }
+
+
+def dense_tiling(wildcards):
+    """Return a feature set's tiling where its stride has to suit the network."""
+    chosen = STUDY["features"][wildcards.features]
+    return chosen["tiling"] if chosen["extraction"] == "dense" else None
 
 
 def weights_fingerprint(wildcards):
@@ -184,14 +215,18 @@ def full_table(wildcards, output):
 
 def caveats(wildcards):
     """Return what has to be said wherever a method's numbers show."""
+    return caveats_of(METHODS[wildcards.method]["features"], ROWS)
+
+
+def caveats_of(used, rows):
+    """Return what has to be said of feature sets and of slides."""
     said = []
-    used = METHODS[wildcards.method]["features"]
     if any(
         STUDY["features"][name]["encoder"]["weights"].startswith("random:")
         for name in used
     ):
         said.append("random weights: the network was never trained")
-    if any(row.path in MADE for row in ROWS):
+    if any(row.path in MADE for row in rows):
         said.append("synthetic slides: drawn by slidecaf.demo, no tissue")
     return said
 
@@ -204,8 +239,8 @@ def decisions(wildcards):
     ]
 
 
-def everything(wildcards):
-    """Return every file of the study, so that one that was deleted is made again even if nothing needs it."""
+def classified(wildcards):
+    """Return every file of the classification."""
     used = {features for method in METHODS.values() for features in method["features"]}
     files = [
         f"{RESULTS}/{kind}/{features}/{slide}.h5"
@@ -221,4 +256,9 @@ def everything(wildcards):
         files += [
             f"{top}/{name}" for name in ("folds.tsv", "predictions.tsv", "scores.json")
         ]
-    return [STUDY_FILE, *files, *([COMPARISON] if len(METHODS) > 1 else [])]
+    return [*files, *([COMPARISON] if len(METHODS) > 1 else [])]
+
+
+def everything(wildcards):
+    """Return every file of the study, so that one that was deleted is made again even if nothing needs it."""
+    return [STUDY_FILE, *classified(wildcards), *segmented(wildcards)]

@@ -8,7 +8,6 @@ Makes   demo/slides/{slide}.tiff and, for GBM, demo/masks/{slide}-necrosis.png a
 rule demo:
     output:
         sorted(MADE),
-        demo.mask_paths("demo"),
     log:
         f"{RESULTS}/logs/demo.log",
     benchmark:

@@ -18,6 +18,7 @@ rule encoder:
     params:
         encoder=lambda wildcards: encoder(wildcards)["encoder"],
         weights=weights_fingerprint,
+        dense=dense_tiling,
         code=code("encoder.py"),
         versions=versions("torch", "torchvision"),
     script:

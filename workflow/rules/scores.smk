@@ -3,6 +3,7 @@
 Needs   {results}/classification/{method}/{part}/decisions.tsv
 Makes   {results}/classification/{method}/predictions.tsv and scores.json
         {results}/classification/comparison.json, where there are two methods or more
+        {results}/segmentation/{method}/scores.tsv and scores.json; comparison.json, plain against hard
 """
 
 
@@ -55,3 +56,52 @@ rule comparison:
         versions=versions("scipy"),
     script:
         "../scripts/comparison.py"
+
+
+rule segmentation_scores:
+    input:
+        lambda wildcards: slide_files(wildcards.method, "score", "json"),
+    output:
+        slides=f"{SEGMENTATION}/scores.tsv",
+        scores=report(
+            f"{SEGMENTATION}/scores.json",
+            caption="../report/segmentation.rst",
+            category="Segmentation",
+            labels={"method": "{method}"},
+        ),
+    log:
+        f"{RESULTS}/logs/segmentation_scores/{{method}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/segmentation_scores/{{method}}.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        rows=segmentation_table,
+        rows_digest=lambda wildcards: value_digest(segmentation_table(wildcards, None)),
+        group_name=lambda wildcards: SEGMENTATION_TASK["group_name"],
+        caveats=segmentation_caveats,
+        seed=STUDY["seed"],
+        code=code("segmentation_scores.py"),
+        versions=versions("scipy"),
+    script:
+        "../scripts/segmentation_scores.py"
+
+
+rule variants:
+    input:
+        slides=f"{SEGMENTATION}/scores.tsv",
+        hard=f"{SEGMENTATION}/hard_examples.json",
+    output:
+        f"{SEGMENTATION}/comparison.json",
+    log:
+        f"{RESULTS}/logs/variants/{{method}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/variants/{{method}}.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        seed=STUDY["seed"],
+        code=code("variants.py"),
+        versions=versions("scipy"),
+    script:
+        "../scripts/variants.py"

@@ -1,8 +1,10 @@
-"""The linear SVM of each fold and of all training rows, and what they say of slides they never saw.
+"""Linear SVMs of each fold and of all training rows: of slides, and of patches for the segmentation.
 
 Needs   {results}/classification/{method}/{part}/choice.json and selection.tsv, pooled vectors
 Makes   {results}/classification/{method}/{part}/model.json
         {results}/classification/{method}/{part}/decisions.tsv: of the fold's held-out rows, or of the test rows
+        {results}/segmentation/{method}/folds.tsv, who is left out together
+        {results}/segmentation/{method}/{variant}/{part}/model.h5, with the inner models of the part
 """
 
 
@@ -52,3 +54,48 @@ rule decisions:
         versions=versions("h5py"),
     script:
         "../scripts/decisions.py"
+
+
+rule left_out:
+    output:
+        f"{SEGMENTATION}/folds.tsv",
+    log:
+        f"{RESULTS}/logs/left_out/{{method}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/left_out/{{method}}.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        rows=lambda wildcards: [
+            {"slide": slide, "patient": SEGMENTED_ROW[slide].patient, "fold": group}
+            for slide, group in GROUP.items()
+        ],
+        code=code("left_out.py"),
+    script:
+        "../scripts/left_out.py"
+
+
+rule patch_svm:
+    input:
+        folds=f"{SEGMENTATION}/folds.tsv",
+        features=of_slides("features", LEARNED),
+        labels=of_slides("labels", LEARNED),
+        hard=hard_lists,
+    output:
+        [f"{VARIANT}/{part}/model.h5" for part in LEFT_OUT_PARTS],
+    log:
+        f"{RESULTS}/logs/patch_svm/{{method}}/{{variant}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/patch_svm/{{method}}/{{variant}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: STUDY["threads"]
+    params:
+        settings=settings("training_stride", "inner_folds", "C", "max_iter"),
+        hard=hard_settings,
+        seed=STUDY["seed"],
+        on_bad_slide=STUDY["on_bad_slide"],
+        code=code("patch_svm.py"),
+        versions=versions("scikit-learn", "h5py"),
+    script:
+        "../scripts/patch_svm.py"

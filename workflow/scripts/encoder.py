@@ -1,10 +1,19 @@
 """Look at a feature set's network once, before any slide: can it be had, and what does it give."""
 
 from slidecaf.encoders.encoder import load_encoder
-from slidecaf.logs import job
+from slidecaf.logs import job, logger
 from slidecaf.store import write_json
+from slidecaf.tiling import Tiling
 
+params = snakemake.params
 with job(snakemake.log[0]):
-    encoder = load_encoder(snakemake.params.encoder)
+    encoder = load_encoder(params.encoder)
     described = {"dimension": encoder.dimension, "weights_sha256": encoder.sha256}
-    write_json(snakemake.output[0], {**snakemake.params.encoder, **described})
+    if params.dense:
+        from slidecaf.encoders.dense import DenseEncoder
+
+        dense, tiling = DenseEncoder(encoder), Tiling.from_config(params.dense)
+        dense.check_stride(tiling.patch_size, tiling.stride)
+        seen = f"{dense.before} px before and {dense.after} px after"
+        logger.info("a place of the map every %d enlarged px, which sees %s", dense.total_stride, seen)
+    write_json(snakemake.output[0], {**params.encoder, **described})

@@ -38,24 +38,25 @@ with job(snakemake.log[0]):
     def extract(writer):
         """Run the network over all patches."""
         from slidecaf.encoders.encoder import load_encoder
-        from slidecaf.extraction import devices, patchwise
+        from slidecaf.extraction import dense, devices, patchwise
         from slidecaf.slides import open_slide
 
         with devices.device() as device, open_slide(params.path, name=wildcards.slide, mpp=params.mpp) as slide:
             encoder = load_encoder(spec, device=device, precision=params.encoder["precision"])
             with progress(len(coords), wildcards.slide) as advance:
-                unreadable = patchwise.extract(
-                    slide,
-                    coords,
-                    encoder,
-                    writer,
-                    patch_size=int(tiles["patch_size"]),
-                    patch_size_level0=int(tiles["patch_size_level0"]),
-                    batch_size=params.encoder["batch_size"],
-                    threads=params.threads,
-                    max_unreadable=params.max_unreadable,
-                    advance=advance,
-                )
+                common = {
+                    "patch_size": int(tiles["patch_size"]),
+                    "patch_size_level0": int(tiles["patch_size_level0"]),
+                    "threads": params.threads,
+                    "max_unreadable": params.max_unreadable,
+                    "advance": advance,
+                }
+                if params.encoder["extraction"] == "dense":
+                    strides = {"stride": int(tiles["stride"]), "stride_level0": float(tiles["stride_level0"])}
+                    unreadable = dense.extract(slide, coords, encoder, writer, **common, **strides)
+                else:
+                    batch_size = params.encoder["batch_size"]
+                    unreadable = patchwise.extract(slide, coords, encoder, writer, **common, batch_size=batch_size)
         share = writer.nonzero / max(1, (len(coords) - unreadable) * encoder.dimension)
         logger.info("%s: %.1f %% of values are not zero (the paper: 13.3 %%)", wildcards.slide, 100 * share)
         if unreadable:

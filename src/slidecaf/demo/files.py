@@ -12,6 +12,7 @@ from slidecaf.demo.study import SLIDES, Slide
 from slidecaf.store import atomic, write_tsv
 
 COLUMNS = ("slide", "path", "label", "patient", "split")
+MASK_COLUMNS = ("slide", "path", "mask", "hemorrhage", "patient", "split")
 
 
 def mask_paths(folder):
@@ -68,7 +69,9 @@ def _write_mask(path, mask):
 
 
 def make_mini(folder, *, patients=4, seed=0, size=700):
-    """Draw a small study for tests: one slide a patient, one test slide a class, and their sheet.
+    """Draw a small study for tests: one slide a patient, one test slide a class, and their two sheets.
+
+    The test slide of the segmentation has no hemorrhage mask.
 
     Parameters
     ----------
@@ -81,20 +84,23 @@ def make_mini(folder, *, patients=4, seed=0, size=700):
     """
     from PIL import Image
 
-    rows = []
+    rows, masked = [], []
     for label in ("GBM", "LGG"):
         for number in range(1, patients + 2):
             split = "train" if number <= patients else "test"
             name = f"{label.lower()}-{number}"
             slide = Slide(name, label, f"patient-{name}", split, 0.15 if label == "GBM" else 0.0)
+            rgb, necrosis, hemorrhage = draw_slide(slide, seed=seed, size=size)
             with atomic(Path(folder) / "slides" / f"{name}.png") as partial:
-                Image.fromarray(draw_slide(slide, seed=seed, size=size)[0]).save(partial, compress_level=1)
-            row = {
-                "slide": name,
-                "path": f"slides/{name}.png",
-                "label": label,
-                "patient": slide.patient,
-                "split": split,
-            }
-            rows.append(row)
+                Image.fromarray(rgb).save(partial, compress_level=1)
+            row = {"slide": name, "path": f"slides/{name}.png", "patient": slide.patient, "split": split}
+            rows.append({**row, "label": label})
+            if label == "GBM":
+                row["mask"] = f"masks/{name}.png"
+                _write_mask(Path(folder) / row["mask"], necrosis)
+                if split == "train":
+                    row["hemorrhage"] = f"masks/{name}-hemorrhage.png"
+                    _write_mask(Path(folder) / row["hemorrhage"], hemorrhage)
+                masked.append(row)
     write_tsv(Path(folder) / "classification.tsv", COLUMNS, rows)
+    write_tsv(Path(folder) / "segmentation.tsv", MASK_COLUMNS, masked)

@@ -40,6 +40,10 @@ class Encoder:
 
     Attributes
     ----------
+    model : torch.nn.Module
+    layer : str
+    input_size : int
+    device : torch.device
     dimension : int
         D, the length of a patch's vector.
 
@@ -60,7 +64,7 @@ class Encoder:
             ("features", "norm")
         )
         # channels_last is how oneDNN and cuDNN like to run convolutions: 1.5 times as fast on CPUs.
-        self._model = model.to(self.device, memory_format=torch.channels_last)
+        self.model = model.to(self.device, memory_format=torch.channels_last)
         names = [name for name, _ in model.named_modules() if name]
         if layer not in names:
             near = difflib.get_close_matches(layer, names, n=5, cutoff=0.3) or names[-5:]
@@ -94,23 +98,46 @@ class Encoder:
         """
         patches = patches.to(self.device, non_blocking=True)
         x = patches.to(torch.float32, memory_format=torch.channels_last).sub_(self._mean).mul_(self._scale)
+        with self.arithmetic():
+            return self._flatten(self.run(x)).float()
+
+    @contextlib.contextmanager
+    def arithmetic(self):
+        """Compute in the number format of `precision`, without gradients, for the length of a block."""
         dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
         autocast = torch.autocast(self.device.type, dtype=dtype) if dtype else contextlib.nullcontext()
         with torch.inference_mode(), autocast:
-            return self._flatten(self._run(x)).float()
+            yield
 
     @cached_property
     def sha256(self):
         """The digest of the weights, 64 hexadecimal digits."""
-        return weights_of.weights_sha256(self._model)
+        return weights_of.weights_sha256(self.model)
 
     def _plane(self, values):
         plane = values.view(1, 3, 1, 1).expand(1, 3, self.input_size, self.input_size)
         return plane.to(self.device).contiguous(memory_format=torch.channels_last)
 
-    def _run(self, x):
+    def run(self, x):
+        """Run the network as far as the layer.
+
+        Parameters
+        ----------
+        x : torch.Tensor of float32, shape (n, 3, h, w)
+            Normalised.
+
+        Returns
+        -------
+        torch.Tensor
+            The layer's output as it is.
+
+        Raises
+        ------
+        SlidecafError
+            If the network does not use the layer.
+        """
         try:
-            self._model(x)
+            self.model(x)
         except _ReachedError as reached:
             return reached.output
         raise SlidecafError(f"layer: {self.layer!r} is not used when the network runs; write another layer.")

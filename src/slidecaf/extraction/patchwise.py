@@ -6,9 +6,6 @@ core: no core waits for another, and a batch's features do not depend on how man
 workers read and resize, and the calling thread keeps the GPU busy.
 """
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from math import isqrt
 
 import numpy as np
@@ -16,6 +13,7 @@ import torch
 from torch.nn import functional
 
 from slidecaf.errors import SlidecafError, SlideError
+from slidecaf.extraction.pipeline import run, too_many_unreadable
 from slidecaf.logs import logger
 
 REGION_PIXELS = 2**24
@@ -82,7 +80,8 @@ def extract(
         pin=encoder.device.type == "cuda",
     )
     bands = plan_bands(coords, patch_size_level0, batch_size)
-    results = _run(reader, encoder, [coords[rows] for band in bands for rows in band], threads)
+    batches = [coords[rows] for band in bands for rows in band]
+    results = run(reader, _Encode(encoder), batches, threads=threads, device=encoder.device)
     unreadable, start = 0, 0
     for band in bands:
         count = sum(map(len, band))
@@ -92,10 +91,7 @@ def extract(
             features[rows - start], valid[rows - start], reason = next(results)
             unreadable += len(rows) - int(valid[rows - start].sum())
             if unreadable > max_unreadable * len(coords):
-                raise SlideError(
-                    f"{reason} More than {max_unreadable:.2%} of the slide's {len(coords)} patches cannot be read; "
-                    "take an undamaged copy, or raise max_unreadable in the config."
-                )
+                raise too_many_unreadable(reason, max_unreadable, len(coords))
             advance(len(rows))
         writer.append(features, valid)
         start += count
@@ -174,12 +170,12 @@ class PatchReader:
         patches = patches.permute(0, 3, 1, 2)
         valid, reason = np.ones(len(coords), bool), None
         corners = np.rint(coords / self._downsample).astype(np.int64)
-        for run in self._runs(corners):
+        for near in self._runs(corners):
             try:
-                self._read(corners[run], patches[run])
+                self._read(corners[near], patches[near])
             except SlideError:
                 # part of the region is damaged: find out which patches can be had one by one
-                for i in range(run.start, run.stop):
+                for i in range(near.start, near.stop):
                     try:
                         self._read(corners[i : i + 1], patches[i : i + 1])
                     except SlideError as error:
@@ -222,45 +218,24 @@ def resize(patches, size):
     -------
     torch.Tensor of uint8, shape (n, 3, size, size)
     """
-    if patches.shape[2:] == (size, size):
+    return resize_to(patches, size, size)
+
+
+def resize_to(patches, height, width):
+    """Resize images with antialiasing, as `resize`, to any height and width in px.
+
+    Parameters
+    ----------
+    patches : torch.Tensor of uint8, shape (n, 3, h, w)
+    height, width : int
+
+    Returns
+    -------
+    torch.Tensor of uint8, shape (n, 3, height, width)
+    """
+    if patches.shape[2:] == (height, width):
         return patches
-    return functional.interpolate(patches, (size, size), mode="bilinear", align_corners=False, antialias=True)
-
-
-def _run(reader, encoder, batches, threads):
-    """Yield (float16 features, valid, reason) for every batch, in order, with a bounded number under way."""
-    encode = _Encode(encoder)
-    on_cpu = encoder.device.type == "cpu"
-
-    def work(coords):
-        patches, valid, reason = reader(coords)
-        return (encode(patches) if on_cpu else patches), valid, reason
-
-    launched = deque()  # on a GPU, the batch that it still computes while the next one is made ready
-    with _one_thread_a_worker(on_cpu), ThreadPoolExecutor(threads) as pool:
-        waiting = deque()
-        try:
-            for batch in [*batches, *[None] * (2 * threads)]:
-                if batch is not None:
-                    waiting.append(pool.submit(work, batch))
-                if waiting and (batch is None or len(waiting) > 2 * threads):
-                    output, valid, reason = waiting.popleft().result()
-                    launched.append((output if on_cpu else encode(output), valid, reason))
-                    if on_cpu or len(launched) > 1:
-                        yield _finish(*launched.popleft())
-            while launched:
-                yield _finish(*launched.popleft())
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _finish(output, valid, reason):
-    features = output.cpu().numpy()
-    if not np.isfinite(features[valid]).all():
-        kind = "not a number" if np.isnan(features[valid]).any() else "above 65,504 and does not fit 16 bit"
-        raise SlidecafError(f"features: a value is {kind}; take other weights or another layer.")
-    features[~valid] = 0
-    return features, valid, reason
+    return functional.interpolate(patches, (height, width), mode="bilinear", align_corners=False, antialias=True)
 
 
 class _Encode:
@@ -283,14 +258,3 @@ class _Encode:
                 self._limit = limit // 2
             torch.cuda.empty_cache()
             logger.warning("out of GPU memory: going on with %d patches a batch", self._limit)
-
-
-@contextmanager
-def _one_thread_a_worker(on_cpu):
-    """On a CPU let each worker's network run on its own core alone."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if on_cpu else before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

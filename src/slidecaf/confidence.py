@@ -1,0 +1,142 @@
+"""Confidence maps: each pixel's mean confidence over the patches that contain it (paper, section 3.3)."""
+
+import numpy as np
+
+from slidecaf.errors import SlidecafError
+from slidecaf.store import atomic, open_hdf5, put_array
+
+STRIP_ROWS = 1024
+"""Rows of cells whose sums are held at once."""
+
+SCORED_ROWS = 2048
+"""Patches that are scored at once."""
+
+
+def confidences(file, coef, intercept):
+    """Let linear models judge the patches of a slide, in one pass over its features.
+
+    Parameters
+    ----------
+    file : h5py.File
+        From `slidecaf.store.open_features`.
+    coef : ndarray of float64, shape (M, D)
+    intercept : ndarray of float64, shape (M,)
+
+    Returns
+    -------
+    ndarray of float32, shape (M, N)
+        One row a model; NaN where a patch is not valid.
+
+    Raises
+    ------
+    SlidecafError
+        If a valid patch's confidence is infinite or not a number: box sums would spread it over the map.
+    """
+    count = len(file["features"])
+    values = np.full((len(coef), count), np.nan, np.float32)
+    for start in range(0, count, SCORED_ROWS):
+        block = slice(start, start + SCORED_ROWS)
+        valid = file["valid"][block]
+        features = file["features"][block].astype(np.float64)
+        # double precision, so that what the number of threads does to the last bits is rounded away
+        judged = (features @ coef.T + intercept).T[:, valid]
+        if not (np.abs(judged) <= np.finfo(np.float32).max).all():
+            raise SlidecafError(
+                f"{file.filename}: a confidence is infinite or not a number; delete it and its models and run again."
+            )
+        values[:, block][:, valid] = judged
+    return values
+
+
+def confidence_map(cells, coords, patch_size, values):
+    """Average the confidences of the patches over each cell, by box sums of a difference array.
+
+    A patch adds its confidence at two corners of the array and takes it off at the other two; sums along both axes
+    then give each cell the sum over the patches that contain it. The cost is that of patches and cells, whatever the
+    size of a patch is.
+
+    Parameters
+    ----------
+    cells : slidecaf.cells.Cells
+        Of these patches.
+    coords : ndarray of int64, shape (N, 2)
+        x and y of the patches at level 0, sorted by y.
+    patch_size : int
+        The side of a patch in px of level 0.
+    values : ndarray, shape (N,)
+        The patches' confidences, finite; NaN where a patch is not valid.
+
+    Returns
+    -------
+    ndarray of float32, shape (rows, columns)
+        NaN where no valid patch is.
+    """
+    valid = ~np.isnan(values)
+    values = values[valid].astype(np.float64)
+    left, right, top, bottom = cells.spans(coords[valid], patch_size)
+    rows, columns = cells.shape
+    result = np.empty((rows, columns), np.float32)
+    for start in range(0, rows, STRIP_ROWS):
+        stop = min(rows, start + STRIP_ROWS)
+        # patches are sorted by y, so that those of a strip follow on one another
+        inside = slice(np.searchsorted(bottom, start, side="right"), np.searchsorted(top, stop))
+        above, below = (np.clip(side[inside], start, stop) - start for side in (top, bottom))
+        corners = [(above, left, 1), (above, right, -1), (below, left, -1), (below, right, 1)]
+
+        def sums(weight, shape=(stop - start + 1, columns + 1), corners=corners, inside=inside):
+            difference = np.zeros(shape[0] * shape[1])
+            for row, column, sign in corners:
+                difference += sign * np.bincount(row * shape[1] + column[inside], weight, len(difference))
+            return difference.reshape(shape).cumsum(axis=0).cumsum(axis=1)[:-1, :-1]
+
+        count = np.rint(sums(np.ones(inside.stop - inside.start)))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            result[start:stop] = np.where(count > 0, sums(values[inside]) / count, np.nan)
+    return result
+
+
+def write_maps(path, maps, *, status):
+    """Write the maps of a slide by every model that never saw it.
+
+    Parameters
+    ----------
+    path : path-like
+    maps : iterable of (str, list of float, iterable of ndarray of float32)
+        A part, its values of C, and a map for each of them; none where the slide could not be opened.
+    status : str
+    """
+    import h5py
+
+    with atomic(path) as partial, h5py.File(partial, "w") as file:
+        file.attrs["status"] = status
+        for part, C, values in maps:
+            group = file.create_group(part)
+            group.attrs["C"] = np.asarray(C, np.float64)
+            for k, value in enumerate(values):
+                put_array(group, str(k), value)
+
+
+def read_map(path, part, C):
+    """Read one map of a slide.
+
+    Parameters
+    ----------
+    path : path-like
+    part : str
+        The part whose models mapped it.
+    C : float
+
+    Returns
+    -------
+    ndarray of float32, shape (rows, columns)
+
+    Raises
+    ------
+    SlidecafError
+        If the file is missing or damaged, or has no such map.
+    """
+    with open_hdf5(path) as file:
+        known = file[part].attrs["C"].tolist()
+        if C not in known:
+            raise SlidecafError(f"{path} has no map for C = {C}; delete it and run again.")
+        return file[f"{part}/{known.index(C)}"][:]

@@ -1,0 +1,216 @@
+"""Encoders run fully convolutionally over a region: all its patches at once, sharing their work.
+
+A layer with a spatial map, which an encoder averages, is computed once for the region, and each patch takes the mean of
+its own box of it. AlexNet's and VGG's fully connected layers become convolutions over the map of their last pooling,
+which then moves by one place instead of two.
+"""
+
+from math import gcd
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from slidecaf.encoders.encoder import MEAN, STD
+from slidecaf.errors import SlidecafError
+
+FARTHEST = 1024
+"""Px from a place of the map within which all pixels must lie that it depends on."""
+
+PROBE_HEIGHT, PROBE_STEP = 128, 512
+"""Px of the images on which a network is tried out."""
+
+
+class DenseEncoder:
+    """An encoder that takes a region instead of patches.
+
+    Parameters
+    ----------
+    encoder : slidecaf.encoders.encoder.Encoder
+
+    Attributes
+    ----------
+    dimension, input_size : int
+    device : torch.device
+    total_stride : int
+        Px of the enlarged region from one place of the map to the next.
+    before, after : int
+        Px of the enlarged region to the left of (above) a place's px and to the right of it on which it may depend.
+    span : int
+        Places of the map that a patch consists of, along one side, before any step.
+
+    Raises
+    ------
+    SlidecafError
+        If the layer is no map of a network that sees a bounded neighbourhood, nor a fully connected layer of AlexNet
+        or VGG.
+    """
+
+    def __init__(self, encoder):
+        self._encoder = encoder
+        self.dimension, self.input_size, self.device = encoder.dimension, encoder.input_size, encoder.device
+        self._mean = (255 * torch.tensor(MEAN)).view(1, 3, 1, 1).to(self.device)
+        self._scale = (1 / (255 * torch.tensor(STD))).view(1, 3, 1, 1).to(self.device)
+        name, _, index = encoder.layer.partition(".")
+        if name == "classifier" and _has_flat_classifier(encoder.model):
+            self._make_connected(int(index) if index else len(encoder.model.classifier) - 1)
+        else:
+            self._trunk, self._connected = encoder.run, None
+            with encoder.arithmetic():
+                self.span = self._map_of(torch.zeros(1, 3, self.input_size, self.input_size)).shape[-1]
+        self.total_stride, self.before, self.after = self._reach()
+
+    def check_stride(self, patch_size, stride):
+        """Return how many places of the map a stride is.
+
+        Parameters
+        ----------
+        patch_size, stride : int
+            Px of the tiling.
+
+        Returns
+        -------
+        int
+
+        Raises
+        ------
+        SlidecafError
+            If patches do not land on places of the map; it lists the strides that work.
+        """
+        enlarged = patch_size * self.total_stride
+        if stride * self.input_size % enlarged == 0:
+            return stride * self.input_size // enlarged
+        least = enlarged // gcd(enlarged, self.input_size)
+        works = [str(k) for k in range(least, patch_size + 1, least)]
+        advice = f"write one of {', '.join(works[:8])}" if works else "no stride up to patch_size works"
+        raise SlidecafError(
+            f"tiling.stride: with extraction: dense a stride of {stride} px, {stride * self.input_size / patch_size:g} "
+            f"px of the enlarged slide, is no multiple of the network's {self.total_stride} px; {advice}, another "
+            "patch_size, or extraction: patchwise."
+        )
+
+    def __call__(self, region, *, step, first, rows, columns):
+        """Compute the features of a grid of patches.
+
+        Parameters
+        ----------
+        region : torch.Tensor of uint8, shape (1, 3, h, w)
+            RGB, enlarged so that a patch measures `input_size` px.
+        step : int
+            Places of the map from one patch to the next.
+        first : int
+            The place, in both directions, at which the first patch begins; px before it are context.
+        rows, columns : int
+            How many patches.
+
+        Returns
+        -------
+        torch.Tensor of float32, shape (rows, columns, D)
+            On the encoder's device.
+        """
+        x = region.to(self.device, torch.float32).sub_(self._mean).mul_(self._scale)
+        with self._encoder.arithmetic():
+            places = self._map_of(x)[:, :, first:, first:]
+            if self._connected is None:
+                places = functional.avg_pool2d(places.float(), (self.span, 1), (step, 1))
+                places = functional.avg_pool2d(places, (1, self.span), (1, step))
+                return places[0, :, :rows, :columns].permute(1, 2, 0)
+            kernel, bias, dilation, rest = self._connected
+            places = functional.conv2d(places, kernel, bias, stride=step, dilation=dilation)
+            return rest(places[0, :, :rows, :columns].permute(1, 2, 0)).float()
+
+    def _map_of(self, x):
+        output = self._trunk(x.to(self.device, memory_format=torch.channels_last))
+        if not isinstance(output, torch.Tensor) or output.ndim != 4:
+            raise self._refusal("gives no spatial map")
+        return output
+
+    def _refusal(self, why):
+        return SlidecafError(
+            f"extraction: dense cannot run {type(self._encoder.model).__name__}, whose layer {self._encoder.layer!r} "
+            f"{why}; write extraction: patchwise, or take a convolutional layer."
+        )
+
+    def _make_connected(self, index):
+        """Turn AlexNet's or VGG's layers after the map into convolutions."""
+        model = self._encoder.model
+        *convolutions, pool = model.features
+        dilation = pool.stride
+        self._trunk = nn.Sequential(*convolutions, nn.MaxPool2d(pool.kernel_size, 1, pool.padding))
+        with self._encoder.arithmetic():
+            empty = torch.zeros(1, 3, self.input_size, self.input_size)
+            side = model.features(empty.to(self.device)).shape[-1]
+        if (side, side) != tuple(model.avgpool.output_size):
+            raise self._refusal(
+                f"follows a pooling that changes the map of {side} x {side} places at input_size "
+                f"{self.input_size} (224 leaves it as it is)"
+            )
+        layers = list(model.classifier)[: index + 1]
+        place = next((k for k, layer in enumerate(layers) if isinstance(layer, nn.Linear)), None)
+        if place is None:
+            raise self._refusal("comes before the first fully connected one")
+        linear = layers[place]
+        kernel = linear.weight.detach().view(linear.out_features, -1, side, side)
+        kernel = kernel.contiguous(memory_format=torch.channels_last)
+        rest = nn.Sequential(*(self._bare(layer) for layer in layers[place + 1 :]))
+        self._connected = kernel, linear.bias.detach(), dilation, rest
+        self.span = (side - 1) * dilation + 1
+
+    def _bare(self, layer):
+        """Return a layer without the hook by which the encoder leaves the network."""
+        if isinstance(layer, nn.Linear):
+            bare = nn.utils.skip_init(nn.Linear, layer.in_features, layer.out_features, device="meta")
+            bare.weight, bare.bias = layer.weight, layer.bias
+            return bare
+        kinds = {nn.ReLU: nn.ReLU, nn.Dropout: nn.Identity}
+        if type(layer) not in kinds:
+            raise self._refusal(f"follows a {type(layer).__name__}")
+        return kinds[type(layer)]()
+
+    def _reach(self):
+        """Return the total stride, and how far a place of the map sees, by trying which places a NaN reaches."""
+        with self._encoder.arithmetic():
+            for width in (1024, 2048, 4096):
+                low, high, places = self._spoilt(width, width // 2)
+                if low > 0 and high + 3 < places:  # room for three moves to the right
+                    break
+            else:
+                raise self._refusal(f"sees more than {FARTHEST} px around, or the whole image")
+            more = self._spoilt(width + PROBE_STEP, width // 2)[2] - places
+            if more < 1:
+                raise self._refusal("gives a map of one size, whatever the image's")
+            stride, rest = divmod(PROBE_STEP, more)
+            moved = [self._spoilt(width, width // 2 + k * stride)[:2] for k in (1, 2, 3)]
+        if rest or moved != [(low + k, high + k) for k in (1, 2, 3)]:
+            raise self._refusal("does not move with the image")
+        # of an interval that is known to a whole stride, the farther end
+        before, after = (high + 1) * stride - width // 2 - 1, width // 2 - (low - 1) * stride - 1
+        if max(before, after) > FARTHEST:
+            raise self._refusal(f"sees more than {FARTHEST} px around")
+        return stride, before, after
+
+    def _spoilt(self, width, column):
+        """Return the first and last place of the map that a column of pixels reaches, and all places of a row."""
+        image = torch.zeros(1, 3, PROBE_HEIGHT, width)
+        image[..., column] = torch.nan
+        try:
+            reached = torch.isnan(self._map_of(image)).any(dim=2).any(dim=1)[0]
+        except (RuntimeError, AssertionError, ValueError) as error:
+            raise self._refusal(f"takes patches of one size only ({str(error).splitlines()[0][:100]})") from error
+        places = np.flatnonzero(reached.cpu().numpy())
+        if not len(places):
+            raise self._refusal("does not depend on its image")
+        return int(places[0]), int(places[-1]), len(reached)
+
+
+def _has_flat_classifier(model):
+    """Tell whether a model is built as AlexNet and VGG are: convolutions, pooling, fully connected layers."""
+    parts = [getattr(model, name, None) for name in ("features", "avgpool", "classifier")]
+    return (
+        isinstance(parts[0], nn.Sequential)
+        and isinstance(parts[0][-1], nn.MaxPool2d)
+        and isinstance(parts[1], nn.AdaptiveAvgPool2d)
+        and isinstance(parts[2], nn.Sequential)
+        and any(isinstance(layer, nn.Linear) for layer in parts[2])
+    )

@@ -1,0 +1,243 @@
+"""Dense extraction: the network runs once over an enlarged slide, and overlapping patches share its work.
+
+Features differ from those of patchwise extraction by what lies around a patch: there zeros pad each patch at its
+border, here the network sees the slide's own pixels. The slide goes through in blocks, each with as much context as
+the network sees, so that blocks and the whole slide agree.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil
+
+import numpy as np
+import torch
+
+from slidecaf.encoders.dense import DenseEncoder
+from slidecaf.errors import SlideError
+from slidecaf.extraction.patchwise import resize_to
+from slidecaf.extraction.pipeline import run, too_many_unreadable
+
+BLOCK = 64
+"""Places of the network's map along a block's side, at most. Blocks do not depend on the number of threads."""
+
+RETRY = 256
+"""Px of the squares in which a damaged region is read again."""
+
+
+def extract(
+    slide,
+    coords,
+    encoder,
+    writer,
+    *,
+    patch_size,
+    stride,
+    patch_size_level0,
+    stride_level0,
+    threads,
+    max_unreadable,
+    advance,
+    block=BLOCK,
+):
+    """Compute the features of a slide's patches and write them.
+
+    Memory is bounded whatever the number of patches is: some blocks.
+
+    Parameters
+    ----------
+    slide : slidecaf.slides.Slide
+    coords : ndarray of int64, shape (N, 2)
+        x and y at level 0, sorted by y and then x, on a regular grid; some of it may be left out.
+    encoder : slidecaf.encoders.encoder.Encoder
+    writer : slidecaf.store.FeatureWriter
+    patch_size, stride : int
+        In px of the tiling.
+    patch_size_level0, stride_level0 : int, float
+        The same in px of level 0. Where they are larger, the slide's best level is read, and the corners of blocks
+        are rounded to its px.
+    threads : int
+        Worker threads. Features do not depend on it.
+    max_unreadable : float
+        The share, 0 to 1, of patches that may be unreadable.
+    advance : callable
+        Called with the number of patches just done.
+    block : int, optional
+        Places of the map along a block's side.
+
+    Returns
+    -------
+    int
+        The patches that could not be read; their rows are zero and not valid.
+
+    Raises
+    ------
+    SlideError
+        If more than `max_unreadable` of the patches cannot be read.
+    SlidecafError
+        If the network cannot be run densely at this stride, or features are not numbers or too large for 16 bit.
+    """
+    dense = DenseEncoder(encoder)
+    step = dense.check_stride(patch_size, stride)
+    reader = BlockReader(slide, dense, step=step, patch_size=patch_size, stride=stride, scale=stride_level0 / stride)
+
+    def encode(piece):
+        region, own = piece
+        rows, columns = own.shape
+        features = dense(region, step=step, first=reader.first, rows=rows, columns=columns)
+        return features[own.grid_y, own.grid_x].to(torch.float16)
+
+    blocks = plan_blocks(np.rint(coords / stride_level0).astype(np.int64), max(1, block // step))
+    results = run(reader, encode, blocks, threads=threads, device=encoder.device)
+    unreadable = 0
+    for piece, (features, valid, reason) in zip(blocks, results, strict=True):
+        unreadable += len(valid) - int(valid.sum())
+        if unreadable > max_unreadable * len(coords):
+            raise too_many_unreadable(reason, max_unreadable, len(coords))
+        # patches of one grid row follow on one another in the file
+        for own in np.split(np.arange(len(valid)), np.flatnonzero(np.diff(piece.rows) != 1) + 1):
+            writer.write(int(piece.rows[own[0]]), features[own], valid[own])
+        advance(len(valid))
+    return unreadable
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A rectangle of the patch grid.
+
+    Attributes
+    ----------
+    left, top : int
+        Its first column and row of the grid.
+    shape : (int, int)
+        Rows and columns.
+    rows : ndarray of int64, shape (n,)
+        Which of the slide's patches stand in it, ascending.
+    grid_x, grid_y : ndarray of int64, shape (n,)
+        Their columns and rows within the block.
+    """
+
+    left: int
+    top: int
+    shape: tuple
+    rows: np.ndarray
+    grid_x: np.ndarray
+    grid_y: np.ndarray
+
+
+def plan_blocks(grid, side):
+    """Split a grid of patches evenly into blocks; those without a patch are left out.
+
+    Parameters
+    ----------
+    grid : ndarray of int64, shape (N, 2)
+        Columns and rows, sorted by row and then column.
+    side : int
+        Patches along a block's side, at most.
+
+    Returns
+    -------
+    list of Block
+        From left to right and top to bottom.
+    """
+    if not len(grid):
+        return []
+    edges_x, edges_y = (
+        np.linspace(0, count, ceil(count / side) + 1).round().astype(np.int64) for count in grid.max(axis=0) + 1
+    )
+    blocks = []
+    for top, bottom in pairwise(edges_y):
+        first, stop = np.searchsorted(grid[:, 1], (top, bottom))
+        column = np.searchsorted(edges_x, grid[first:stop, 0], side="right") - 1
+        for k, (left, right) in enumerate(pairwise(edges_x)):
+            rows = first + np.flatnonzero(column == k)
+            if len(rows):
+                x, y = (grid[rows] - (left, top)).T
+                blocks.append(Block(int(left), int(top), (int(bottom - top), int(right - left)), rows, x, y))
+    return blocks
+
+
+class BlockReader:
+    """Reads blocks of a slide with their context and enlarges them to what the network sees.
+
+    Parameters
+    ----------
+    slide : slidecaf.slides.Slide
+    dense : slidecaf.encoders.dense.DenseEncoder
+    step : int
+        Places of the map from one patch to the next.
+    patch_size, stride : int
+        In px of the tiling.
+    scale : float
+        Px of level 0 for one of the tiling.
+
+    Attributes
+    ----------
+    first : int
+        The place of the map at which a block's first patch begins.
+    """
+
+    def __init__(self, slide, dense, *, step, patch_size, stride, scale):
+        self._slide, self._patch_size, self._stride = slide, patch_size, stride
+        self._level = slide.best_level(scale)
+        self._scale = scale / slide.levels[self._level].downsample
+        self._factor = dense.input_size / patch_size
+        enlarged = step * dense.total_stride  # px of a stride, enlarged
+        # The resize itself looks some px around, beyond which a region's own border would be seen.
+        margin = 2 * ceil(max(1, self._factor / self._scale)) + 2
+        self._before = ceil((dense.before + margin) / enlarged)  # in strides, so that the map's places stay in step
+        self.first = self._before * step
+        span = (dense.span - 1) * dense.total_stride + dense.after + margin + 1
+        self._after = ceil(span / enlarged) + 1
+
+    def __call__(self, block):
+        """Read a block.
+
+        Parameters
+        ----------
+        block : Block
+
+        Returns
+        -------
+        (region, block)
+            region : torch.Tensor of uint8, shape (1, 3, h, w), enlarged; white where it cannot be read.
+        valid : ndarray of bool, shape (n,)
+            Which of the block's patches could be read.
+        reason : str or None
+            Why one could not.
+        """
+        starts = np.array([block.left, block.top]) - self._before
+        counts = np.array(block.shape[::-1]) + self._before + self._after
+        left, top = np.rint(starts * self._stride * self._scale).astype(int).tolist()
+        right, bottom = np.rint((starts + counts) * self._stride * self._scale).astype(int).tolist()
+        valid, reason = np.ones(len(block.rows), bool), None
+        try:
+            pixels = self._slide.read_padded(left, top, right - left, bottom - top, self._level)
+        except SlideError:
+            pixels, squares, reason = self._read_squares(left, top, right, bottom)
+            for square in squares:
+                valid &= ~self._meets(block, square)
+        region = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+        width, height = (round(count * self._stride * self._factor) for count in counts.tolist())
+        return (resize_to(region, height, width), block), valid, reason if not valid.all() else None
+
+    def _read_squares(self, left, top, right, bottom):
+        """Return the pixels, those squares white that cannot be read, these squares, and why."""
+        pixels, squares, reason = np.full((bottom - top, right - left, 3), 255, np.uint8), [], None
+        for y in range(top, bottom, RETRY):
+            for x in range(left, right, RETRY):
+                width, height = min(RETRY, right - x), min(RETRY, bottom - y)
+                try:
+                    part = self._slide.read_padded(x, y, width, height, self._level)
+                    pixels[y - top : y - top + height, x - left : x - left + width] = part
+                except SlideError as error:
+                    squares.append((x, y, x + width, y + height))
+                    reason = str(error)
+        return pixels, squares, reason
+
+    def _meets(self, block, square):
+        """Tell which of a block's patches have pixels in a square of the level."""
+        left, top, right, bottom = square
+        x = (block.left + block.grid_x) * self._stride * self._scale
+        y = (block.top + block.grid_y) * self._stride * self._scale
+        size = self._patch_size * self._scale
+        return (x < right) & (x + size > left) & (y < bottom) & (y + size > top)

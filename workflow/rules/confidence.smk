@@ -1,0 +1,86 @@
+"""Confidence maps by models that never saw the slide, what is chosen on them, and masks.
+
+Needs   {results}/segmentation/{method}/{variant}/{part}/model.h5, features, labels
+Makes   {results}/segmentation/{method}/{variant}/maps/{slide}.h5, of a training slide by every model that maps it
+        {results}/segmentation/{method}/{variant}/{part}/choice.json, C, threshold and post-processing
+        {results}/segmentation/{method}/{variant}/confidence/{slide}.tif, mask/{slide}.tif, overlay/{slide}.jpg
+        {results}/segmentation/{method}/{variant}/score/{slide}.json
+"""
+
+
+rule maps:
+    input:
+        folds=f"{SEGMENTATION}/folds.tsv",
+        features=of_slide("features"),
+        models=[f"{VARIANT}/{part}/model.h5" for part in LEFT_OUT],
+    output:
+        f"{VARIANT}/maps/{{slide}}.h5",
+    log:
+        f"{RESULTS}/logs/maps/{{method}}/{{variant}}/{{slide}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/maps/{{method}}/{{variant}}/{{slide}}.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        settings=settings("inner_folds"),
+        seed=STUDY["seed"],
+        code=code("maps.py"),
+        versions=versions("h5py", "numpy"),
+    script:
+        "../scripts/maps.py"
+
+
+rule map_choice:
+    input:
+        folds=f"{SEGMENTATION}/folds.tsv",
+        maps=maps_of_part,
+        labels=labels_of_part,
+    output:
+        f"{VARIANT}/{{part}}/choice.json",
+    log:
+        f"{RESULTS}/logs/map_choice/{{method}}/{{variant}}/{{part}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/map_choice/{{method}}/{{variant}}/{{part}}.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        grid=settings("C", "smooth", "min_object", "max_hole"),
+        code=code("map_choice.py"),
+        versions=versions("scipy", "h5py"),
+    script:
+        "../scripts/map_choice.py"
+
+
+rule segment:
+    input:
+        unpack(map_of_slide),
+        tiles=of_slide("tiles"),
+        choice=lambda wildcards: f"{VARIANT}/{part_of_slide(wildcards)}/choice.json",
+        labels=truth_of_slide,
+        drawn=ancient(lambda wildcards: drawn_slide(wildcards) + drawn_masks(wildcards)),
+    output:
+        confidence=f"{VARIANT}/confidence/{{slide}}.tif",
+        mask=f"{VARIANT}/mask/{{slide}}.tif",
+        overlay=f"{VARIANT}/overlay/{{slide}}.jpg",
+        score=f"{VARIANT}/score/{{slide}}.json",
+    log:
+        f"{RESULTS}/logs/segment/{{method}}/{{variant}}/{{slide}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/segment/{{method}}/{{variant}}/{{slide}}.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        part=part_of_slide,
+        path=slide_path,
+        slide=slide_fingerprint,
+        mpp=slide_mpp,
+        masks=masks,
+        mask_value=lambda wildcards: SEGMENTATION_TASK["mask_value"],
+        mask_digests=mask_digests,
+        caveats=segmentation_caveats,
+        code=code("segment.py"),
+        versions=versions(
+            "scipy", "h5py", "tifffile", "imagecodecs", "pillow", "openslide-bin"
+        ),
+    script:
+        "../scripts/segment.py"

@@ -1,0 +1,53 @@
+"""Fit the SVMs of patches: for every part its inner models and its own, for every C."""
+
+from pathlib import Path
+
+import numpy as np
+
+from slidecaf.left_out import fit_left_out, write_models
+from slidecaf.logs import job, logger
+from slidecaf.segmentation import problems_of, read_patch_rows, row_weights
+from slidecaf.store import read_tsv
+
+params, settings = snakemake.params, snakemake.params.settings
+with job(snakemake.log[0]):
+    hard = {}
+    for path in map(Path, snakemake.input.hard):
+        part = path.parent.name if path.parent.name.startswith("fold-") else "final"
+        hard[part] = [(row["slide"], int(row["x"]), int(row["y"])) for row in read_tsv(path)]
+    features, labels = (
+        {Path(path).stem: path for path in paths} for paths in (snakemake.input.features, snakemake.input.labels)
+    )
+    rows = read_patch_rows(
+        features,
+        labels,
+        training_stride=settings["training_stride"],
+        hard={row for rows in hard.values() for row in rows},
+        on_bad_slide=params.on_bad_slide,
+    )
+    listed = problems_of(read_tsv(snakemake.input.folds), settings["inner_folds"], seed=params.seed)
+    logger.info(
+        "%d patches of %d values, %d of them necrosis; %d sets of rows, %d values of C",
+        *(*rows.matrix.shape, rows.labels.sum(), len(listed), len(settings["C"])),
+    )
+    copies = params.hard["copies"] if params.hard else 0
+    weights = (row_weights(rows, problem, hard.get(problem.part, ()), copies=copies) for problem in listed)
+    models = fit_left_out(
+        rows.matrix,
+        rows.labels,
+        [weight.astype(np.float32) for weight in weights],
+        settings["C"],
+        max_iter=settings["max_iter"],
+        threads=snakemake.threads,
+    )
+    for problem, model in zip(listed, models, strict=True):
+        where = problem.part if problem.inner is None else f"{problem.part}, inner fold {problem.inner}"
+        if model.constant:
+            kind = "necrosis" if model.positive else "without necrosis"
+            logger.warning("%s: all %d patches are %s: its confidence is constant", where, model.rows, kind)
+        for C, converged in zip(settings["C"], model.converged, strict=True):
+            if not converged:
+                logger.warning("%s: C = %s did not converge in %d steps", where, C, settings["max_iter"])
+    for path in snakemake.output:
+        own = [k for k, problem in enumerate(listed) if problem.part == Path(path).parent.name]
+        write_models(path, [models[k] for k in own], C=settings["C"], inner=[listed[k].inner for k in own])

@@ -1,0 +1,92 @@
+"""Segment a slide: its confidence map, mask and overlay, and its scores where there is a mask to compare."""
+
+import numpy as np
+
+from slidecaf import store
+from slidecaf.cells import Cells
+from slidecaf.confidence import confidence_map, confidences, read_map
+from slidecaf.figures import overlay, placeholder, write_jpeg
+from slidecaf.labels import read_truth
+from slidecaf.left_out import read_models
+from slidecaf.logs import job, logger
+from slidecaf.masks import mask_strips
+from slidecaf.postprocess import binarise, clean, smooth
+from slidecaf.rasters import write_confidence, write_mask
+from slidecaf.scores import slide_scores
+from slidecaf.segmentation import FINAL
+from slidecaf.slides import open_slide
+
+inputs, output, params = snakemake.input, snakemake.output, snakemake.params
+name, variant = snakemake.wildcards.slide, snakemake.wildcards.variant
+
+
+def mapped(coords, cells, size, C):
+    """Return the map: of a training slide by the model that left it out, of a test slide by the final one."""
+    if params.part != FINAL:
+        return read_map(inputs.maps, params.part, C)
+    model, known = read_models(inputs.model)
+    own = slice(known.index(C), known.index(C) + 1)
+    with store.open_features(inputs.features) as file:
+        if len(file["coords"]) != len(coords):  # left out as unreadable
+            return np.full(cells.shape, np.nan, np.float32)
+        return confidence_map(cells, coords, size, confidences(file, model.coef[own], model.intercept[own])[0])
+
+
+def draw(cells, mask, title):
+    """Draw the overlay from the slide and its mask file."""
+    strips = None
+    if params.masks["mask"]:
+        strips = mask_strips(
+            params.masks["mask"],
+            slide=name,
+            row=params.masks["row"],
+            column="mask",
+            width=int(cells.cuts_x[-1]),
+            height=int(cells.cuts_y[-1]),
+            mask_value=params.mask_value,
+        )
+    with open_slide(params.path, name=name, mpp=params.mpp) as slide:
+        return overlay(slide, cells, mask, strips, title=title)
+
+
+with job(snakemake.log[0]):
+    chosen = store.read_json(inputs.choice)["chosen"]
+    coords, tiles = store.read_tiles(inputs.tiles)
+    status = str(tiles["status"])
+    readable = status != store.STATUS_UNREADABLE
+    size = int(tiles["patch_size_level0"]) if readable else 1
+    width, height = (int(tiles[key]) if readable else 1 for key in ("level0_width", "level0_height"))
+    stride = float(tiles["stride_level0"]) if readable else None
+    mpp = float(tiles["level0_mpp"]) if readable and np.isfinite(tiles["level0_mpp"]) else None
+    cells = Cells.of_patches(coords, size, width, height, stride=stride)
+    values = mapped(coords, cells, size, chosen["C"]) if readable else np.full((1, 1), np.nan, np.float32)
+    if status == store.STATUS_OK and np.isnan(values).all():
+        status = store.STATUS_UNREADABLE  # it opened, and its patches could not be read
+    smoothed = smooth(values, cells, chosen["smooth"])
+    mask = clean(
+        binarise(smoothed, chosen["threshold"]),
+        cells.areas,
+        min_object=chosen["min_object"],
+        max_hole=chosen["max_hole"],
+        covered=~np.isnan(values),
+    )
+    described = {
+        "slide": name,
+        "model": params.part,
+        "status": status,
+        **{key: int(tiles[key]) for key in ("patch_size", "stride", "patch_size_level0") if readable},
+        **chosen,
+    }
+    write_confidence(output.confidence, values, cells, attributes=described, mpp=mpp)
+    write_mask(output.mask, mask, cells, attributes=described, mpp=mpp)
+    truth = read_truth(inputs.labels[0]) if inputs.labels else None
+    found = {"predicted_pixels": int(cells.areas[mask].sum()), "area": width * height}
+    if truth is not None:
+        found |= slide_scores(mask, smoothed, truth.necrosis, cells.areas, threshold=chosen["threshold"])
+    if status == store.STATUS_UNREADABLE and params.masks["mask"]:
+        found |= {"score": 0.0}  # counts as wrong, whatever the truth is
+    score = f"S = {found['score']:.3f}" if "score" in found else "no mask to compare"
+    logger.info("%s, %s: %s", name, variant, score)
+    store.write_json(output.score, {"slide": name, "variant": variant, "status": status, **chosen, **found})
+    title = f"{name}, {variant}: {score}" + "".join(f"\n{caveat}" for caveat in params.caveats)
+    write_jpeg(output.overlay, draw(cells, mask, title) if readable else placeholder(f"{title}\n{status}"))
