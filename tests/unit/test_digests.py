@@ -85,3 +85,15 @@ def test_rules_depend_on_the_modules_that_they_use_and_no_others(repository):
     assert {"patchwise", "encoder", "store"} <= modules("features.py")
     assert "svm" in modules("svm.py") & modules("decisions.py") & modules("selection.py")
     assert "tiling" in modules("tiles.py")
+
+
+def test_a_mask_edited_in_its_middle_has_another_whole_digest(tmp_path):
+    path = tmp_path / "mask.tif"
+    content = bytearray(2**21)
+    path.write_bytes(content)
+    fingerprints = Fingerprints(tmp_path / "memory.json")
+    before = fingerprints(path, whole=True), fingerprints(path)
+    content[2**20] = 1
+    path.write_bytes(content)
+    assert fingerprints(path, whole=True) != before[0]
+    assert fingerprints(path) == before[1]

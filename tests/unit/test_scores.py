@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 from scipy.special import betaincinv
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from slidecaf.scores import classification_scores, exact_interval, mcnemar_exact, wilcoxon_paired
+from slidecaf.scores import (
+    classification_scores,
+    compare_scores,
+    dice,
+    exact_interval,
+    mcnemar_exact,
+    mean_interval,
+    segmentation_scores,
+    slide_scores,
+    wilcoxon_paired,
+)
 
 TWO = ("LGG", "GBM")
 
@@ -176,3 +186,84 @@ def test_wilcoxon_ranks_the_differences():
     assert wilcoxon_paired(a, a)["p"] == 1
     with pytest.raises(ValueError, match="NaN"):
         wilcoxon_paired([np.nan], [1])
+
+
+def test_a_slides_scores_are_those_of_its_pixels():
+    rng = np.random.default_rng(0)
+    true, predicted = rng.random((40, 30)) < 0.4, np.kron(rng.random((10, 15)) < 0.5, np.ones((4, 2), bool))
+    truth = true.reshape(10, 4, 15, 2).sum(axis=(1, 3))
+    confidence = rng.normal(size=(10, 15)).astype(np.float32)
+    confidence[0, 0] = np.nan
+    predicted[:4, :2] = False
+    mask = predicted[::4, ::2]
+    found = slide_scores(mask, confidence, truth, np.full((10, 15), 8), threshold=0.3)
+    hit = (predicted & true).sum()
+    assert found["score"] == pytest.approx(2 * hit / (predicted.sum() + true.sum()))
+    assert found["precision"] == pytest.approx(hit / predicted.sum())
+    assert found["recall"] == pytest.approx(hit / true.sum())
+    assert (found["predicted_pixels"], found["true_pixels"]) == (predicted.sum(), true.sum())
+    share = np.kron(np.nan_to_num(np.clip((confidence.astype(float) - 0.3 + 1) / 2, 0, 1)), np.ones((4, 2)))
+    assert found["soft_score"] == pytest.approx(2 * (share * true).sum() / (share.sum() + true.sum()))
+
+
+def test_dice_of_nothing_and_nothing_is_one_and_of_something_else_zero():
+    assert dice(0, 0, 0) == 1
+    assert dice(0, 5, 0) == dice(0, 0, 5) == 0
+    assert dice(5, 5, 5) == 1
+    empty = slide_scores(
+        np.zeros((1, 1), bool), np.full((1, 1), np.nan), np.zeros((1, 1)), np.ones((1, 1)), threshold=0
+    )
+    assert (empty["score"], empty["soft_score"], empty["precision"], empty["recall"]) == (1, 1, None, None)
+
+
+def segmented(score, true, patient, area=1000):
+    return {
+        "score": score,
+        "precision": None if score == 1 else score,
+        "recall": score,
+        "soft_score": score / 2,
+        "true_pixels": true,
+        "area": area,
+        "patient": patient,
+    }
+
+
+def test_means_over_slides_tell_empty_ones_apart():
+    rows = [segmented(1.0, 0, "a"), segmented(0.0, 0, "a"), segmented(0.5, 5, "b"), segmented(0.7, 100, "c")]
+    found = segmentation_scores(rows)
+    assert found["score"] == pytest.approx(0.55)
+    assert (found["empty"], found["empty_right"], found["nonempty"], found["above_1_percent"]) == (2, 1, 2, 1)
+    assert found["score_nonempty"] == pytest.approx(0.6)
+    assert found["score_above_1_percent"] == pytest.approx(0.7)
+    assert found["precision"] == pytest.approx(0.4)
+    assert found["patients"] == 3
+    assert any("score 0 or 1" in note for note in found["notes"])
+    with pytest.raises(ValueError, match="no slide"):
+        segmentation_scores([])
+
+
+def test_the_interval_of_a_mean_draws_whole_patients():
+    values, patients = [0.0] * 10 + [1.0] * 10, ["a"] * 10 + ["b"] * 10
+    assert mean_interval(values, patients) == [0.0, 1.0]  # two patients: a draw holds either or both
+    assert mean_interval(values, ["a"] * 20) is None
+    low, high = mean_interval(values, [str(k) for k in range(20)])
+    assert 0.2 < low < 0.5 < high < 0.8
+
+
+@pytest.mark.parametrize(
+    ("shift", "said"), [(0.2, "hard is better"), (-0.2, "hard is worse"), (0.0, "hard equals plain on every slide")]
+)
+def test_a_comparison_says_which_is_better(shift, said):
+    plain = np.linspace(0.3, 0.7, 12)
+    found = compare_scores(plain + shift, plain, [str(k) for k in range(12)], names=("hard", "plain"))
+    assert said in found["verdict"]
+    assert found["mean_difference"] == pytest.approx(shift)
+    assert (found["better"], found["worse"]) == (12 * (shift > 0), 12 * (shift < 0))
+
+
+def test_a_comparison_that_decides_nothing_says_so():
+    plain = np.linspace(0.3, 0.7, 12)
+    hard = plain + 0.1 * (-1) ** np.arange(12)
+    found = compare_scores(hard, plain, [str(k) for k in range(12)], names=("hard", "plain"))
+    assert "do not show which is better" in found["verdict"]
+    assert found["difference_ci95"][0] < 0 < found["difference_ci95"][1]
