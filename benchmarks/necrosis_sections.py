@@ -1,0 +1,75 @@
+"""The segmentation on 27 real glioblastoma sections: makes the study, runs it, and scores the masks by themselves.
+
+    .venv/bin/python benchmarks/necrosis_sections.py FOLDER DATA
+
+DATA holds gbm_necrosis/ (sheet.tsv, images, masks) and weights/squeezenet1_0_imagenet.pth. Scores are recomputed from
+the mask files without slidecaf, and must equal those of scores.json.
+"""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import yaml
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def make_study(folder, data):
+    """Write the sheet, blocks as patients, and the config."""
+    folder.mkdir(parents=True, exist_ok=True)
+    top = os.path.relpath(data, folder)
+    with open(data / "gbm_necrosis/sheet.tsv", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    with open(folder / "sheet.tsv", "w") as file:
+        print("slide", "path", "mask", "patient", sep="\t", file=file)
+        for row in rows:
+            paths = (f"{top}/gbm_necrosis/{row[column]}" for column in ("path", "mask"))
+            print(row["slide"], *paths, row["block"], sep="\t", file=file)
+    encoder = {"model": "squeezenet1_0", "layer": "features", "weights": f"{top}/weights/squeezenet1_0_imagenet.pth"}
+    tiling = {"patch_size": 112, "stride": 8, "edge": "cover"}
+    method = {"features": "sq-112", "training_stride": 32, "hard_examples": {"copies": 1}}
+    config = {
+        "features": {"sq-112": {"tiling": tiling, "encoder": encoder, "extraction": "dense"}},
+        "segmentation": {"sheet": "sheet.tsv", "group_name": "block", "methods": {"svm-cnn": method}},
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+
+def recomputed(folder, variant):
+    """Return each slide's score and share of truth, from the mask files alone."""
+    found = []
+    with open(folder / "sheet.tsv", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            truth = np.asarray(Image.open(folder / row["mask"]).convert("L")) > 0
+            mask = (
+                np.asarray(Image.open(folder / f"results/segmentation/svm-cnn/{variant}/mask/{row['slide']}.tif")) > 0
+            )
+            both = mask.sum() + truth.sum()
+            found.append((2 * (mask & truth).sum() / both if both else 1.0, truth.mean()))
+    return np.array(found)
+
+
+def main(folder, data):
+    """Run the study and print its scores twice: as written, and recomputed."""
+    if not (folder / "config.yaml").exists():
+        make_study(folder, data)
+    subprocess.run([sys.executable, ROOT / "workflow/run.py", "--study", folder], check=True)
+    scores = json.loads((folder / "results/segmentation/svm-cnn/scores.json").read_text())
+    for variant, of in scores.items():
+        found = recomputed(folder, variant)
+        mean, above = found[:, 0].mean(), found[found[:, 1] > 0.01, 0].mean()
+        print(
+            f"{variant}: {of['leave_one_out']['score']:.6f} in scores.json, {mean:.6f} from the masks; {above:.4f} over"
+        )
+        print(f"    the {np.sum(found[:, 1] > 0.01)} sections with more than 1 % necrosis")
+        assert abs(of["leave_one_out"]["score"] - mean) < 1e-9
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]).resolve())
