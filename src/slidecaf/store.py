@@ -23,6 +23,9 @@ STATUS_UNREADABLE = "unreadable"
 CHUNK_ROWS = 256
 """Rows of one HDF5 chunk of features: 2 MiB at 4,096 values of 16 bit."""
 
+PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+"""How arrays are compressed. Not by lzf: it gives other bytes for equal values now and then."""
+
 CHUNK_CACHE = 256 * 2**20
 """Bytes of chunks that wait to be whole: more than the grid rows of one block of a dense extraction touch."""
 
@@ -251,12 +254,11 @@ class FeatureWriter:
     def __init__(self, file, count, dimension):
         # chunks cannot be larger than what is stored; a slide without patches has none
         rows = min(CHUNK_ROWS, count)
-        # shuffle and lzf: half the size of what is stored raw at a tenth of gzip's time, which the network needs
         self.features = file.create_dataset(
             "features",
             (count, dimension),
             np.float16,
-            **({"chunks": (rows, dimension), "compression": "lzf", "shuffle": True} if count else {}),
+            **({"chunks": (rows, dimension), **PACKED} if count else {}),
         )
         self._valid = file.create_dataset("valid", (count,), bool)
         self.written = 0
@@ -425,5 +427,5 @@ def put_array(file, name, values):
     values : ndarray
     """
     sides = [1] * (values.ndim - 2) + [min(CHUNK_ROWS, size) for size in values.shape[-2:]]
-    packed = {"chunks": tuple(sides), "compression": "lzf", "shuffle": True} if values.size else {}
+    packed = {"chunks": tuple(sides), **PACKED} if values.size else {}
     file.create_dataset(name, data=values, **packed)

@@ -46,7 +46,6 @@ with job(snakemake.log[0]):
             with progress(len(coords), wildcards.slide) as advance:
                 common = {
                     "patch_size": int(tiles["patch_size"]),
-                    "patch_size_level0": int(tiles["patch_size_level0"]),
                     "threads": params.threads,
                     "max_unreadable": params.max_unreadable,
                     "advance": advance,
@@ -55,8 +54,11 @@ with job(snakemake.log[0]):
                     strides = {"stride": int(tiles["stride"]), "stride_level0": float(tiles["stride_level0"])}
                     unreadable = dense.extract(slide, coords, encoder, writer, **common, **strides)
                 else:
-                    batch_size = params.encoder["batch_size"]
-                    unreadable = patchwise.extract(slide, coords, encoder, writer, **common, batch_size=batch_size)
+                    own = {
+                        "patch_size_level0": int(tiles["patch_size_level0"]),
+                        "batch_size": params.encoder["batch_size"],
+                    }
+                    unreadable = patchwise.extract(slide, coords, encoder, writer, **common, **own)
         share = writer.nonzero / max(1, (len(coords) - unreadable) * encoder.dimension)
         logger.info("%s: %.1f %% of values are not zero (the paper: 13.3 %%)", wildcards.slide, 100 * share)
         if unreadable:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from slidecaf.encoders.dense import DenseEncoder
-from slidecaf.errors import SlideError
+from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.extraction.patchwise import resize_to
 from slidecaf.extraction.pipeline import run, too_many_unreadable
 
@@ -32,7 +32,6 @@ def extract(
     *,
     patch_size,
     stride,
-    patch_size_level0,
     stride_level0,
     threads,
     max_unreadable,
@@ -52,9 +51,9 @@ def extract(
     writer : slidecaf.store.FeatureWriter
     patch_size, stride : int
         In px of the tiling.
-    patch_size_level0, stride_level0 : int, float
-        The same in px of level 0. Where they are larger, the slide's best level is read, and the corners of blocks
-        are rounded to its px.
+    stride_level0 : float
+        The stride in px of level 0. Where it is larger, the slide's best level is read, and the corners of blocks are
+        rounded to its px.
     threads : int
         Worker threads. Features do not depend on it.
     max_unreadable : float
@@ -83,7 +82,13 @@ def extract(
     def encode(piece):
         region, own = piece
         rows, columns = own.shape
-        features = dense(region, step=step, first=reader.first, rows=rows, columns=columns)
+        try:
+            features = dense(region, step=step, first=reader.first, rows=rows, columns=columns)
+        except torch.OutOfMemoryError as error:
+            raise SlidecafError(
+                "the GPU's memory does not hold the network and one block of a dense extraction; take a smaller model, "
+                "or extraction: patchwise."
+            ) from error
         return features[own.grid_y, own.grid_x].to(torch.float16)
 
     blocks = plan_blocks(np.rint(coords / stride_level0).astype(np.int64), max(1, block // step))

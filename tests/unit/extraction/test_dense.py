@@ -85,7 +85,6 @@ def extract(slide, coords, encoder, *, size, stride, scale=1.0, threads=2, max_u
         rows,
         patch_size=size,
         stride=stride,
-        patch_size_level0=round(size * scale),
         stride_level0=stride * scale,
         threads=threads,
         max_unreadable=max_unreadable,
@@ -182,7 +181,7 @@ def test_neither_threads_nor_repetition_change_a_byte_of_the_file(padded, tmp_pa
         with store.write_features(
             tmp_path / f"{name}.h5", coords, padded.dimension, coords_attributes={}, attributes={}
         ) as writer:
-            options = {"patch_size": 20, "stride": 4, "patch_size_level0": 20, "stride_level0": 4.0, "block": 10}
+            options = {"patch_size": 20, "stride": 4, "stride_level0": 4.0, "block": 10}
             dense.extract(
                 slide, coords, padded, writer, **options, threads=threads, max_unreadable=0, advance=lambda n: None
             )
