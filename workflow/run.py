@@ -44,7 +44,7 @@ def main():
         if any((study / ".snakemake" / "locks").glob("*")):
             subprocess.run([*snakemake, "--unlock"], check=False, capture_output=True)  # noqa: S603
         dry = bool({"-n", "--dry-run", "--dryrun"} & set(further))
-        quiet = [] if dry else ["--quiet", "rules"]  # one line a step; a plan is worth nothing without its jobs
+        quiet = [] if dry else ["--quiet=rules"]  # one line a step; a plan is worth nothing without its jobs
         start = time.time()
         try:
             # The lock is handed on: should this process alone be killed, Snakemake goes on under it.
