@@ -4,22 +4,16 @@ The objective is scikit-learn's LinearSVC's: squared hinge, the intercept penali
 features standardised by the problem's own training rows.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from slidecaf.errors import SlidecafError
+from slidecaf.squared_hinge import TOLERANCE, solve
 from slidecaf.store import atomic, open_hdf5
 
-FIT_BYTES = 24
-"""Bytes a value of a problem's matrix while LinearSVC fits: float64, and 16 in the solver's own copy."""
-
-MEMORY = 20 * 2**30
-"""Bytes that fits under way at once may take; one is always let through."""
-
-MOMENT_ROWS = 4096
-"""Rows whose moments are summed at once."""
+MEMORY = 8 * 2**30
+"""Bytes that fits under way may take beside the matrix."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +42,12 @@ class PatchModels:
     positive: int
 
 
-def fit_left_out(matrix, labels, weights, C, *, max_iter=1000, threads=1):
+def fit_left_out(matrix, labels, weights, C, *, max_iter=1000, memory=MEMORY, threads=1):
     """Fit a linear SVM for every problem and every C.
 
     Parameters
     ----------
-    matrix : ndarray of float16 or float32, shape (n, D)
+    matrix : ndarray or h5py.Dataset of float16 or float32, shape (n, D)
         Features, one row a patch. It is read by all problems and never changed.
     labels : ndarray of bool, shape (n,)
         True for necrosis.
@@ -63,8 +57,10 @@ def fit_left_out(matrix, labels, weights, C, *, max_iter=1000, threads=1):
         Above 0.
     max_iter : int, optional
         Newton steps of a fit.
+    memory : int, optional
+        Bytes that fits under way may take beside the matrix. Results do not depend on it,
     threads : int, optional
-        Fits side by side, as far as memory allows. Results do not depend on it.
+        nor on how many threads work.
 
     Returns
     -------
@@ -78,92 +74,38 @@ def fit_left_out(matrix, labels, weights, C, *, max_iter=1000, threads=1):
 
     Notes
     -----
-    Where a problem's rows are all of one class y, standardised features have mean 0, so that w = 0 and
-    b = y 2 C n / (1 + 2 C n) minimise the objective for n the sum of weights; scikit-learn refuses such rows.
+    Problems of the same weights are fitted once. Where a problem's rows are all of one class y, standardised features
+    have mean 0, so that w = 0 and b = y 2 C n / (1 + 2 C n) minimise the objective for n the sum of weights;
+    scikit-learn refuses such rows.
     """
-    largest = max(np.count_nonzero(weight) for weight in weights) * matrix.shape[1] * FIT_BYTES
-    workers = max(1, min(threads, MEMORY // max(1, largest)))
-    with ThreadPoolExecutor(workers) as pool:  # the solver lets go of Python's lock
-        return list(pool.map(lambda weight: _fit(matrix, labels, weight, C, max_iter), weights))
-
-
-def _fit(matrix, labels, weight, C, max_iter):
-    rows = np.flatnonzero(weight)
-    if not len(rows):
+    distinct, places, labels = {}, [], np.asarray(labels, bool)
+    for weight in weights:
+        weight = np.asarray(weight, np.float32)
+        places.append(distinct.setdefault(weight.tobytes(), len(distinct)))
+    distinct = [np.frombuffer(weight, np.float32) for weight in distinct]
+    if not all(weight.any() for weight in distinct):
         raise SlidecafError("an SVM has no patch to learn from; add training slides of further patients.")
-    labels, weight = labels[rows], np.asarray(weight[rows], np.float64)
-    mean, scale = moments(matrix, rows, weight)
-    positive = int(labels.sum())
-    if positive in (0, len(rows)):
-        sign = 1.0 if positive else -1.0
-        total = 2 * np.asarray(C, np.float64) * weight.sum()
-        coef, intercept = np.zeros((len(C), matrix.shape[1])), sign * total / (1 + total)
-        return PatchModels(coef, intercept, True, np.ones(len(C), bool), len(rows), positive)
-    standardised = np.empty((len(rows), matrix.shape[1]))
-    for start in range(0, len(rows), MOMENT_ROWS):
-        block = slice(start, start + MOMENT_ROWS)
-        standardised[block] = matrix[rows[block]]
-        standardised[block] -= mean
-        standardised[block] /= scale
-    coef, intercept, converged = _solve(standardised, labels, weight, C, max_iter)
-    coef /= scale
-    return PatchModels(coef, intercept - (coef * mean).sum(axis=1), False, converged, len(rows), positive)
+    both = [k for k, weight in enumerate(distinct) if len(np.unique(labels[weight > 0])) == 2]
+    try:
+        rows = np.array([distinct[k] for k in both], np.float32).reshape(len(both), len(labels))
+        found = solve(matrix, labels, rows, C, max_iter=max_iter, memory=memory, threads=threads)
+    except FloatingPointError as error:
+        raise SlidecafError("features: a value is NaN or infinite; delete the features files and run again.") from error
+    solutions = dict(zip(both, found, strict=True))
+    models = [_models(labels, weight, C, matrix.shape[1], solutions.get(k)) for k, weight in enumerate(distinct)]
+    return [models[place] for place in places]
 
 
-def moments(matrix, rows, weight):
-    """Return weighted mean and standard deviation of each feature; where that is 0, a scale of 1.
-
-    Parameters
-    ----------
-    matrix : ndarray, shape (n, D)
-    rows : ndarray of int, shape (m,)
-    weight : ndarray of float64, shape (m,)
-
-    Returns
-    -------
-    mean, scale : ndarray of float64, shape (D,)
-        As if each row stood there as often as its weight says.
-
-    Raises
-    ------
-    SlidecafError
-        If a value is NaN or infinite.
-    """
-    mean, square = np.zeros((2, matrix.shape[1]))
-    for start in range(0, len(rows), MOMENT_ROWS):
-        block = matrix[rows[start : start + MOMENT_ROWS]].astype(np.float64)
-        mean += _weighted_sum(weight[start : start + MOMENT_ROWS], block)
-    mean /= weight.sum()
-    if not np.isfinite(mean).all():
-        raise SlidecafError("features: a value is NaN or infinite; delete the features files and run again.")
-    for start in range(0, len(rows), MOMENT_ROWS):  # a second pass: no digits are lost where the mean is large
-        block = matrix[rows[start : start + MOMENT_ROWS]] - mean
-        square += _weighted_sum(weight[start : start + MOMENT_ROWS], block * block)
-    scale = np.sqrt(square / weight.sum())
-    return mean, np.where(scale > 0, scale, 1.0)
-
-
-def _weighted_sum(weight, block):
-    # not by a matrix product, whose last bits change with the number of threads
-    return np.einsum("i,ij->j", weight, block)
-
-
-def _solve(standardised, labels, weight, C, max_iter):
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.svm import LinearSVC
-
-    coef, intercept = np.empty((len(C), standardised.shape[1])), np.empty(len(C))
-    converged = np.empty(len(C), bool)
-    for k, value in enumerate(C):
-        solver = LinearSVC(C=value, dual=False, max_iter=max_iter)
-        with warnings.catch_warnings():
-            # handed on as converged
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            solver.fit(standardised, labels, sample_weight=weight)
-        coef[k], intercept[k], converged[k] = solver.coef_[0], solver.intercept_[0], solver.n_iter_ < max_iter
-    return coef, intercept, converged
+def _models(labels, weight, C, dimension, solutions):
+    rows, positive = np.count_nonzero(weight), np.count_nonzero(labels[weight > 0])
+    if solutions is None:
+        total = 2 * np.asarray(C, np.float64) * weight.sum(dtype=np.float64)
+        intercept = (1 if positive else -1) * total / (1 + total)
+        return PatchModels(np.zeros((len(C), dimension)), intercept, True, np.ones(len(C), bool), rows, positive)
+    coef = np.array([solution.coef for solution in solutions])
+    intercept = np.array([solution.intercept for solution in solutions])
+    converged = np.array([solution.gap <= TOLERANCE for solution in solutions])
+    return PatchModels(coef, intercept, False, converged, rows, positive)
 
 
 def write_models(path, models, *, C, inner):

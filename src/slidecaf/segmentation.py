@@ -17,8 +17,6 @@ from slidecaf.labels import read_patch_labels, read_truth
 from slidecaf.map_choice import Judged
 
 FINAL = "final"
-READ_ROWS = 4096
-"""Rows of features that are read at once."""
 
 
 def leave_out(slides, patients, folds, *, seed=0, fixed=None):
@@ -149,7 +147,7 @@ class PatchRows:
 
     Attributes
     ----------
-    matrix : ndarray of float16, shape (n, D)
+    matrix : ndarray or h5py.Dataset of float16, shape (n, D)
     labels : ndarray of bool, shape (n,)
         True for necrosis.
     slides : ndarray of str, shape (n,)
@@ -186,8 +184,8 @@ def on_grid(coords, attributes, stride):
     return (places % (stride // int(attributes["stride"])) == 0).all(axis=1)
 
 
-def read_patch_rows(features, labels, *, training_stride, hard=(), on_bad_slide="exclude"):
-    """Read the patches to learn from, slide by slide, each file in chunks.
+def read_patch_rows(features, labels, *, training_stride, hard=(), on_bad_slide="exclude", room=np.empty):
+    """Read the patches to learn from, slide by slide, of each file the chunks that hold one.
 
     Parameters
     ----------
@@ -201,6 +199,8 @@ def read_patch_rows(features, labels, *, training_stride, hard=(), on_bad_slide=
         Slide, x and y of hard examples, which are read wherever they stand.
     on_bad_slide : {"fail", "exclude"}, optional
         Whether a slide that could not be read is an error here.
+    room : callable, optional
+        Shape and dtype to an array for the matrix: from `slidecaf.store.scratch`, so that it may lie on disk.
 
     Returns
     -------
@@ -237,15 +237,15 @@ def read_patch_rows(features, labels, *, training_stride, hard=(), on_bad_slide=
         raise SlidecafError(
             "no training slide has a patch to learn from; lower tiling.white_above, or add slides with tissue."
         )
-    matrix, filled = np.empty((total, dimension), np.float16), 0
+    matrix, filled = room((total, dimension), np.float16), 0
     for slide, (rows, *_) in picked.items():
         with store.open_features(features[slide]) as file:
-            for start in range(0, len(file["features"]), READ_ROWS):
-                inside = rows[np.searchsorted(rows, start) : np.searchsorted(rows, start + READ_ROWS)]
-                if len(inside):
-                    block = file["features"][start : start + READ_ROWS]
-                    matrix[filled : filled + len(inside)] = block[inside - start]
-                    filled += len(inside)
+            dataset = file["features"]
+            chunk = dataset.chunks[0]
+            for start in np.unique(rows // chunk) * chunk:
+                inside = rows[np.searchsorted(rows, start) : np.searchsorted(rows, start + chunk)]
+                matrix[filled : filled + len(inside)] = dataset[start : start + chunk][inside - start]
+                filled += len(inside)
     return PatchRows(
         matrix=matrix,
         labels=np.concatenate([label for *_, label in picked.values()]),

@@ -429,3 +429,39 @@ def put_array(file, name, values):
     sides = [1] * (values.ndim - 2) + [min(CHUNK_ROWS, size) for size in values.shape[-2:]]
     packed = {"chunks": tuple(sides), **PACKED} if values.size else {}
     file.create_dataset(name, data=values, **packed)
+
+
+@contextmanager
+def scratch(folder, memory):
+    """Give room for large arrays: in memory, or beyond that in a file without a name, which ends with the block.
+
+    Parameters
+    ----------
+    folder : path-like
+        Where the file would be; it is made where it is missing.
+    memory : int
+        Bytes that an array may take in memory.
+
+    Yields
+    ------
+    callable
+        Shape (n, D) and dtype to an ndarray or an h5py.Dataset, not filled.
+    """
+    import h5py
+
+    opened = []
+
+    def room(shape, dtype):
+        if math.prod(shape) * np.dtype(dtype).itemsize <= memory:
+            return np.empty(shape, dtype)
+        path = Path(folder) / f".rows.{secrets.token_hex(4)}.h5"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened.append(h5py.File(path, "w"))
+        path.unlink()  # open, it is there for us; whatever ends us, it is gone
+        return opened[-1].create_dataset("rows", shape, dtype)
+
+    try:
+        yield room
+    finally:
+        for file in opened:
+            file.close()

@@ -7,7 +7,15 @@ from skimage import morphology
 
 from slidecaf.cells import Cells
 from slidecaf.errors import SlidecafError
-from slidecaf.postprocess import binarise, clean, fill_small_holes, remove_small_objects, smooth
+from slidecaf.postprocess import (
+    binarise,
+    clean,
+    fill_small_holes,
+    filled_sums,
+    remove_small_objects,
+    running_sums,
+    smooth,
+)
 
 
 def regular(rows, columns, side, *, last=None):
@@ -46,6 +54,17 @@ def test_small_objects_and_holes_are_those_of_scikit_image_on_all_pixels(case, a
     for most, found in zip(areas, fill_small_holes(mask, cells.areas, areas), strict=True):
         expected = morphology.remove_small_holes(pixels, max_size=most, connectivity=1) if mask.any() else pixels
         np.testing.assert_array_equal(cells.expand(found, 0, height), expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks(), sizes)
+def test_sums_over_filled_masks_are_those_over_the_masks_themselves(case, areas):
+    cells, mask, rng = case
+    px, other = cells.areas, rng.integers(0, 50, mask.shape)
+    for found, filled in zip(
+        filled_sums(mask, running_sums(px, other), areas), fill_small_holes(mask, px, areas), strict=True
+    ):
+        assert found.tolist() == [px[filled].sum(), other[filled].sum()]
 
 
 def test_an_object_of_just_the_area_stays_and_a_hole_of_just_the_area_is_filled():

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from slidecaf import store
 from slidecaf.cells import Cells
-from slidecaf.errors import SlideError
+from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.labels import Truth, write_labels
 from slidecaf.segmentation import FINAL, deal, leave_out, on_grid, problems, read_patch_rows, row_weights
 
@@ -79,6 +80,35 @@ def test_rows_are_the_training_grid_and_hard_examples_off_it_each_once(files):
     assert np.array_equal(rows.matrix[:, 2], (rows.slides == "b").astype(int))
     assert np.array_equal(rows.labels, rows.matrix[:, 3] % 2 == rows.matrix[:, 2])
     assert all(a <= b for a, b in pairwise(rows.slides))
+
+
+def test_of_a_features_file_only_the_chunks_that_hold_a_wanted_patch_are_read(tmp_path):
+    xs = np.arange(0, 300 * 8, 8)
+    coords = np.array([(x, y) for y in range(0, 9 * 8, 8) for x in xs])
+    features, labels = tmp_path / "f.h5", tmp_path / "l.h5"
+    with store.write_features(
+        features,
+        coords,
+        2,
+        coords_attributes={"stride": 8, "stride_level0": 8.0},
+        attributes={"status": "ok"},
+    ) as writer:
+        writer.append(np.c_[coords[:, 0] / 8, coords[:, 1]].astype(np.float16), np.ones(len(coords), bool))
+    cells, counts = Cells(np.array([0, 2400]), np.array([0, 72])), np.zeros((1, 1), np.int64)
+    write_labels(labels, Truth(cells, counts, counts, counts), np.arange(len(coords)) % 2 == 0, status="ok")
+    expected = read_patch_rows({"s": features}, {"s": labels}, training_stride=32)
+    np.testing.assert_array_equal(expected.matrix, expected.coords / [8, 1])
+    # grid rows 0, 4 and 8 begin at rows 0, 1200 and 2400: chunks 0, 1, 4, 5, 9 and 10
+    with h5py.File(features, "r") as file:
+        spans = [file["features"].id.get_chunk_info(k) for k in (2, 3, 6, 7, 8)]
+    with open(features, "r+b") as file:
+        for span in spans:
+            file.seek(span.byte_offset)
+            file.write(b"\xff" * span.size)
+    found = read_patch_rows({"s": features}, {"s": labels}, training_stride=32)
+    np.testing.assert_array_equal(found.matrix, expected.matrix)
+    with pytest.raises(SlidecafError, match=r"f\.h5 is missing or damaged"):
+        read_patch_rows({"s": features}, {"s": labels}, training_stride=8)
 
 
 def test_weights_count_hard_examples_again_and_leave_slides_out(files):

@@ -15,10 +15,10 @@ from slidecaf.tiling import PROOF_MARGIN, Patches, Tiling, attributes, tile
 class ArraySlide(Slide):
     """A slide of levels held in memory that remembers what was read of it."""
 
-    def __init__(self, *images, block=(64, 48), mpp=None, magnification=None):
+    def __init__(self, *images, block=(64, 48), tile=None, mpp=None, magnification=None):
         height, width = images[0].shape[:2]
         sizes = [image.shape[:2] for image in images]
-        levels = [Level(w, h, (width / w + height / h) / 2, block) for h, w in sizes]
+        levels = [Level(w, h, (width / w + height / h) / 2, block, tile) for h, w in sizes]
         super().__init__("s", "s.tif", levels, mpp=mpp, magnification=magnification)
         self.images, self.reads = images, [np.zeros(size, int) for size in sizes]
         self.largest = 0
@@ -97,6 +97,34 @@ def test_patches_are_those_of_the_literal_loop(size, stride, edge):
         assert slide.largest <= 64 * 48
 
 
+@pytest.mark.parametrize("levels", [0, 1, 4])
+@pytest.mark.parametrize(("size", "stride"), [(64, 48), (33, 20), (500, 100)])
+def test_taking_the_files_own_tiles_one_by_one_gives_the_same_patches(size, stride, levels):
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        image = tissue(rng, *rng.integers(1, 300, 2))
+        slide = ArraySlide(*halves(image, levels=levels, quality=60), tile=(32, 16))
+        patches = tile(slide, Tiling(size, stride, "cover", 200))
+        np.testing.assert_array_equal(patches.coords, literal(image, size, stride, "cover", 200))
+        assert slide.reads[0].max(initial=0) <= 1
+
+
+def test_a_quarter_of_the_tiles_of_tissue_is_enough():
+    slide = ArraySlide(np.full((512, 512, 3), 150, np.uint8), tile=(64, 64))
+    assert len(tile(slide, Tiling(96, 64, "drop", 200)).coords) == 49
+    assert slide.reads[0].mean() <= 0.25
+
+
+def test_a_level_finer_than_a_quarter_is_asked_where_there_is_no_coarser_one():
+    image = blank(512, 512)
+    image[:256] = 40
+    fine = ArraySlide(image, image[::2, ::2])
+    assert tile(fine, Tiling(128, 128, "drop", 200)).kept_by == {1: 8, 0: 0}
+    coarser = ArraySlide(image, image[::2, ::2], image[::4, ::4])
+    assert tile(coarser, Tiling(128, 128, "drop", 200)).kept_by == {2: 8, 0: 0}
+    assert coarser.reads[1].sum() == 0
+
+
 def test_gaps_between_patches_are_not_looked_at():
     image = blank(200, 200)
     image[:, 40:50] = 0
@@ -169,10 +197,11 @@ def test_what_is_dark_beside_a_patch_or_not_dark_enough_at_a_lower_level_proves_
 
 @pytest.mark.parametrize("resample", [Image.BOX, Image.BILINEAR, Image.LANCZOS])
 @pytest.mark.parametrize("quality", [30, 75])
-def test_no_bright_pixels_become_dark_enough_for_a_proof_by_resampling_and_jpeg(resample, quality):
+@pytest.mark.parametrize("downsamples", [[2], [4, 8]])
+def test_no_bright_pixels_become_dark_enough_for_a_proof_by_resampling_and_jpeg(resample, quality, downsamples):
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        side, downsample = 512, int(rng.choice([4, 8]))
+        side, downsample = 512, int(rng.choice(downsamples))
         grain = int(rng.choice([1, 4, 8, 16, 32]))
         cells = np.where(rng.integers(0, 2, (side // grain, side // grain, 3)), 255, 201)
         image = np.repeat(np.repeat(cells, grain, 0), grain, 1).astype(np.uint8)

@@ -95,7 +95,9 @@ rule patch_svm:
         hard=hard_settings,
         seed=STUDY["seed"],
         on_bad_slide=STUDY["on_bad_slide"],
+        # named with output: no result depends on it
+        memory=lambda wildcards, output: STUDY["memory"],
         code=code("patch_svm.py"),
-        versions=versions("scikit-learn", "h5py"),
+        versions=versions("numpy", "scipy", "h5py"),
     script:
         "../scripts/patch_svm.py"

@@ -1,16 +1,33 @@
 """Fit the SVMs of patches: for every part its inner models and its own, for every C."""
 
+from itertools import groupby
 from pathlib import Path
-
-import numpy as np
 
 from slidecaf.left_out import fit_left_out, write_models
 from slidecaf.logs import job, logger
 from slidecaf.segmentation import problems_of, read_patch_rows, row_weights
-from slidecaf.store import read_tsv
+from slidecaf.store import read_tsv, scratch
 
 params, settings = snakemake.params, snakemake.params.settings
-with job(snakemake.log[0]):
+memory = int(params.memory * 2**30)
+copies = params.hard["copies"] if params.hard else 0
+
+
+def fit(rows, listed, hard):
+    """Fit some problems that may know of one another's rows."""
+    weights = [row_weights(rows, problem, hard, copies=copies) for problem in listed]
+    options = {"max_iter": settings["max_iter"], "threads": snakemake.threads}
+    return fit_left_out(
+        rows.matrix,
+        rows.labels,
+        weights,
+        settings["C"],
+        memory=memory - min(memory // 2, rows.matrix.nbytes),
+        **options,
+    )
+
+
+with job(snakemake.log[0]), scratch(Path(snakemake.output[0]).parent, memory // 2) as room:
     hard = {}
     for path in map(Path, snakemake.input.hard):
         part = path.parent.name if path.parent.name.startswith("fold-") else "final"
@@ -24,22 +41,18 @@ with job(snakemake.log[0]):
         training_stride=settings["training_stride"],
         hard={row for rows in hard.values() for row in rows},
         on_bad_slide=params.on_bad_slide,
+        room=room,
     )
     listed = problems_of(read_tsv(snakemake.input.folds), settings["inner_folds"], seed=params.seed)
     logger.info(
         "%d patches of %d values, %d of them necrosis; %d sets of rows, %d values of C",
         *(*rows.matrix.shape, rows.labels.sum(), len(listed), len(settings["C"])),
     )
-    copies = params.hard["copies"] if params.hard else 0
-    weights = (row_weights(rows, problem, hard.get(problem.part, ()), copies=copies) for problem in listed)
-    models = fit_left_out(
-        rows.matrix,
-        rows.labels,
-        [weight.astype(np.float32) for weight in weights],
-        settings["C"],
-        max_iter=settings["max_iter"],
-        threads=snakemake.threads,
-    )
+    if hard:  # which rows are hard examples of a part, no other part may know
+        groups = [list(group) for _, group in groupby(listed, lambda problem: problem.part)]
+        models = [model for group in groups for model in fit(rows, group, hard[group[0].part])]
+    else:
+        models = fit(rows, listed, ())
     for problem, model in zip(listed, models, strict=True):
         where = problem.part if problem.inner is None else f"{problem.part}, inner fold {problem.inner}"
         if model.constant:
