@@ -73,8 +73,8 @@ class Cells:
             Columns left to right - 1 and rows top to bottom - 1; what lies beyond the slide is cut off.
         """
         (left, right), (top, bottom) = (
-            (np.searchsorted(cuts, side), np.searchsorted(cuts, np.minimum(side + patch_size, cuts[-1])))
-            for cuts, side in ((self.cuts_x, coords[:, 0]), (self.cuts_y, coords[:, 1]))
+            (cell_at[np.clip(side, 0, len(cell_at) - 1)], cell_at[np.clip(side + patch_size, 0, len(cell_at) - 1)])
+            for cell_at, side in ((_cell_at(self.cuts_x), coords[:, 0]), (_cell_at(self.cuts_y), coords[:, 1]))
         )
         return left, right, top, bottom
 
@@ -116,7 +116,9 @@ class Cells:
         ndarray, shape (bottom - top, width)
         """
         rows = np.searchsorted(self.cuts_y, np.arange(top, bottom), side="right") - 1
-        return np.repeat(values[rows], np.diff(self.cuts_x), axis=1)
+        shown, rows = np.unique(rows, return_inverse=True)
+        # columns first: a row of cells is drawn out once, and then copied as a whole
+        return np.repeat(values[shown], np.diff(self.cuts_x), axis=1)[rows]
 
 
 def box_sums(values, left, right, top, bottom):
@@ -135,6 +137,11 @@ def box_sums(values, left, right, top, bottom):
     integral = np.zeros((values.shape[0] + 1, values.shape[1] + 1), np.result_type(values, np.int64))
     integral[1:, 1:] = values.cumsum(axis=0, dtype=integral.dtype).cumsum(axis=1)
     return integral[bottom, right] - integral[top, right] - integral[bottom, left] + integral[top, left]
+
+
+def _cell_at(cuts):
+    """Return for each px from 0 to the last cut the first cut that is not below it."""
+    return np.repeat(np.arange(len(cuts)), np.diff(cuts, prepend=-1))
 
 
 def _cuts(starts, patch_size, length, stride):

@@ -8,7 +8,7 @@ import numpy as np
 
 from slidecaf.cells import Cells
 from slidecaf.errors import SlidecafError
-from slidecaf.postprocess import binarise, fill_small_holes, remove_small_objects, smooth
+from slidecaf.postprocess import binarise, filled_sums, remove_small_objects, running_sums, smooth
 from slidecaf.scores import dice
 
 KEYS = ("C", "smooth", "min_object", "max_hole")
@@ -154,20 +154,23 @@ def _search(slides, settings, thresholds):
 
 def _slide_scores(values, slide, thresholds, sizes):
     """Return the score for each pair of sizes and each threshold, (sizes, thresholds)."""
-    areas, truth, covered = slide.cells.areas, slide.truth, ~np.isnan(values)
-    true = truth.sum()
+    areas, covered = slide.cells.areas, ~np.isnan(values)
+    running = running_sums(areas, areas * covered, slide.truth * covered)
     objects, holes = (sorted({pair[k] for pair in sizes}) for k in (0, 1))
-    scores = np.empty((len(sizes), len(thresholds)))
-    before, column = None, None
+    sums = np.empty((len(thresholds), len(objects), len(holes), len(running)))
+    before = None
     for k, threshold in enumerate(thresholds):
         mask = binarise(values, threshold)
         count = np.count_nonzero(mask)
-        if count != before:  # masks are nested: as many cells are the same cells
-            column = {}
-            for least, kept in zip(objects, remove_small_objects(mask, areas, objects), strict=True):
-                for most, filled in zip(holes, fill_small_holes(kept, areas, holes), strict=True):
-                    filled = filled & covered
-                    column[least, most] = dice(truth[filled].sum(), areas[filled].sum(), true)
-            before = count
-        scores[:, k] = [column[pair] for pair in sizes]
-    return scores
+        if count == before:  # masks are nested: as many cells are the same cells
+            sums[k] = sums[k - 1]
+            continue
+        before, left = count, None
+        for i, kept in enumerate(remove_small_objects(mask, areas, objects)):
+            if left == (left := np.count_nonzero(kept)):  # the same for objects, from small to large
+                sums[k, i] = sums[k, i - 1]
+            else:
+                sums[k, i] = filled_sums(kept, running, holes)
+    _, predicted, hit = np.moveaxis(sums, -1, 0)
+    scores = dice(hit, predicted, slide.truth.sum())
+    return np.stack([scores[:, objects.index(least), holes.index(most)] for least, most in sizes])

@@ -85,9 +85,9 @@ def remove_small_objects(mask, areas, min_object):
     if not any(min_object):
         return [mask] * len(min_object)
     found, count = ndimage.label(mask)
-    sizes = _areas_of(found, areas, count)
+    (sizes,) = _sums(found, running_sums(areas), count)
     sizes[0] = -1  # the background is no object
-    return [(sizes >= max(least, 0))[found] if least else mask for least in min_object]
+    return [(sizes >= max(least, 0)).take(found) if least else mask for least in min_object]
 
 
 def fill_small_holes(mask, areas, max_hole):
@@ -109,16 +109,60 @@ def fill_small_holes(mask, areas, max_hole):
     if not any(max_hole) or not mask.any():
         return [mask] * len(max_hole)
     found, count = ndimage.label(~mask)
-    sizes = _areas_of(found, areas, count)
+    (sizes,) = _sums(found, running_sums(areas), count)
     sizes[0] = 0  # the foreground
-    return [(sizes <= most)[found] if most else mask for most in max_hole]
+    return [(sizes <= most).take(found) if most else mask for most in max_hole]
 
 
-def _areas_of(found, areas, count):
-    """Return the px of the background and of each labelled object, run by run: runs are far fewer than cells."""
-    labels, until = found.ravel(), areas.cumsum()
+def filled_sums(mask, running, max_hole):
+    """Sum what masks hold once their small holes are filled, without making them: for many thresholds and areas.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (rows, columns)
+    running : ndarray of int64, shape (K, rows * columns)
+        `running_sums` of the cells' areas in px, by which holes are judged, and of K - 1 further arrays.
+    max_hole : sequence of int
+        As for `fill_small_holes`.
+
+    Returns
+    -------
+    ndarray of float64, shape (areas, K)
+        For each area the sums over the mask that `fill_small_holes` gives: whole numbers, exact below 2**53.
+    """
+    if not mask.any():
+        return np.zeros((len(max_hole), len(running)))
+    # without areas to fill up to, the background need not be parted into holes
+    found, count = ndimage.label(~mask) if any(max_hole) else (~mask, 1)
+    sums = _sums(found, running, count)
+    holes = sums[:, 1:]
+    filled = holes[0] <= np.asarray(max_hole)[:, None]
+    return sums[:, 0] + filled @ holes.T
+
+
+def running_sums(*values):
+    """Sum arrays of cells from the first cell on, row by row.
+
+    Parameters
+    ----------
+    *values : ndarray of int64, shape (rows, columns)
+
+    Returns
+    -------
+    ndarray of int64, shape (arrays, rows * columns)
+    """
+    return np.stack([value.ravel().cumsum() for value in values])
+
+
+def _sums(found, running, count):
+    """Return sums over the background and each labelled object, (K, count + 1).
+
+    They are made run by run: runs are far fewer than cells.
+    """
+    labels = found.ravel()
     last = np.append(np.flatnonzero(labels[1:] != labels[:-1]), labels.size - 1)
-    return np.bincount(labels[last], np.diff(until[last], prepend=0), count + 1)
+    runs = np.diff(running[:, last], prepend=0)
+    return np.stack([np.bincount(labels[last], run, count + 1) for run in runs])
 
 
 def clean(mask, areas, *, min_object, max_hole, covered):

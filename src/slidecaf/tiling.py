@@ -5,7 +5,7 @@ tiling names. Patches that are white in every pixel may be discarded.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from math import ceil, nan
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from slidecaf.errors import SlidecafError
 
 PROOF_DOWNSAMPLE = 4
-"""Finer levels are not asked for proof: they cost a good part of what level 0 costs."""
+"""Finer levels are not asked for proof, unless there is no coarser one: they cost a good part of what level 0 costs."""
 
 PROOF_PATCH = 16
 """The least side of a patch, in px of a level that is asked for proof."""
@@ -252,18 +252,22 @@ def _find_white(slide, xs, ys, size, white_above):
     undecided = np.ones((len(ys), len(xs)), bool)
     kept_by, pixels_read = {}, 0
     # From coarse to fine. What no level proves is decided by all its pixels of level 0, and by nothing else.
+    coarsest = max(level.downsample for level in slide.levels)
     for index, level in sorted(enumerate(slide.levels), key=lambda item: -item[1].downsample):
         at_most, inset = white_above, 0
         if index > 0:
             at_most, inset = white_above - PROOF_MARGIN, PROOF_INSET
-            if level.downsample < PROOF_DOWNSAMPLE or size / level.downsample < PROOF_PATCH or at_most < 0:
+            fine = level.downsample < min(PROOF_DOWNSAMPLE, coarsest)
+            if fine or size / level.downsample < PROOF_PATCH or at_most < 0:
                 continue
         spans = (
             _span(xs, size, slide.width, level.width, level.downsample, inset),
             _span(ys, size, slide.height, level.height, level.downsample, inset),
         )
         before = np.count_nonzero(undecided)
-        pixels_read += _clear_dark(slide, index, *spans, undecided, at_most)
+        # a patch at least as long as a tile meets one of every second row and column of tiles
+        sparse = index == 0 and level.tile is not None and size >= max(level.tile)
+        pixels_read += _clear_dark(slide, index, *spans, undecided, at_most, sparse=sparse)
         kept_by[index] = int(before - np.count_nonzero(undecided))
     return undecided, kept_by, pixels_read
 
@@ -276,11 +280,13 @@ def _span(starts, size, length0, length, downsample, inset):
     return starts, np.maximum(starts, ends)
 
 
-def _clear_dark(slide, index, span_x, span_y, undecided, at_most):
+def _clear_dark(slide, index, span_x, span_y, undecided, at_most, *, sparse):
     """Take patches off `undecided` that have a channel at most `at_most` in some pixel of a level.
 
     The level is read by blocks, of these only the box around the patches that are undecided by then, so that
-    each pixel is read once at the most and memory does not grow with the slide.
+    each pixel is read once at the most and memory does not grow with the slide. `sparse` takes the file's own tiles
+    instead, and every second row and column of them first: a quarter of the tissue then proves nearly all of its
+    patches.
 
     Returns
     -------
@@ -288,22 +294,28 @@ def _clear_dark(slide, index, span_x, span_y, undecided, at_most):
         The pixels read.
     """
     level, pixels_read = slide.levels[index], 0
-    width, height = level.block
-    for top in range(0, level.height, height):
-        rows = _meeting(span_y, top, top + height)
-        for left in range(0, level.width, width):
-            columns = _meeting(span_x, left, left + width)
-            patches = undecided[rows, columns]  # a view: what is cleared here is cleared for later blocks
-            if not patches.any():
-                continue
-            x, starts_x, ends_x = _clip(span_x, columns, patches.any(axis=0), left, left + width)
-            y, starts_y, ends_y = _clip(span_y, rows, patches.any(axis=1), top, top + height)
-            if ends_x.max() < 1 or ends_y.max() < 1:
-                continue
-            region = slide.read(x, y, ends_x.max(), ends_y.max(), index)
-            pixels_read += region.shape[0] * region.shape[1]
-            patches &= ~_any_dark(region, starts_x, ends_x, starts_y, ends_y, at_most)
+    width, height = level.tile if sparse else level.block
+    for top, left in _places(level, width, height, step=2 if sparse else 1):
+        rows, columns = _meeting(span_y, top, top + height), _meeting(span_x, left, left + width)
+        patches = undecided[rows, columns]  # a view: what is cleared here is cleared for later blocks
+        if not patches.any():
+            continue
+        x, starts_x, ends_x = _clip(span_x, columns, patches.any(axis=0), left, left + width)
+        y, starts_y, ends_y = _clip(span_y, rows, patches.any(axis=1), top, top + height)
+        if ends_x.max() < 1 or ends_y.max() < 1:
+            continue
+        region = slide.read(x, y, ends_x.max(), ends_y.max(), index)
+        pixels_read += region.shape[0] * region.shape[1]
+        patches &= ~_any_dark(region, starts_x, ends_x, starts_y, ends_y, at_most)
     return pixels_read
+
+
+def _places(level, width, height, *, step):
+    """Yield the corners of a level's blocks, row by row: those of every `step`-th row and column first."""
+    tops, lefts = range(0, level.height, height), range(0, level.width, width)
+    # from the last offset down, since every patch that is long enough meets these, also at the slide's border
+    for first_row, first_column in product(reversed(range(step)), repeat=2):
+        yield from product(tops[first_row::step], lefts[first_column::step])
 
 
 def _meeting(span, start, stop):

@@ -5,6 +5,8 @@ Gives   STUDY, ROWS and other names in capitals; functions for inputs and params
 """
 
 import atexit
+import gc
+import inspect
 import os
 import sys
 
@@ -13,7 +15,6 @@ from slidecaf.config import check_config, is_weights_file, load_schema
 from slidecaf.digests import Fingerprints, code_digest, value_digest
 from slidecaf.errors import SlidecafError
 from slidecaf.pooling import norm_name
-from slidecaf.segmentation import leave_out
 from slidecaf.sheets import (
     check_classification,
     check_segmentation,
@@ -25,6 +26,9 @@ from slidecaf.versions import version
 SCHEMAS = os.path.join(workflow.basedir, "workflow", "schemas")
 SCRIPTS = os.path.join(workflow.basedir, "workflow", "scripts")
 ENVIRONMENT = os.path.join(workflow.basedir, "envs", "slidecaf.yaml")
+
+# A plan makes millions of objects that stay; looking for garbage less often takes a tenth off its time.
+gc.set_threshold(50_000, 20, 100)
 
 # Slides that the workflow draws itself; they need not exist when a plan is made.
 DEMO = [slide.slide for slide in demo.SLIDES]
@@ -110,17 +114,31 @@ def versions(*packages):
     return {package: version(package) for package in packages}
 
 
+def signed(function):
+    """Keep a function's signature with it: Snakemake asks three times a job, and finding it takes longer than the call."""
+    function.__signature__ = inspect.signature(function)
+    return function
+
+
+def untracked(value):
+    """Return a params function of a value that reruns nothing; naming `output` keeps it out of what does."""
+    return signed(lambda wildcards, output: value)
+
+
+@signed
 def drawn_slide(wildcards):
     """Ask the demo rule for a slide that it draws; all others are there and enter as their fingerprint."""
     path = SLIDE[wildcards.slide].path
     return [path] if path in MADE else []
 
 
+@signed
 def slide_path(wildcards, output):
     """Return a slide's file. Naming `output` keeps the path out of what reruns: a moved slide changes nothing."""
     return SLIDE[wildcards.slide].path
 
 
+@signed
 def slide_fingerprint(wildcards):
     """Return the digest of a slide; a slide yet to be drawn has one when its turn comes.
 
@@ -136,16 +154,19 @@ def file_digest(path, whole=False):
     return f"{code('demo.py')}-{digest}" if path in MADE else digest
 
 
+@signed
 def slide_mpp(wildcards):
     """Return the resolution that the sheet gives."""
     return SLIDE[wildcards.slide].mpp
 
 
+@signed
 def tiling(wildcards):
     """Return a feature set's tiling."""
     return STUDY["features"][wildcards.features]["tiling"]
 
 
+@signed
 def encoder(wildcards):
     """Return how a feature set's features come about: all of it but the tiling."""
     return {
@@ -167,6 +188,7 @@ def weights_fingerprint(wildcards):
     return FINGERPRINTS(weights) if is_weights_file(weights) else ""
 
 
+@signed
 def norms(wildcards):
     """Return the norms that the methods ask of a feature set, each once, by name."""
     asked = {

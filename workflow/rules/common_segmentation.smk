@@ -17,6 +17,9 @@ def group_of_slides():
     """Return training slide to the group of patients with which it is left out: no label is looked at."""
     if not SEGMENTED:
         return {}
+    # imported here: its SciPy takes as long as a plan of some hundred slides, for a study without this task too
+    from slidecaf.segmentation import leave_out
+
     rows = [SEGMENTED_ROW[slide] for slide in LEARNED]
     fixed = [row.fold for row in rows] if rows[0].fold is not None else None
     patients = [row.patient for row in rows]
@@ -44,18 +47,21 @@ FINGERPRINTS.read(
 )
 
 
+@signed
 def drawn_masks(wildcards):
     """Ask the demo rule for masks that it draws."""
     row = SEGMENTED_ROW[wildcards.slide]
     return [mask for mask in (row.mask, row.hemorrhage) if mask in MADE]
 
 
+@signed
 def masks(wildcards, output):
     """Return a slide's masks and where the sheet lists them, for errors; they enter as their digests."""
     row = SEGMENTED_ROW[wildcards.slide]
     return {"row": row.number, "mask": row.mask, "hemorrhage": row.hemorrhage}
 
 
+@signed
 def mask_digests(wildcards):
     """Return the digests of a slide's masks."""
     row = SEGMENTED_ROW[wildcards.slide]
@@ -67,6 +73,7 @@ def mask_digests(wildcards):
 def settings(*keys):
     """Return a params function: some settings of a method."""
 
+    @signed
     def chosen(wildcards):
         method = SEGMENTATION_METHODS[wildcards.method]
         return {key: method[key] for key in keys}
@@ -100,6 +107,7 @@ def of_slides(kind, slides):
 def of_slide(kind):
     """Return an input function: the slide's file of the method's feature set."""
 
+    @signed
     def file(wildcards):
         features = SEGMENTATION_METHODS[wildcards.method]["features"]
         return f"{RESULTS}/{kind}/{features}/{wildcards.slide}.h5"
@@ -134,11 +142,13 @@ def labels_of_part(wildcards):
     return of_slides("labels", mapped_slides(wildcards.part))(wildcards)
 
 
+@signed
 def part_of_slide(wildcards):
     """Return the part that maps a slide: the one that leaves it out, or the final one for a test slide."""
     return f"fold-{GROUP[wildcards.slide]}" if wildcards.slide in GROUP else "final"
 
 
+@signed
 def map_of_slide(wildcards):
     """Return a training slide's maps, or a test slide's features and the final model."""
     top = f"{RESULTS}/segmentation/{wildcards.method}/{wildcards.variant}"
@@ -148,6 +158,7 @@ def map_of_slide(wildcards):
     return {"features": features, "model": f"{top}/final/model.h5"}
 
 
+@signed
 def truth_of_slide(wildcards):
     """Return a slide's labels, where it has a mask."""
     if SEGMENTED_ROW[wildcards.slide].mask:
@@ -175,6 +186,7 @@ def segmentation_table(wildcards, output):
     ]
 
 
+@signed
 def segmentation_caveats(wildcards):
     """Return what has to be said wherever a method's numbers show."""
     features = SEGMENTATION_METHODS[wildcards.method]["features"]

@@ -46,9 +46,9 @@ rule features:
         slide=slide_fingerprint,
         mpp=slide_mpp,
         encoder=encoder,
-        threads=lambda wildcards, output: STUDY["threads"],
-        on_bad_slide=lambda wildcards, output: STUDY["on_bad_slide"],
-        max_unreadable=lambda wildcards, output: STUDY["max_unreadable"],
+        threads=untracked(STUDY["threads"]),
+        on_bad_slide=untracked(STUDY["on_bad_slide"]),
+        max_unreadable=untracked(STUDY["max_unreadable"]),
         code=code("features.py"),
         versions=versions(
             "torch", "torchvision", "openslide-bin", "tifffile", "pillow", "h5py"

@@ -96,7 +96,7 @@ rule patch_svm:
         seed=STUDY["seed"],
         on_bad_slide=STUDY["on_bad_slide"],
         # named with output: no result depends on it
-        memory=lambda wildcards, output: STUDY["memory"],
+        memory=untracked(STUDY["memory"]),
         code=code("patch_svm.py"),
         versions=versions("numpy", "scipy", "h5py"),
     script:

@@ -21,7 +21,7 @@ rule tiles:
         slide=slide_fingerprint,
         mpp=slide_mpp,
         tiling=tiling,
-        on_bad_slide=lambda wildcards, output: STUDY["on_bad_slide"],
+        on_bad_slide=untracked(STUDY["on_bad_slide"]),
         code=code("tiles.py"),
         versions=versions("openslide-bin", "tifffile", "pillow", "h5py"),
     script:

@@ -13,18 +13,12 @@ memory = int(params.memory * 2**30)
 copies = params.hard["copies"] if params.hard else 0
 
 
-def fit(rows, listed, hard):
+def fit(listed, hard):
     """Fit some problems that may know of one another's rows."""
     weights = [row_weights(rows, problem, hard, copies=copies) for problem in listed]
-    options = {"max_iter": settings["max_iter"], "threads": snakemake.threads}
-    return fit_left_out(
-        rows.matrix,
-        rows.labels,
-        weights,
-        settings["C"],
-        memory=memory - min(memory // 2, rows.matrix.nbytes),
-        **options,
-    )
+    left = memory - min(memory // 2, rows.matrix.nbytes)
+    options = {"max_iter": settings["max_iter"], "memory": left, "threads": snakemake.threads}
+    return fit_left_out(rows.matrix, rows.labels, weights, settings["C"], **options)
 
 
 with job(snakemake.log[0]), scratch(Path(snakemake.output[0]).parent, memory // 2) as room:
@@ -50,9 +44,9 @@ with job(snakemake.log[0]), scratch(Path(snakemake.output[0]).parent, memory // 
     )
     if hard:  # which rows are hard examples of a part, no other part may know
         groups = [list(group) for _, group in groupby(listed, lambda problem: problem.part)]
-        models = [model for group in groups for model in fit(rows, group, hard[group[0].part])]
+        models = [model for group in groups for model in fit(group, hard[group[0].part])]
     else:
-        models = fit(rows, listed, ())
+        models = fit(listed, ())
     for problem, model in zip(listed, models, strict=True):
         where = problem.part if problem.inner is None else f"{problem.part}, inner fold {problem.inner}"
         if model.constant:

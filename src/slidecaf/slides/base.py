@@ -45,12 +45,15 @@ class Level:
     block : (int, int)
         Width and height of the regions by which the whole level is best read: of whole tiles or strips, and
         small in memory.
+    tile : (int, int) or None
+        Width and height of the file's own tiles, where they are cheap to read one by one.
     """
 
     width: int
     height: int
     downsample: float
     block: tuple[int, int] = (1024, 1024)
+    tile: tuple[int, int] | None = None
 
 
 class Slide(ABC):

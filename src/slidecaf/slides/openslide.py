@@ -50,7 +50,7 @@ class OpenSlideSlide(Slide):
             self._handle = self._open()
             properties = dict(self._handle.properties)
             levels = [
-                Level(*size, downsample, _block(properties, level))
+                Level(*size, downsample, _block(properties, level), _tile(properties, level))
                 for level, (size, downsample) in enumerate(
                     zip(self._handle.level_dimensions, self._handle.level_downsamples, strict=True)
                 )
@@ -87,10 +87,15 @@ class OpenSlideSlide(Slide):
             return _rgb(self._open().read_region(corner, level, (width, height)))
 
 
+def _tile(properties, level):
+    """Return width and height of a level's tiles, or None where OpenSlide does not say them."""
+    sides = [properties.get(f"openslide.level[{level}].tile-{side}") for side in ("width", "height")]
+    return None if None in sides else tuple(map(int, sides))
+
+
 def _block(properties, level):
-    """Return a block of whole tiles, or the default one where OpenSlide does not say the tiles' size."""
-    keys = [f"openslide.level[{level}].tile-{side}" for side in ("width", "height")]
-    return whole_tiles(*(int(properties.get(key, 1)) for key in keys))
+    """Return a block of whole tiles, or the default one where their size is not known."""
+    return whole_tiles(*(_tile(properties, level) or (1, 1)))
 
 
 def _rgb(image):
