@@ -30,7 +30,7 @@ from rows import Row, report
 from slidecaf.demo import write_slide
 
 ROOT = Path(__file__).resolve().parents[1]
-SLIDES, REPEATS = 1000, 3
+SLIDES, REPEATS = 800, 3
 FULL = (2500, 5000, 10_000)
 
 BARE = """

@@ -1,7 +1,6 @@
 """How good predictions are, with intervals, and paired tests between two methods."""
 
 import numpy as np
-from scipy import stats
 
 LEVEL = 0.95
 FEW_PATIENTS = 10
@@ -138,7 +137,9 @@ def exact_interval(correct, n):
     """
     if n == 0:
         return None
-    interval = stats.binomtest(correct, n).proportion_ci(LEVEL, method="exact")
+    from scipy.stats import binomtest
+
+    interval = binomtest(correct, n).proportion_ci(LEVEL, method="exact")
     return [float(interval.low), float(interval.high)]
 
 
@@ -156,6 +157,8 @@ def mcnemar_exact(correct_a, correct_b):
         n, both, only_a, only_b, neither : counts of slides.
         p : two-sided; 1 where the methods never disagree.
     """
+    from scipy.stats import binomtest
+
     a, b = np.asarray(correct_a, dtype=bool), np.asarray(correct_b, dtype=bool)
     if a.shape != b.shape:
         raise ValueError(f"the methods have {a.shape} and {b.shape} slides")
@@ -168,7 +171,7 @@ def mcnemar_exact(correct_a, correct_b):
         "only_a": only_a,
         "only_b": only_b,
         "neither": int((~a & ~b).sum()),
-        "p": float(stats.binomtest(only_a, apart).pvalue) if apart else 1.0,
+        "p": float(binomtest(only_a, apart).pvalue) if apart else 1.0,
     }
 
 
@@ -188,11 +191,13 @@ def wilcoxon_paired(a, b):
         statistic : the smaller sum of ranks; 0 where all pairs are equal.
         p : two-sided; 1 where all pairs are equal.
     """
+    from scipy.stats import wilcoxon
+
     difference = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
     if not np.isfinite(difference).all():
         raise ValueError("a score is NaN or infinite")
     differing = int(np.count_nonzero(difference))
-    test = stats.wilcoxon(difference) if differing else None
+    test = wilcoxon(difference) if differing else None
     return {
         "test": "Wilcoxon signed-rank",
         "n": len(difference),

@@ -5,6 +5,8 @@ its own box of it. AlexNet's and VGG's fully connected layers become convolution
 which then moves by one place instead of two.
 """
 
+from contextlib import ExitStack
+from functools import partial
 from math import gcd
 
 import numpy as np
@@ -39,6 +41,8 @@ class DenseEncoder:
         Px of the enlarged region to the left of (above) a place's px and to the right of it on which it may depend.
     span : int
         Places of the map that a patch consists of, along one side, before any step.
+    layer_bytes : float
+        Bytes of the largest layer's output, for one px of the enlarged region.
 
     Raises
     ------
@@ -57,9 +61,13 @@ class DenseEncoder:
             self._make_connected(int(index) if index else len(encoder.model.classifier) - 1)
         else:
             self._trunk, self._connected = encoder.run, None
+            for module in encoder.model.modules() if self.device.type == "cpu" else ():
+                if isinstance(module, nn.Conv2d) and _sees_one_place(module):
+                    module.forward = partial(_by_rows, module)
             with encoder.arithmetic():
                 self.span = self._map_of(torch.zeros(1, 3, self.input_size, self.input_size)).shape[-1]
         self.total_stride, self.before, self.after = self._reach()
+        self.layer_bytes = self._largest_layer()
 
     def check_stride(self, patch_size, stride):
         """Return how many places of the map a stride is.
@@ -111,14 +119,15 @@ class DenseEncoder:
         """
         x = region.to(self.device, torch.float32).sub_(self._mean).mul_(self._scale)
         with self._encoder.arithmetic():
-            places = self._map_of(x)[:, :, first:, first:]
+            height, width = ((count - 1) * step + self.span for count in (rows, columns))
+            places = self._map_of(x)[:, :, first : first + height, first : first + width]
             if self._connected is None:
                 places = functional.avg_pool2d(places.float(), (self.span, 1), (step, 1))
                 places = functional.avg_pool2d(places, (1, self.span), (1, step))
-                return places[0, :, :rows, :columns].permute(1, 2, 0)
+                return places[0].permute(1, 2, 0)
             kernel, bias, dilation, rest = self._connected
             places = functional.conv2d(places, kernel, bias, stride=step, dilation=dilation)
-            return rest(places[0, :, :rows, :columns].permute(1, 2, 0)).float()
+            return rest(places)[0].permute(1, 2, 0).float()
 
     def _map_of(self, x):
         output = self._trunk(x.to(self.device, memory_format=torch.channels_last))
@@ -158,10 +167,11 @@ class DenseEncoder:
         self.span = (side - 1) * dilation + 1
 
     def _bare(self, layer):
-        """Return a layer without the hook by which the encoder leaves the network."""
+        """Return a layer for maps, without the hook by which the encoder leaves the network."""
         if isinstance(layer, nn.Linear):
-            bare = nn.utils.skip_init(nn.Linear, layer.in_features, layer.out_features, device="meta")
-            bare.weight, bare.bias = layer.weight, layer.bias
+            bare = nn.utils.skip_init(nn.Conv2d, layer.in_features, layer.out_features, 1, device="meta")
+            bare.weight, bare.bias = nn.Parameter(layer.weight.detach()[:, :, None, None]), layer.bias
+            bare.forward = partial(_by_rows, bare)
             return bare
         kinds = {nn.ReLU: nn.ReLU, nn.Dropout: nn.Identity}
         if type(layer) not in kinds:
@@ -190,6 +200,20 @@ class DenseEncoder:
             raise self._refusal(f"sees more than {FARTHEST} px around")
         return stride, before, after
 
+    def _largest_layer(self):
+        """Return the bytes of the largest output of any layer, for one px of the image."""
+        largest, side = [4 * self._connected[0].shape[0] / self.total_stride**2 if self._connected else 0.0], 256
+
+        def measure(module, inputs, output):
+            if isinstance(output, torch.Tensor):
+                largest.append(output.nbytes / side**2)
+
+        with ExitStack() as hooks, self._encoder.arithmetic():
+            for module in self._encoder.model.modules():
+                hooks.callback(module.register_forward_hook(measure).remove)
+            self._map_of(torch.zeros(1, 3, side, side))
+        return max(largest)
+
     def _spoilt(self, width, column):
         """Return the first and last place of the map that a column of pixels reaches, and all places of a row."""
         image = torch.zeros(1, 3, PROBE_HEIGHT, width)
@@ -204,6 +228,23 @@ class DenseEncoder:
         if not len(places):
             raise self._refusal("does not depend on its image")
         return int(places[0]), int(places[-1]), len(reached)
+
+
+def _sees_one_place(convolution):
+    return (
+        (convolution.kernel_size, convolution.stride, convolution.padding) == ((1, 1), (1, 1), (0, 0))
+        and convolution.groups == 1
+    )
+
+
+def _by_rows(convolution, x):
+    """Compute a convolution of single places, the map's rows as images of a batch: oneDNN, and not a slower product of
+    matrices, is what torch takes for it then, and with channels last the rows lie like that already.
+    """
+    count, channels, height, width = x.shape
+    rows = x.permute(0, 2, 3, 1).reshape(count * height, 1, width, channels).permute(0, 3, 1, 2)
+    y = functional.conv2d(rows, convolution.weight, convolution.bias)
+    return y.permute(0, 2, 3, 1).reshape(count, height, width, -1).permute(0, 3, 1, 2)
 
 
 def _has_flat_classifier(model):

@@ -17,8 +17,12 @@ from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.extraction.patchwise import resize_to
 from slidecaf.extraction.pipeline import run, too_many_unreadable
 
-BLOCK = 64
-"""Places of the network's map along a block's side, at most. Blocks do not depend on the number of threads."""
+BLOCK, WIDEST = 64, 192
+"""Places of the network's map along a block's side, at most, and along a row where memory allows. Blocks depend on the
+network, not on the number of threads."""
+
+LAYER_BYTES = 2**30
+"""Bytes that a layer's output for one block may take, unless a block of `BLOCK` places a side takes more."""
 
 RETRY = 256
 """Px of the squares in which a damaged region is read again."""
@@ -36,7 +40,7 @@ def extract(
     threads,
     max_unreadable,
     advance,
-    block=BLOCK,
+    block=None,
 ):
     """Compute the features of a slide's patches and write them.
 
@@ -61,7 +65,7 @@ def extract(
     advance : callable
         Called with the number of patches just done.
     block : int, optional
-        Places of the map along a block's side.
+        Places of the map along a block's side; as many as are worth while by default.
 
     Returns
     -------
@@ -91,10 +95,15 @@ def extract(
             ) from error
         return features[own.grid_y, own.grid_x].to(torch.float16)
 
-    blocks = plan_blocks(np.rint(coords / stride_level0).astype(np.int64), max(1, block // step))
+    rows, columns = (block, block) if block else (BLOCK, reader.widest(BLOCK))
+    grid = np.rint(coords / stride_level0).astype(np.int64)
+    blocks = plan_blocks(grid, max(1, rows // step), max(1, columns // step))
     results = run(reader, encode, blocks, threads=threads, device=encoder.device)
-    unreadable = 0
+    unreadable, top = 0, 0
     for piece, (features, valid, reason) in zip(blocks, results, strict=True):
+        if piece.top != top:  # all chunks so far are whole but for the last: compressed while the workers go on
+            writer.flush()
+            top = piece.top
         unreadable += len(valid) - int(valid.sum())
         if unreadable > max_unreadable * len(coords):
             raise too_many_unreadable(reason, max_unreadable, len(coords))
@@ -129,7 +138,7 @@ class Block:
     grid_y: np.ndarray
 
 
-def plan_blocks(grid, side):
+def plan_blocks(grid, side, width=None):
     """Split a grid of patches evenly into blocks; those without a patch are left out.
 
     Parameters
@@ -138,6 +147,8 @@ def plan_blocks(grid, side):
         Columns and rows, sorted by row and then column.
     side : int
         Patches along a block's side, at most.
+    width : int, optional
+        The same along a row, where it is another number.
 
     Returns
     -------
@@ -147,7 +158,8 @@ def plan_blocks(grid, side):
     if not len(grid):
         return []
     edges_x, edges_y = (
-        np.linspace(0, count, ceil(count / side) + 1).round().astype(np.int64) for count in grid.max(axis=0) + 1
+        np.linspace(0, count, ceil(count / most) + 1).round().astype(np.int64)
+        for count, most in zip(grid.max(axis=0) + 1, (width or side, side), strict=True)
     )
     blocks = []
     for top, bottom in pairwise(edges_y):
@@ -182,7 +194,8 @@ class BlockReader:
     """
 
     def __init__(self, slide, dense, *, step, patch_size, stride, scale):
-        self._slide, self._patch_size, self._stride = slide, patch_size, stride
+        self._slide, self._patch_size, self._stride, self._step = slide, patch_size, stride, step
+        self._layer_bytes, self._total_stride = dense.layer_bytes, dense.total_stride
         self._level = slide.best_level(scale)
         self._scale = scale / slide.levels[self._level].downsample
         self._factor = dense.input_size / patch_size
@@ -193,6 +206,13 @@ class BlockReader:
         self.first = self._before * step
         span = (dense.span - 1) * dense.total_stride + dense.after + margin + 1
         self._after = ceil(span / enlarged) + 1
+
+    def widest(self, rows):
+        """Return the places that a block of so many rows of them may have along a row: wide ones have less context."""
+        context = (self._before + self._after) * self._step
+        per_place = self._layer_bytes * self._total_stride**2
+        columns = int(LAYER_BYTES / (per_place * (rows + context))) - context
+        return min(max(columns, rows), WIDEST)
 
     def __call__(self, block):
         """Read a block.

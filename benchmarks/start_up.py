@@ -1,0 +1,122 @@
+"""Start-up of the scripts that need no network against bare `python -c "import torch"`.
+
+Each script's own import statements, those outside its functions, run in a fresh interpreter; the whole process is
+timed. All are timed twice; the slowest (by the lesser time) is then timed alternately with the import of torch. Modules
+put some imports off until they are needed, so a second figure has every import of other packages that the loaded
+modules of slidecaf make inside functions, used or not: the most that a script can come to.
+
+Before a script's first line Snakemake's preamble has unpickled its job, which imports Snakemake itself. No script can
+save that; it is measured in a workflow of one rule and printed beside.
+"""
+
+import argparse
+import ast
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from rows import Row, report, seconds
+
+ROOT = Path(__file__).resolve().parents[1]
+WITH_NETWORK = {"encoder", "features"}
+HEAVY = ("torch", "sklearn", "skimage", "scipy", "pandas", "matplotlib")
+REPEATS = 4
+
+LOADED = f"import sys\nprint(*(name for name in {HEAVY} if name in sys.modules))\n"
+PUT_OFF = """
+import ast, pathlib, sys
+for name in sorted(name for name in sys.modules if name.partition(".")[0] == "slidecaf"):
+    for node in ast.walk(ast.parse(pathlib.Path(sys.modules[name].__file__).read_text(encoding="utf-8"))):
+        module = getattr(node, "module", None) or ""
+        if isinstance(node, ast.Import | ast.ImportFrom) and node.col_offset and not module.startswith("slidecaf"):
+            exec(ast.unparse(node))
+"""
+SNAKEFILE = """
+rule all:
+    output: "said"
+    script: "script.py"
+"""
+SCRIPT = f"""
+import time
+spent = time.process_time()
+import sys
+said = " ".join(name for name in {HEAVY} if name in sys.modules)
+open(snakemake.output[0], "w").write(f"{{spent}} {{said}}")
+"""
+
+
+def imports(script):
+    """Return the import statements of a script that run when it starts: all but those inside functions."""
+    waiting, found = [ast.parse(script.read_text(encoding="utf-8"))], []
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found.append((node.lineno, ast.unparse(node)))
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+    return "".join(f"{text}\n" for _, text in sorted(found))
+
+
+def run(code):
+    """Run code in a fresh interpreter; return what it printed."""
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+
+
+def start(code):
+    """Return the seconds of a fresh interpreter that runs code, and which heavy modules it then holds."""
+    loaded = []
+    return seconds(lambda: loaded.extend(run(code + LOADED).split())), loaded
+
+
+def preamble():
+    """Return CPU seconds before a script's first line in a workflow of one rule, and the heavy modules loaded then."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "Snakefile").write_text(SNAKEFILE)
+        (Path(folder) / "script.py").write_text(SCRIPT)
+        command = [sys.executable, "-m", "snakemake", "--cores", "1", "--quiet", "all", "--directory", folder]
+        command += ["--snakefile", f"{folder}/Snakefile"]
+        subprocess.run(command, check=True, capture_output=True)
+        spent, _, loaded = (Path(folder) / "said").read_text().partition(" ")
+    return float(spent), loaded
+
+
+def main():
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=REPEATS)
+    arguments = parser.parse_args()
+
+    scripts = {path.stem: imports(path) for path in sorted((ROOT / "workflow" / "scripts").glob("*.py"))}
+    scripts = {name: code for name, code in scripts.items() if name not in WITH_NETWORK}
+    alone, most, with_torch = {}, {}, []
+    for name, code in scripts.items():
+        (first, loaded), (second, _), (most[name], all_loaded) = start(code), start(code), start(code + PUT_OFF)
+        alone[name] = min(first, second)
+        with_torch += [name] * ("torch" in loaded)
+        later = [module for module in all_loaded if module not in loaded]
+        said = f"{name}: {alone[name]:.2f} s ({' '.join(loaded) or 'nothing heavy'})"
+        print(f"{said}, with all that is put off {most[name]:.2f} s ({' '.join(later) or 'nothing more'})", flush=True)
+    spent, loaded = preamble()
+    empty = seconds(lambda: run(""))
+    print(
+        f"an empty interpreter: {empty:.2f} s; with Snakemake's preamble, CPU: {spent:.2f} s",
+        loaded or "(nothing heavy)",
+    )
+
+    slowest = max(alone, key=alone.get)
+    ours, bare = [], []
+    for _ in range(arguments.repeats):
+        ours.append(seconds(lambda: run(scripts[slowest])))
+        bare.append(seconds(lambda: run("import torch")))
+    ratios = [own / other for own, other in zip(ours, bare, strict=True)]
+    stage, heaviest = f"start-up of the slowest script, {slowest}", max(most, key=most.get)
+    report(
+        Row(stage, "1.5 seconds", ours, goal=1.5, at_least=False, unit="s"),
+        Row(stage, 'python -c "import torch"', ratios, goal=1, at_least=False),
+        Row(f"the most a script can import, {heaviest}", "1.5 seconds", [most[heaviest]], unit="s"),
+        Row("scripts without a network", "those that import torch", [len(with_torch)], 0, False, "scripts"),
+    )
+
+
+main()
