@@ -19,7 +19,7 @@ from pathlib import Path
 from rows import Row, report, seconds
 
 ROOT = Path(__file__).resolve().parents[1]
-WITH_NETWORK = {"encoder", "features"}
+WITH_NETWORK = {"encoder", "features", "predict"}
 HEAVY = ("torch", "sklearn", "skimage", "scipy", "pandas", "matplotlib")
 REPEATS = 4
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from slidecaf.errors import SlidecafError
+from slidecaf.halves import widen
 from slidecaf.store import atomic, open_hdf5, put_array
 
 STRIP_ROWS = 1024
@@ -33,19 +34,65 @@ def confidences(file, coef, intercept):
         If a valid patch's confidence is infinite or not a number: box sums would spread it over the map.
     """
     count = len(file["features"])
-    values = np.full((len(coef), count), np.nan, np.float32)
+    writer = ConfidenceWriter(count, coef, intercept)
     for start in range(0, count, SCORED_ROWS):
         block = slice(start, start + SCORED_ROWS)
-        valid = file["valid"][block]
-        features = file["features"][block].astype(np.float64)
+        try:
+            writer.append(file["features"][block], file["valid"][block])
+        except SlidecafError as error:
+            raise SlidecafError(f"{file.filename}: {error} Delete it and its models and run again.") from error
+    return writer.values
+
+
+class ConfidenceWriter:
+    """Takes features as a features file does, and keeps what linear models say of them.
+
+    Parameters
+    ----------
+    count : int
+        N, the patches.
+    coef : ndarray of float64, shape (M, D)
+    intercept : ndarray of float64, shape (M,)
+
+    Attributes
+    ----------
+    values : ndarray of float32, shape (M, N)
+        NaN where a patch is not valid.
+    written, nonzero : int
+        Rows, and values that are not zero, so far.
+    """
+
+    def __init__(self, count, coef, intercept):
+        self._coef, self._intercept = coef, intercept
+        self.values = np.full((len(coef), count), np.nan, np.float32)
+        self.written, self.nonzero = 0, 0
+
+    def append(self, features, valid):
+        """Take the rows after those taken last; as `write`."""
+        self.write(self.written, features, valid)
+
+    def write(self, start, features, valid):
+        """Take rows anywhere, each once.
+
+        Parameters
+        ----------
+        start : int
+            The first row.
+        features : ndarray of float16, shape (n, D)
+        valid : ndarray of bool, shape (n,)
+
+        Raises
+        ------
+        SlidecafError
+            If a valid patch's confidence is infinite or not a number: box sums would spread it over the map.
+        """
         # double precision, so that what the number of threads does to the last bits is rounded away
-        judged = (features @ coef.T + intercept).T[:, valid]
+        judged = (widen(features).astype(np.float64) @ self._coef.T + self._intercept).T[:, valid]
         if not (np.abs(judged) <= np.finfo(np.float32).max).all():
-            raise SlidecafError(
-                f"{file.filename}: a confidence is infinite or not a number; delete it and its models and run again."
-            )
-        values[:, block][:, valid] = judged
-    return values
+            raise SlidecafError("a confidence is infinite or not a number.")
+        self.values[:, start : start + len(features)][:, valid] = judged
+        self.nonzero += np.count_nonzero(features[valid])
+        self.written += len(features)
 
 
 def confidence_map(cells, coords, patch_size, values):
@@ -140,3 +187,46 @@ def read_map(path, part, C):
         if C not in known:
             raise SlidecafError(f"{path} has no map for C = {C}; delete it and run again.")
         return file[f"{part}/{known.index(C)}"][:]
+
+
+def write_confidences(path, values, *, C):
+    """Write what the final models say of a slide's patches.
+
+    Parameters
+    ----------
+    path : path-like
+    values : mapping of str to ndarray of float32, shape (C values, N)
+        Variant to confidences.
+    C : sequence of float
+    """
+    import h5py
+
+    with atomic(path) as partial, h5py.File(partial, "w") as file:
+        file.attrs["C"] = np.asarray(C, np.float64)
+        for variant in sorted(values):
+            put_array(file, variant, values[variant])
+
+
+def read_confidences(path, variant, C):
+    """Read the confidences of one variant's final model.
+
+    Parameters
+    ----------
+    path : path-like
+    variant : str
+    C : float
+
+    Returns
+    -------
+    ndarray of float32, shape (N,)
+
+    Raises
+    ------
+    SlidecafError
+        If the file is missing or damaged, or has no such model.
+    """
+    with open_hdf5(path) as file:
+        known = file.attrs["C"].tolist()
+        if C not in known:
+            raise SlidecafError(f"{path} has no confidences for C = {C}; delete it and run again.")
+        return file[variant][known.index(C)]

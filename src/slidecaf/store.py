@@ -291,10 +291,6 @@ class FeatureWriter:
         self.nonzero += np.count_nonzero(features[valid])
         self.written += len(features)
 
-    def flush(self):
-        """Compress what waits in memory."""
-        self.features.flush()
-
 
 @contextmanager
 def write_features(path, coords, dimension, *, coords_attributes, attributes):

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from slidecaf import confidence
 from slidecaf.cells import Cells
-from slidecaf.confidence import confidence_map, confidences, read_map, write_maps
+from slidecaf.confidence import (
+    ConfidenceWriter,
+    confidence_map,
+    confidences,
+    read_confidences,
+    read_map,
+    write_confidences,
+    write_maps,
+)
 from slidecaf.errors import SlidecafError
 
 
@@ -198,3 +206,25 @@ def test_maps_that_fail_half_way_leave_no_file(tmp_path, maps):
     with pytest.raises(RuntimeError, match="no model"):
         write_maps(tmp_path / "s.h5", broken(), status="ok")
     assert not list(tmp_path.iterdir())
+
+
+def test_features_on_their_way_are_judged_in_any_order_as_from_a_file():
+    rng = np.random.default_rng(0)
+    rows, coef, intercept = rng.gamma(1, 1, (10, 4)).astype(np.float16), rng.normal(size=(2, 4)), np.array([1.0, -2])
+    valid = np.arange(10) != 7
+    writer = ConfidenceWriter(10, coef, intercept)
+    for own in (slice(6, 10), slice(0, 6)):
+        writer.write(own.start, rows[own], valid[own])
+    expected = np.where(valid, coef @ rows.T.astype(float) + intercept[:, None], np.nan)
+    np.testing.assert_allclose(writer.values, expected, rtol=1e-6)
+    assert (writer.written, writer.nonzero) == (10, np.count_nonzero(rows[valid]))
+    with pytest.raises(SlidecafError, match="infinite or not a number"):
+        writer.write(0, np.full((1, 4), np.inf, np.float16), np.array([True]))
+
+
+def test_final_models_confidences_are_read_back_by_variant_and_c(tmp_path):
+    values = {"plain": np.zeros((2, 3), np.float32), "hard": np.arange(6, dtype=np.float32).reshape(2, 3)}
+    write_confidences(tmp_path / "c.h5", values, C=[0.1, 1])
+    assert read_confidences(tmp_path / "c.h5", "hard", 1).tolist() == [3, 4, 5]
+    with pytest.raises(SlidecafError, match=r"c\.h5 has no confidences for C = 7"):
+        read_confidences(tmp_path / "c.h5", "hard", 7)

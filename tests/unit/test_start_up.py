@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 
-WITH_NETWORK = {"encoder", "features"}
+WITH_NETWORK = {"encoder", "features", "predict"}
 
 
 def statements(path):

@@ -186,6 +186,24 @@ def test_without_hard_examples_there_is_one_variant(study):
     assert set(json.loads((study / f"{TOP}/scores.json").read_text())) == {"plain"}
 
 
+def test_without_features_of_test_rows_their_maps_and_masks_are_the_same(study):
+    before = {path.name: pixels(path) for path in study.folder.glob("results/segmentation/*/*/mask/*.tif")}
+    maps = {path: pixels(path) for path in study.folder.glob("results/segmentation/*/*/confidence/*.tif")}
+    study.config(lambda config: [chosen.update(store="train") for chosen in config["features"].values()])
+    assert study.planned().keys() <= {"predict", "segment", "segmentation_scores", "variants", "study", "all"}
+    tested = {row["slide"] for row in read(study / "segmentation.tsv") if row["split"] == "test"}
+    for path in study.folder.glob("results/features/*/*.h5"):
+        if path.stem in tested:
+            path.unlink()
+    study.finish()
+    assert not [path for path in study.folder.glob("results/features/*/*.h5") if path.stem in tested]
+    assert {path.name: pixels(path) for path in study.folder.glob("results/segmentation/*/*/mask/*.tif")}.keys() == (
+        before.keys()
+    )
+    for path, values in maps.items():
+        np.testing.assert_allclose(pixels(path), values, atol=1e-3)
+
+
 def test_two_patients_are_too_few_and_the_error_says_so(study):
     sheet = study / "segmentation.tsv"
     sheet.write_text("".join(line for line in sheet.open() if not line.startswith("gbm-3")))

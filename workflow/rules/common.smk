@@ -168,11 +168,16 @@ def tiling(wildcards):
 
 @signed
 def encoder(wildcards):
-    """Return how a feature set's features come about: all of it but the tiling."""
+    """Return how a feature set's features come about."""
+    return feature_settings(wildcards.features)
+
+
+def feature_settings(features):
+    """Return all of a feature set but where its patches are, and which files are kept."""
     return {
         key: value
-        for key, value in STUDY["features"][wildcards.features].items()
-        if key != "tiling"
+        for key, value in STUDY["features"][features].items()
+        if key not in ("tiling", "store")
     }
 
 

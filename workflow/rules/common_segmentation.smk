@@ -154,8 +154,37 @@ def map_of_slide(wildcards):
     top = f"{RESULTS}/segmentation/{wildcards.method}/{wildcards.variant}"
     if wildcards.slide in GROUP:
         return {"maps": f"{top}/maps/{wildcards.slide}.h5"}
+    if fused(wildcards.method):
+        top = f"{RESULTS}/segmentation/{wildcards.method}"
+        return {"confidences": f"{top}/confidences/{wildcards.slide}.h5"}
     features = of_slide("features")(wildcards)
     return {"features": features, "model": f"{top}/final/model.h5"}
+
+
+def fused(method):
+    """Tell whether a method judges the patches of test rows as the network gives them."""
+    features = SEGMENTATION_METHODS[method]["features"]
+    return STUDY["features"][features]["store"] == "train"
+
+
+@signed
+def final_models(wildcards):
+    """Return the models of all training rows, of every variant."""
+    top = f"{RESULTS}/segmentation/{wildcards.method}"
+    return [f"{top}/{variant}/final/model.h5" for variant in variants(wildcards.method)]
+
+
+@signed
+def encoder_of_method(wildcards):
+    """Return the file that describes the network of a method's feature set."""
+    features = SEGMENTATION_METHODS[wildcards.method]["features"]
+    return f"{RESULTS}/encoders/{features}.json"
+
+
+@signed
+def encoder_settings(wildcards):
+    """Return how a method's features come about."""
+    return feature_settings(SEGMENTATION_METHODS[wildcards.method]["features"])
 
 
 @signed
@@ -202,6 +231,7 @@ def segmented(wildcards):
             f"{RESULTS}/{kind}/{features}/{slide}.h5"
             for slide in LEARNED + TESTED
             for kind in ("tiles", "features")
+            if kind == "tiles" or slide in LEARNED or not fused(method)
         ]
         for variant in variants(method):
             files += [f"{top}/{variant}/{part}/model.h5" for part in LEFT_OUT_PARTS]

@@ -5,6 +5,7 @@ Makes   {results}/segmentation/{method}/{variant}/maps/{slide}.h5, of a training
         {results}/segmentation/{method}/{variant}/{part}/choice.json, C, threshold and post-processing
         {results}/segmentation/{method}/{variant}/confidence/{slide}.tif, mask/{slide}.tif, overlay/{slide}.jpg
         {results}/segmentation/{method}/{variant}/score/{slide}.json
+        {results}/segmentation/{method}/confidences/{slide}.h5, of a test slide whose features are not stored
 """
 
 
@@ -28,6 +29,39 @@ rule maps:
         versions=versions("h5py", "numpy"),
     script:
         "../scripts/maps.py"
+
+
+rule predict:
+    input:
+        tiles=of_slide("tiles"),
+        encoder=encoder_of_method,
+        models=final_models,
+        slide=ancient(drawn_slide),
+    output:
+        f"{SEGMENTATION}/confidences/{{slide}}.h5",
+    log:
+        f"{RESULTS}/logs/predict/{{method}}/{{slide}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/predict/{{method}}/{{slide}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: STUDY["threads"]
+    resources:
+        gpu=1,
+    params:
+        path=slide_path,
+        slide=slide_fingerprint,
+        mpp=slide_mpp,
+        encoder=encoder_settings,
+        threads=untracked(STUDY["threads"]),
+        on_bad_slide=untracked(STUDY["on_bad_slide"]),
+        max_unreadable=untracked(STUDY["max_unreadable"]),
+        code=code("predict.py"),
+        versions=versions(
+            "torch", "torchvision", "openslide-bin", "tifffile", "pillow", "h5py"
+        ),
+    script:
+        "../scripts/predict.py"
 
 
 rule map_choice:

@@ -17,6 +17,7 @@ rule encoder:
         ENVIRONMENT
     params:
         encoder=lambda wildcards: encoder(wildcards)["encoder"],
+        precision=lambda wildcards: encoder(wildcards)["precision"],
         weights=weights_fingerprint,
         dense=dense_tiling,
         code=code("encoder.py"),

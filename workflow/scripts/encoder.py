@@ -1,6 +1,8 @@
 """Look at a feature set's network once, before any slide: can it be had, and what does it give."""
 
 from slidecaf.encoders.encoder import load_encoder
+from slidecaf.encoders.precision import choose_precision
+from slidecaf.extraction import devices
 from slidecaf.logs import job, logger
 from slidecaf.store import write_json
 from slidecaf.tiling import Tiling
@@ -16,4 +18,8 @@ with job(snakemake.log[0]):
         dense.check_stride(tiling.patch_size, tiling.stride)
         seen = f"{dense.before} px before and {dense.after} px after"
         logger.info("a place of the map every %d enlarged px, which sees %s", dense.total_stride, seen)
-    write_json(snakemake.output[0], {**params.encoder, **described})
+    precision = params.precision
+    if precision == "auto":
+        with devices.device() as device:
+            precision = choose_precision(params.encoder, device=device)
+    write_json(snakemake.output[0], {**params.encoder, **described, "precision": precision})

@@ -4,7 +4,7 @@ import json
 
 from slidecaf import store
 from slidecaf.errors import SlideError
-from slidecaf.logs import job, logger, progress
+from slidecaf.logs import job, logger
 from slidecaf.versions import version
 
 wildcards, params = snakemake.wildcards, snakemake.params
@@ -18,6 +18,7 @@ with job(snakemake.log[0]):
         "layer": spec["layer"],
         "weights_sha256": described["weights_sha256"],
         "extraction": params.encoder["extraction"],
+        "precision": described["precision"],
         "slidecaf_version": version(),
         "config": json.dumps(described_config, sort_keys=True),
         "status": tiles["status"],
@@ -37,32 +38,20 @@ with job(snakemake.log[0]):
 
     def extract(writer):
         """Run the network over all patches."""
-        from slidecaf.encoders.encoder import load_encoder
-        from slidecaf.extraction import dense, devices, patchwise
-        from slidecaf.slides import open_slide
+        from slidecaf.extraction.slide import extract
 
-        with devices.device() as device, open_slide(params.path, name=wildcards.slide, mpp=params.mpp) as slide:
-            encoder = load_encoder(spec, device=device, precision=params.encoder["precision"])
-            with progress(len(coords), wildcards.slide) as advance:
-                common = {
-                    "patch_size": int(tiles["patch_size"]),
-                    "threads": params.threads,
-                    "max_unreadable": params.max_unreadable,
-                    "advance": advance,
-                }
-                if params.encoder["extraction"] == "dense":
-                    strides = {"stride": int(tiles["stride"]), "stride_level0": float(tiles["stride_level0"])}
-                    unreadable = dense.extract(slide, coords, encoder, writer, **common, **strides)
-                else:
-                    own = {
-                        "patch_size_level0": int(tiles["patch_size_level0"]),
-                        "batch_size": params.encoder["batch_size"],
-                    }
-                    unreadable = patchwise.extract(slide, coords, encoder, writer, **common, **own)
-        share = writer.nonzero / max(1, (len(coords) - unreadable) * encoder.dimension)
-        logger.info("%s: %.1f %% of values are not zero (the paper: 13.3 %%)", wildcards.slide, 100 * share)
-        if unreadable:
-            logger.warning("%s: %d of %d patches cannot be read", wildcards.slide, unreadable, len(coords))
+        extract(
+            params.path,
+            coords,
+            tiles,
+            writer,
+            name=wildcards.slide,
+            mpp=params.mpp,
+            settings=params.encoder,
+            precision=described["precision"],
+            threads=params.threads,
+            max_unreadable=params.max_unreadable,
+        )
 
     try:
         write(coords, attributes, extract if len(coords) else None)

@@ -4,7 +4,7 @@ import numpy as np
 
 from slidecaf import store
 from slidecaf.cells import Cells
-from slidecaf.confidence import confidence_map, confidences, read_map
+from slidecaf.confidence import confidence_map, confidences, read_confidences, read_map
 from slidecaf.figures import overlay, placeholder, write_jpeg
 from slidecaf.labels import read_truth
 from slidecaf.left_out import read_models
@@ -24,6 +24,8 @@ def mapped(coords, cells, size, C):
     """Return the map: of a training slide by the model that left it out, of a test slide by the final one."""
     if params.part != FINAL:
         return read_map(inputs.maps, params.part, C)
+    if "confidences" in inputs.keys():  # noqa: SIM118  Snakemake's inputs are no mapping
+        return confidence_map(cells, coords, size, read_confidences(inputs.confidences, variant, C))
     model, known = read_models(inputs.model)
     own = slice(known.index(C), known.index(C) + 1)
     with store.open_features(inputs.features) as file:

@@ -130,7 +130,7 @@ class DenseEncoder:
             return rest(places)[0].permute(1, 2, 0).float()
 
     def _map_of(self, x):
-        output = self._trunk(x.to(self.device, memory_format=torch.channels_last))
+        output = self._trunk(x.to(self.device, self._encoder.dtype, memory_format=torch.channels_last))
         if not isinstance(output, torch.Tensor) or output.ndim != 4:
             raise self._refusal("gives no spatial map")
         return output
@@ -149,7 +149,7 @@ class DenseEncoder:
         self._trunk = nn.Sequential(*convolutions, nn.MaxPool2d(pool.kernel_size, 1, pool.padding))
         with self._encoder.arithmetic():
             empty = torch.zeros(1, 3, self.input_size, self.input_size)
-            side = model.features(empty.to(self.device)).shape[-1]
+            side = model.features(empty.to(self.device, self._encoder.dtype)).shape[-1]
         if (side, side) != tuple(model.avgpool.output_size):
             raise self._refusal(
                 f"follows a pooling that changes the map of {side} x {side} places at input_size "
@@ -231,15 +231,17 @@ class DenseEncoder:
 
 
 def _sees_one_place(convolution):
-    return (
-        (convolution.kernel_size, convolution.stride, convolution.padding) == ((1, 1), (1, 1), (0, 0))
-        and convolution.groups == 1
-    )
+    return (convolution.kernel_size, convolution.stride, convolution.padding) == (
+        (1, 1),
+        (1, 1),
+        (0, 0),
+    ) and convolution.groups == 1
 
 
 def _by_rows(convolution, x):
-    """Compute a convolution of single places, the map's rows as images of a batch: oneDNN, and not a slower product of
-    matrices, is what torch takes for it then, and with channels last the rows lie like that already.
+    """Compute a convolution of single places, the map's rows as the images of a batch.
+
+    For a batch torch takes oneDNN instead of a product of matrices, which is slower; rows lie like that already.
     """
     count, channels, height, width = x.shape
     rows = x.permute(0, 2, 3, 1).reshape(count * height, 1, width, channels).permute(0, 3, 1, 2)

@@ -99,11 +99,8 @@ def extract(
     grid = np.rint(coords / stride_level0).astype(np.int64)
     blocks = plan_blocks(grid, max(1, rows // step), max(1, columns // step))
     results = run(reader, encode, blocks, threads=threads, device=encoder.device)
-    unreadable, top = 0, 0
+    unreadable = 0
     for piece, (features, valid, reason) in zip(blocks, results, strict=True):
-        if piece.top != top:  # all chunks so far are whole but for the last: compressed while the workers go on
-            writer.flush()
-            top = piece.top
         unreadable += len(valid) - int(valid.sum())
         if unreadable > max_unreadable * len(coords):
             raise too_many_unreadable(reason, max_unreadable, len(coords))

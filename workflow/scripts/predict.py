@@ -1,0 +1,45 @@
+"""Let the final models judge a test slide's patches as the network gives them; no features file is made."""
+
+from pathlib import Path
+
+import numpy as np
+
+from slidecaf import store
+from slidecaf.confidence import ConfidenceWriter, write_confidences
+from slidecaf.errors import SlideError
+from slidecaf.left_out import read_models
+from slidecaf.logs import job, logger
+
+wildcards, params = snakemake.wildcards, snakemake.params
+with job(snakemake.log[0]):
+    coords, tiles = store.read_tiles(snakemake.input.tiles)
+    models = {Path(path).parent.parent.name: read_models(path)[0] for path in snakemake.input.models}
+    C = read_models(snakemake.input.models[0])[1]
+    writer = ConfidenceWriter(
+        len(coords),
+        np.concatenate([model.coef for model in models.values()]),
+        np.concatenate([model.intercept for model in models.values()]),
+    )
+    try:
+        if len(coords):
+            from slidecaf.extraction.slide import extract
+
+            extract(
+                params.path,
+                coords,
+                tiles,
+                writer,
+                name=wildcards.slide,
+                mpp=params.mpp,
+                settings=params.encoder,
+                precision=store.read_json(snakemake.input.encoder)["precision"],
+                threads=params.threads,
+                max_unreadable=params.max_unreadable,
+            )
+    except SlideError as error:
+        if params.on_bad_slide == "fail":
+            raise
+        logger.warning("left out: %s", error)
+        writer.values[:] = np.nan
+    values = np.split(writer.values, len(models))
+    write_confidences(snakemake.output[0], dict(zip(models, values, strict=True)), C=C)
