@@ -29,7 +29,7 @@ format: .venv/installed
 	$(BIN)/snakefmt Snakefile workflow
 
 bench: .venv/installed
-	$(BIN)/python benchmarks/extraction.py
+	$(BIN)/python benchmarks/run.py
 
 install: .venv/installed
 
