@@ -132,4 +132,5 @@ def main():
     report(*rows)
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
