@@ -27,7 +27,7 @@ from slidecaf.tiling import Tiling, tile
 
 THREADS = os.cpu_count()
 SLIDE = {"megapixels": 1000, "patches": 6000, "dense": 200_000}
-"""A slide of 32,000 px a side of which 40 % is tissue: patches of 336 px, and dense ones of 112 px at stride 56 or so."""
+"""A slide of 32,000 px a side, 40 % of it tissue: patches of 336 px, and dense ones of 112 px at stride 56 or so."""
 
 TRAINING_ROWS, GROUPS, VALUES = 1000, 10, 4
 """Of the segmentation: patches to learn from in a slide, groups left out (`folds: 10`, each with 5 inner folds), C."""
