@@ -13,6 +13,7 @@ configfile: "config.yaml"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/common_segmentation.smk"
+include: "workflow/rules/resources.smk"
 include: "workflow/rules/study.smk"
 include: "workflow/rules/demo.smk"
 include: "workflow/rules/tiles.smk"

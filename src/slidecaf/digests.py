@@ -111,6 +111,24 @@ class Fingerprints:
             self._changed = True
         return known[3]
 
+    def size(self, path):
+        """Return the size of a file, remembered or asked for.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Returns
+        -------
+        int
+            Bytes; of a MIRAX slide, with the files of its folder.
+        """
+        path = Path(path)
+        if path.suffix.lower() == ".mrxs" and path.with_suffix("").is_dir():
+            return sum(part.stat().st_size for part in [path, *path.with_suffix("").iterdir()])
+        known = self._known.get(str(path))
+        return known[0] if known else path.stat().st_size
+
     def read(self, paths, *, whole=False):
         """Learn the fingerprints of many files at once: on a network, waiting is most of the work.
 

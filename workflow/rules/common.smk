@@ -9,6 +9,7 @@ import gc
 import inspect
 import os
 import sys
+from math import ceil
 
 from slidecaf import demo
 from slidecaf.config import check_config, is_weights_file, load_schema
@@ -92,8 +93,10 @@ COMPARISON = f"{RESULTS}/classification/comparison.json"
 
 # A plan reads no slide twice; losing this memory costs time only.
 FINGERPRINTS = Fingerprints(".snakemake/slidecaf/fingerprints.json")
-FINGERPRINTS.read([row.path for row in SLIDE.values() if os.path.exists(row.path)])
-atexit.register(FINGERPRINTS.save)
+# A job of its own process (on a cluster, two a job) looks at its own slide only, and leaves the memory to the plan.
+if workflow.is_main_process:
+    FINGERPRINTS.read([row.path for row in SLIDE.values() if os.path.exists(row.path)])
+    atexit.register(FINGERPRINTS.save)
 
 
 wildcard_constraints:

@@ -36,15 +36,16 @@ GROUP = group_of_slides()
 LEFT_OUT = [f"fold-{group}" for group in sorted(set(GROUP.values()))]
 LEFT_OUT_PARTS = [*LEFT_OUT, "final"] if SEGMENTED else []
 
-FINGERPRINTS.read(
-    [
-        mask
-        for row in SEGMENTED
-        for mask in (row.mask, row.hemorrhage)
-        if mask and os.path.exists(mask)
-    ],
-    whole=True,
-)
+if workflow.is_main_process:
+    FINGERPRINTS.read(
+        [
+            mask
+            for row in SEGMENTED
+            for mask in (row.mask, row.hemorrhage)
+            if mask and os.path.exists(mask)
+        ],
+        whole=True,
+    )
 
 
 @signed

@@ -22,6 +22,9 @@ rule maps:
         f"{RESULTS}/benchmarks/maps/{{method}}/{{variant}}/{{slide}}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=memory(1500, a_patch=4 * BYTES_A_PATCH),
+        runtime=minutes(30, rate=MAPPED),
     params:
         settings=settings("inner_folds"),
         seed=STUDY["seed"],
@@ -47,7 +50,9 @@ rule predict:
         ENVIRONMENT
     threads: STUDY["threads"]
     resources:
-        gpu=1,
+        **EXTRACTION,
+        mem_mb=slide_memory(6000, a_patch=4 * BYTES_A_PATCH),
+        runtime=extraction_minutes(30),
     params:
         path=slide_path,
         slide=slide_fingerprint,
@@ -77,6 +82,9 @@ rule map_choice:
         f"{RESULTS}/benchmarks/map_choice/{{method}}/{{variant}}/{{part}}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=memory(2000, a_slide=50),
+        runtime=minutes(120, a_slide=1),
     params:
         grid=settings("C", "smooth", "min_object", "max_hole"),
         code=code("map_choice.py"),
@@ -103,6 +111,9 @@ rule segment:
         f"{RESULTS}/benchmarks/segment/{{method}}/{{variant}}/{{slide}}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=slide_memory(1500),
+        runtime=minutes(30, rate=MAPPED),
     params:
         part=part_of_slide,
         path=slide_path,

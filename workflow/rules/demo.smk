@@ -15,6 +15,9 @@ rule demo:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(30),
     params:
         seed=0,
         code=code("demo.py"),

@@ -15,6 +15,10 @@ rule encoder:
         f"{RESULTS}/benchmarks/encoders/{{features}}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        **EXTRACTION,
+        mem_mb=memory(6000),
+        runtime=minutes(30),
     params:
         encoder=lambda wildcards: encoder(wildcards)["encoder"],
         precision=lambda wildcards: encoder(wildcards)["precision"],
@@ -41,7 +45,9 @@ rule features:
         ENVIRONMENT
     threads: STUDY["threads"]
     resources:
-        gpu=1,
+        **EXTRACTION,
+        mem_mb=slide_memory(6000),
+        runtime=extraction_minutes(30),
     params:
         path=slide_path,
         slide=slide_fingerprint,

@@ -17,6 +17,9 @@ rule labels:
         f"{RESULTS}/benchmarks/labels/{{features}}/{{slide}}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=memory(1500, a_patch=BYTES_A_PATCH, a_pixel=2),
+        runtime=minutes(30, rate=MAPPED),
     params:
         masks=masks,
         digests=mask_digests,

@@ -16,6 +16,9 @@ rule pooling:
         f"{RESULTS}/benchmarks/pooling/{{features}}/{{slide}}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=memory(1500),
+        runtime=minutes(15, rate=POOLED),
     params:
         norms=norms,
         code=code("pooling.py"),

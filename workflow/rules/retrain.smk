@@ -23,6 +23,9 @@ rule hard_examples:
         f"{RESULTS}/benchmarks/hard_examples/{{method}}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=memory(2000, a_slide=50),
+        runtime=minutes(120, a_slide=1),
     params:
         settings=settings("C", "training_stride"),
         hard=hard_settings,

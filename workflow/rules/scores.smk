@@ -25,6 +25,9 @@ rule scores:
         f"{RESULTS}/benchmarks/scores/{{method}}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(15, a_slide=0.01),
     params:
         rows=full_table,
         rows_digest=lambda wildcards: value_digest(
@@ -51,6 +54,9 @@ rule comparison:
         f"{RESULTS}/benchmarks/comparison.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(15, a_slide=0.01),
     params:
         code=code("comparison.py"),
         versions=versions("scipy"),
@@ -75,6 +81,9 @@ rule segmentation_scores:
         f"{RESULTS}/benchmarks/segmentation_scores/{{method}}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(15, a_slide=0.01),
     params:
         rows=segmentation_table,
         rows_digest=lambda wildcards: value_digest(segmentation_table(wildcards, None)),
@@ -99,6 +108,9 @@ rule variants:
         f"{RESULTS}/benchmarks/variants/{{method}}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(15, a_slide=0.01),
     params:
         seed=STUDY["seed"],
         code=code("variants.py"),

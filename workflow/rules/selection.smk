@@ -15,6 +15,9 @@ rule folds:
         f"{RESULTS}/benchmarks/folds/{{method}}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(15),
     params:
         rows=training_table,
         rows_digest=lambda wildcards: value_digest(
@@ -41,6 +44,9 @@ rule selection:
         f"{RESULTS}/benchmarks/selection/{{method}}/{{part}}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=memory(2000, a_slide=0.5),
+        runtime=minutes(60, a_slide=0.1),
     params:
         rows=training_table,
         rows_digest=lambda wildcards: value_digest(

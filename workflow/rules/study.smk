@@ -14,6 +14,9 @@ rule study:
         f"{RESULTS}/benchmarks/study.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(15),
     params:
         study=STUDY,
         code=code("study.py"),

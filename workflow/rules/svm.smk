@@ -22,6 +22,9 @@ rule svm:
         f"{RESULTS}/benchmarks/svm/{{method}}/{{part}}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=memory(2000, a_slide=0.5),
+        runtime=minutes(30, a_slide=0.01),
     params:
         rows=training_table,
         rows_digest=lambda wildcards: value_digest(
@@ -48,6 +51,9 @@ rule decisions:
         f"{RESULTS}/benchmarks/decisions/{{method}}/{{part}}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(15, a_slide=0.01),
     params:
         on_bad_slide=STUDY["on_bad_slide"],
         code=code("decisions.py"),
@@ -65,6 +71,9 @@ rule left_out:
         f"{RESULTS}/benchmarks/left_out/{{method}}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(15),
     params:
         rows=lambda wildcards: [
             {"slide": slide, "patient": SEGMENTED_ROW[slide].patient, "fold": group}
@@ -90,6 +99,9 @@ rule patch_svm:
     conda:
         ENVIRONMENT
     threads: STUDY["threads"]
+    resources:
+        mem_mb=memory(2000 + 1024 * STUDY["memory"]),
+        runtime=minutes(240),
     params:
         settings=settings("training_stride", "inner_folds", "C", "max_iter"),
         hard=hard_settings,

@@ -16,6 +16,9 @@ rule tiles:
         f"{RESULTS}/benchmarks/tiles/{{features}}/{{slide}}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=slide_memory(1500),
+        runtime=minutes(30, rate=MAPPED),
     params:
         path=slide_path,
         slide=slide_fingerprint,
