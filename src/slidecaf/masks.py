@@ -13,7 +13,9 @@ from PIL.PngImagePlugin import PngImageFile
 
 from slidecaf.errors import SlidecafError
 from slidecaf.slides import TIFF
-from slidecaf.slides.base import MAX_DECODED_PIXELS
+from slidecaf.slides.base import LIMITS
+from slidecaf.slides.directories import check_directories
+from slidecaf.slides.segments import decode
 
 PNG = b"\x89PNG\r\n\x1a\n"
 """First bytes of PNG."""
@@ -31,7 +33,7 @@ NAMED_VALUES = 5
 """How many values of a part of a mask are looked for, to be named in an error."""
 
 
-def mask_strips(path, *, slide, row, column, width, height, mask_value=None, rows=256):
+def mask_strips(path, *, slide, row, column, width, height, mask_value=None, rows=256, limits=LIMITS):
     """Read a mask from top to bottom.
 
     Of TIFF, a row of tiles or a strip is held at once, or, without compression, a few rows. PNG allows no parts; it is
@@ -55,6 +57,8 @@ def mask_strips(path, *, slide, row, column, width, height, mask_value=None, row
         foreground (of RGB: any channel but 0), and there may be two values, one of them 0, or a single one.
     rows : int, optional
         Of each strip but the last, whatever the file's layout, so that strips of two masks fit together.
+    limits : slidecaf.slides.Limits, optional
+        How many pixels may be decoded at once.
 
     Yields
     ------
@@ -77,7 +81,7 @@ def mask_strips(path, *, slide, row, column, width, height, mask_value=None, row
         if not start.startswith((PNG, *TIFF)):
             raise _Problem(f"{'is neither PNG nor TIFF' if start else 'is empty'}; save it as PNG or TIFF")
         bands = _png_bands if start.startswith(PNG) else _tiff_bands
-        yield from _strips(bands(path, (width, height), _Foreground(mask_value)), rows)
+        yield from _strips(bands(path, (width, height), _Foreground(mask_value), limits), rows)
 
 
 class _Problem(Exception):
@@ -192,15 +196,16 @@ def _check_size(size, expected):
         )
 
 
-def _png_bands(path, size, foreground):
+def _png_bands(path, size, foreground, limits):
     """Read a PNG file as bands of bool, shape (h, width)."""
     # Called by itself, the reader skips Pillow's own limit, which is smaller and the whole process's.
     with PngImageFile(path) as image:
         _check_size(image.size, size)
         width, height = size
-        if width * height > MAX_DECODED_PIXELS:
+        if width * height > limits.decoded:
             raise _Problem(
-                f"has {width} x {height} px, too many for PNG, which is decoded whole; save it as tiled TIFF"
+                f"has {width} x {height} px, too many for PNG, which is decoded whole (the config's "
+                f"max_decoded_megapixels is {limits.decoded / 10**6:g}); save it as tiled TIFF"
             )
         raw_mode, alpha = image.tile[0].args, "A" in image.getbands()
         if raw_mode.endswith(";16B") and raw_mode != "I;16B":
@@ -216,15 +221,16 @@ def _png_bands(path, size, foreground):
             yield foreground.of(samples, alpha=alpha, opaque=255)
 
 
-def _tiff_bands(path, size, foreground):
+def _tiff_bands(path, size, foreground, limits):
     """Read a TIFF file as bands of bool, shape (h, width)."""
+    check_directories(path)
     with tifffile.TiffFile(path) as tiff:
         right = (page for page in tiff.pages if (page.imagewidth, page.imagelength) == size)
         page = next(right, tiff.pages.first)
         _check_size((page.imagewidth, page.imagelength), size)
         alpha = _has_alpha(page)
-        read = _stored_rows if page.is_final else _segments
-        for segments in read(page, tiff.filehandle):
+        parts = _stored_rows(page, tiff.filehandle) if page.is_final else _segments(page, tiff.filehandle, limits)
+        for segments in parts:
             yield np.concatenate(
                 [foreground.of(samples, alpha=alpha, opaque=2**page.bitspersample - 1) for samples in segments], axis=1
             )
@@ -256,12 +262,15 @@ def _stored_rows(page, file):
         yield [np.concatenate([part.reshape(count, width, channels) for part in stored], axis=-1)]
 
 
-def _segments(page, file):
+def _segments(page, file, limits):
     """Decode a page a row of tiles, or a strip, at a time, from left to right."""
     width, height = (page.tilewidth, page.tilelength) if page.is_tiled else (page.imagewidth, page.rowsperstrip)
     height = min(height, page.imagelength)
-    if width * height > MAX_DECODED_PIXELS:
-        raise _Problem(f"is stored in pieces of {width} x {height} px, too large to be decoded; save it as tiled TIFF")
+    if width * height > limits.decoded:
+        raise _Problem(
+            f"is stored in pieces of {width} x {height} px, too large to be decoded (the config's "
+            f"max_decoded_megapixels is {limits.decoded / 10**6:g}); save it as tiled TIFF"
+        )
     for top in range(0, page.imagelength, height):
         yield (_segment(page, file, left, top, width, height) for left in range(0, page.imagewidth, width))
 
@@ -279,8 +288,7 @@ def _segment(page, file, left, top, width, height):
             planes.append(np.full((*shape, page.shaped[-1]), page.nodata, page.dtype))
             continue
         data = _read(file, place, size)
-        decoded = page.decode(data, index, jpegtables=page.jpegtables, jpegheader=page.jpegheader)[0][0]
-        planes.append(decoded[: shape[0], : shape[1]])
+        planes.append(decode(page, data, index)[: shape[0], : shape[1]])
         if planes[-1].shape[:2] != shape:
             raise ValueError(f"the piece at ({left}, {top}) is incomplete")
     return np.concatenate(planes, axis=-1)

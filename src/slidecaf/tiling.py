@@ -10,7 +10,10 @@ from math import ceil, nan
 
 import numpy as np
 
-from slidecaf.errors import SlidecafError
+from slidecaf.errors import SlidecafError, SlideError
+
+MOST_SQUARES = 2**28
+"""Of a grid: each takes some 50 bytes while it is made, and its features thousands on disk."""
 
 PROOF_DOWNSAMPLE = 4
 """Finer levels are not asked for proof, unless there is no coarser one: they cost a good part of what level 0 costs."""
@@ -151,7 +154,7 @@ def tile(slide, tiling):
     SlidecafError
         If the tiling names a resolution and the slide has none, or the stride is below 1 px of level 0.
     SlideError
-        If the slide cannot be read.
+        If the slide cannot be read, or the grid has more than `MOST_SQUARES`.
     """
     scale = _scale(slide, tiling)
     size, stride = max(1, round(tiling.patch_size * scale)), tiling.stride * scale
@@ -164,6 +167,11 @@ def tile(slide, tiling):
         # Positions are rounded, so that patches side by side may need the next whole px to leave no gap.
         size = max(size, ceil(stride - 1e-6))
     xs, ys = (_positions(length, size, stride, tiling.edge) for length in (slide.width, slide.height))
+    if len(xs) * len(ys) > MOST_SQUARES:
+        raise SlideError(
+            f"slide {slide.name}: {slide.path} has {slide.width} x {slide.height} px, on which patches every "
+            f"{stride:g} px are {len(xs) * len(ys)}, more than {MOST_SQUARES}; raise the tiling's stride, or take the slide out."
+        )
     white, kept_by, pixels_read = np.zeros((len(ys), len(xs)), bool), {}, 0
     if tiling.white_above is not None:
         white, kept_by, pixels_read = _find_white(slide, xs, ys, size, tiling.white_above)

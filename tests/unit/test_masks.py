@@ -14,6 +14,7 @@ from PIL import Image
 from slidecaf import masks
 from slidecaf.errors import SlidecafError
 from slidecaf.masks import mask_strips
+from slidecaf.slides import Limits
 
 HEIGHT, WIDTH = 70, 100
 MARKED = np.zeros((HEIGHT, WIDTH), bool)
@@ -318,12 +319,13 @@ def test_pixels_that_are_no_mask_are_refused(tmp_path):
     refused(tmp_path / "m.png", "has several channels of 16 bit")
 
 
-def test_what_is_too_large_to_be_decoded_is_refused_before_it_is(tmp_path, monkeypatch):
-    monkeypatch.setattr(masks, "MAX_DECODED_PIXELS", HEIGHT * WIDTH - 1)
-    refused(png(tmp_path / "m.png", MARKED), "has 100 x 70 px, too many for PNG, which is decoded whole; save it as")
+def test_what_is_too_large_to_be_decoded_is_refused_before_it_is(tmp_path):
+    few = Limits(decoded=HEIGHT * WIDTH - 1)
+    said = "has 100 x 70 px, too many for PNG, which is decoded whole (the config's max_decoded_megapixels is 0.006999)"
+    refused(png(tmp_path / "m.png", MARKED), said, limits=few)
     path = tiff(tmp_path / "m.tif", MARKED * np.uint8(1), compression="deflate", rowsperstrip=HEIGHT)
-    refused(path, "is stored in pieces of 100 x 70 px, too large to be decoded; save it as tiled TIFF")
-    np.testing.assert_array_equal(read(tiff(path, MARKED * np.uint8(1))), MARKED)
+    refused(path, "is stored in pieces of 100 x 70 px, too large to be decoded (the config's", limits=few)
+    np.testing.assert_array_equal(read(tiff(path, MARKED * np.uint8(1)), limits=few), MARKED)
 
 
 @pytest.mark.parametrize("layout", [None, *TIFF_LAYOUTS], ids=str)

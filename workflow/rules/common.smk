@@ -87,6 +87,7 @@ FOLDS = range(len(FIXED_FOLDS) or (TASK["folds"] if TASK else 0))
 PARTS = [f"fold-{fold}" for fold in FOLDS] + ["final"]
 DECIDED = PARTS if TEST else PARTS[:-1]
 
+LIMITS = {key: STUDY[key] for key in ("max_megapixels", "max_decoded_megapixels")}
 STUDY_FILE = f"{RESULTS}/study.yaml"
 CLASSIFICATION = f"{RESULTS}/classification/{{method}}"
 COMPARISON = f"{RESULTS}/classification/comparison.json"

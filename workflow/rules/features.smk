@@ -56,6 +56,7 @@ rule features:
         threads=untracked(STUDY["threads"]),
         on_bad_slide=untracked(STUDY["on_bad_slide"]),
         max_unreadable=untracked(STUDY["max_unreadable"]),
+        limits=untracked(LIMITS),
         code=code("features.py"),
         versions=versions(
             "torch", "torchvision", "openslide-bin", "tifffile", "pillow", "h5py"

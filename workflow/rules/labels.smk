@@ -24,6 +24,7 @@ rule labels:
         masks=masks,
         digests=mask_digests,
         mask_value=lambda wildcards: SEGMENTATION_TASK["mask_value"],
+        limits=untracked(LIMITS),
         code=code("labels.py"),
         versions=versions("pillow", "tifffile", "imagecodecs", "h5py"),
     script:

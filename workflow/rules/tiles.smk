@@ -25,6 +25,7 @@ rule tiles:
         mpp=slide_mpp,
         tiling=tiling,
         on_bad_slide=untracked(STUDY["on_bad_slide"]),
+        limits=untracked(LIMITS),
         code=code("tiles.py"),
         versions=versions("openslide-bin", "tifffile", "pillow", "h5py"),
     script:

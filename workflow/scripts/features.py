@@ -39,6 +39,7 @@ with job(snakemake.log[0]):
     def extract(writer):
         """Run the network over all patches."""
         from slidecaf.extraction.slide import extract
+        from slidecaf.slides import Limits
 
         extract(
             params.path,
@@ -51,6 +52,7 @@ with job(snakemake.log[0]):
             precision=described["precision"],
             threads=params.threads,
             max_unreadable=params.max_unreadable,
+            limits=Limits.from_config(params.limits),
         )
 
     try:

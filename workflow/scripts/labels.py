@@ -5,6 +5,7 @@ from slidecaf.cells import Cells
 from slidecaf.labels import count_masks, patch_labels, write_labels
 from slidecaf.logs import job, logger
 from slidecaf.masks import mask_strips
+from slidecaf.slides import Limits
 
 params, slide = snakemake.params, snakemake.wildcards.slide
 with job(snakemake.log[0]):
@@ -16,6 +17,7 @@ with job(snakemake.log[0]):
         def strips(column, mask_value=None):
             """Read a mask; None where the sheet lists none."""
             where = {"slide": slide, "row": params.masks["row"], "column": column, "width": width, "height": height}
+            where["limits"] = Limits.from_config(params.limits)
             path = params.masks[column]
             return mask_strips(path, **where, mask_value=mask_value) if path else None
 

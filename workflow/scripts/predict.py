@@ -23,6 +23,7 @@ with job(snakemake.log[0]):
     try:
         if len(coords):
             from slidecaf.extraction.slide import extract
+            from slidecaf.slides import Limits
 
             extract(
                 params.path,
@@ -35,6 +36,7 @@ with job(snakemake.log[0]):
                 precision=store.read_json(snakemake.input.encoder)["precision"],
                 threads=params.threads,
                 max_unreadable=params.max_unreadable,
+                limits=Limits.from_config(params.limits),
             )
     except SlideError as error:
         if params.on_bad_slide == "fail":

@@ -8,7 +8,8 @@ wildcards, params = snakemake.wildcards, snakemake.params
 status, coords, attributes = store.STATUS_UNREADABLE, [], {}
 with job(snakemake.log[0]):
     try:
-        with slides.open_slide(params.path, name=wildcards.slide, mpp=params.mpp) as slide:
+        limits = slides.Limits.from_config(params.limits)
+        with slides.open_slide(params.path, name=wildcards.slide, mpp=params.mpp, limits=limits) as slide:
             patches = tiling.tile(slide, tiling.Tiling.from_config(params.tiling))
             coords, attributes = patches.coords, tiling.attributes(slide, patches)
             status = store.STATUS_OK if len(coords) else store.STATUS_NO_TISSUE

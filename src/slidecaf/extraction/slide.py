@@ -3,10 +3,10 @@
 from slidecaf.encoders.encoder import load_encoder
 from slidecaf.extraction import dense, devices, patchwise
 from slidecaf.logs import logger, progress
-from slidecaf.slides import open_slide
+from slidecaf.slides import LIMITS, open_slide
 
 
-def extract(path, coords, tiles, writer, *, name, mpp, settings, precision, threads, max_unreadable):
+def extract(path, coords, tiles, writer, *, name, mpp, settings, precision, threads, max_unreadable, limits=LIMITS):
     """Run the network over all patches of a slide, on a GPU where there is one.
 
     Parameters
@@ -27,6 +27,7 @@ def extract(path, coords, tiles, writer, *, name, mpp, settings, precision, thre
     threads : int
     max_unreadable : float
         The share, 0 to 1, of patches that may be unreadable.
+    limits : slidecaf.slides.Limits, optional
 
     Raises
     ------
@@ -35,7 +36,7 @@ def extract(path, coords, tiles, writer, *, name, mpp, settings, precision, thre
     SlidecafError
         If features are not numbers, or the network cannot be had or run like this.
     """
-    with devices.device() as device, open_slide(path, name=name, mpp=mpp) as slide:
+    with devices.device() as device, open_slide(path, name=name, mpp=mpp, limits=limits) as slide:
         encoder = load_encoder(settings["encoder"], device=device, precision=precision)
         with progress(len(coords), name) as advance:
             common = {

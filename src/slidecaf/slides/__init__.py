@@ -5,18 +5,19 @@ from pathlib import Path
 from openslide import OpenSlide
 
 from slidecaf.errors import SlideError
-from slidecaf.slides.base import Level, Slide, slide_errors
+from slidecaf.slides.base import LIMITS, Level, Limits, Slide, slide_errors
+from slidecaf.slides.directories import check_directories
 from slidecaf.slides.image import READERS, ImageSlide
 from slidecaf.slides.openslide import OpenSlideSlide
 from slidecaf.slides.tiff import TiffSlide, suits_openslide
 
-__all__ = ["Level", "Slide", "open_slide"]
+__all__ = ["LIMITS", "Level", "Limits", "Slide", "open_slide"]
 
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """First bytes of TIFF and BigTIFF, of both byte orders."""
 
 
-def open_slide(path, *, name=None, mpp=None):
+def open_slide(path, *, name=None, mpp=None, limits=LIMITS):
     """Open a slide.
 
     OpenSlide opens what it recognises; what it recognises and cannot open is an error. Other files are taken by
@@ -29,6 +30,8 @@ def open_slide(path, *, name=None, mpp=None):
         The slide's id, for errors; the file's name without its suffix by default.
     mpp : float, optional
         Micrometres a pixel of level 0 by the sheet; it wins over the file's.
+    limits : Limits, optional
+        How large it may say that it is; the config's defaults by default.
 
     Returns
     -------
@@ -37,7 +40,7 @@ def open_slide(path, *, name=None, mpp=None):
     Raises
     ------
     SlideError
-        If there is no such file, or it cannot be opened, or is of no format that is read.
+        If there is no such file, or it cannot be opened, or is of no format that is read, or is too large.
     """
     name = Path(path).stem if name is None else name
     if not Path(path).is_file():
@@ -45,13 +48,15 @@ def open_slide(path, *, name=None, mpp=None):
     with slide_errors(name, path):
         with open(path, "rb") as file:
             start = file.read(8)
+        if start.startswith(TIFF):
+            check_directories(path)
         vendor = OpenSlide.detect_format(path)
     if vendor is not None and (vendor != "generic-tiff" or suits_openslide(name, path)):
-        return OpenSlideSlide(name, path, mpp=mpp)
+        return OpenSlideSlide(name, path, mpp=mpp, limits=limits)
     if start.startswith(TIFF):
-        return TiffSlide(name, path, mpp=mpp)
+        return TiffSlide(name, path, mpp=mpp, limits=limits)
     for head, reader in READERS.items():
         if start.startswith(head):
-            return ImageSlide(name, path, reader, mpp=mpp)
+            return ImageSlide(name, path, reader, mpp=mpp, limits=limits)
     what = "is of no format that is read" if start else "is empty"
     raise SlideError(f"slide {name}: {path} {what}; give a whole-slide file that OpenSlide reads, TIFF, PNG or JPEG.")

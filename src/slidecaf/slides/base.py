@@ -8,11 +8,64 @@ import numpy as np
 
 from slidecaf.errors import SlideError
 
-MAX_DECODED_PIXELS = 2**30
-"""The most pixels that are decoded at once where a file's format allows no smaller part: 3 GiB of RGB."""
-
 PLAUSIBLE_MPP = (0.01, 50.0)
 """Micrometres a pixel that a file may state; outside are the 72 dots an inch of programs that know no resolution."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large a slide or mask may say that it is: a file of some bytes can claim any size.
+
+    Attributes
+    ----------
+    pixels : int
+        Of level 0. The default is more than a slide of 52 x 76 mm has at 0.25 micrometres a pixel.
+    decoded : int
+        Decoded at once where a file's format allows no smaller part: a whole PNG or JPEG file, a tile or strip of
+        TIFF. With some 4 bytes a pixel, and up to 16 while it is decoded, this bounds memory.
+    """
+
+    pixels: int = 100_000 * 10**6
+    decoded: int = 500 * 10**6
+
+    @classmethod
+    def from_config(cls, config):
+        """Take the limits from a config.
+
+        Parameters
+        ----------
+        config : mapping
+            With ``max_megapixels`` and ``max_decoded_megapixels``.
+
+        Returns
+        -------
+        Limits
+        """
+        return cls(*(round(config[key] * 10**6) for key in ("max_megapixels", "max_decoded_megapixels")))
+
+    def check_decoded(self, width, height, what="the image"):
+        """Refuse pixels that would be too many to be decoded at once.
+
+        Parameters
+        ----------
+        width, height : int
+        what : str, optional
+            What has so many pixels.
+
+        Raises
+        ------
+        ValueError
+            If they are more than `decoded`.
+        """
+        if width * height > self.decoded:
+            raise ValueError(
+                f"{what} of {width} x {height} px cannot be decoded at once, too many for the config's "
+                f"max_decoded_megapixels: {self.decoded / 10**6:g}"
+            )
+
+
+LIMITS = Limits()
+"""The config's defaults."""
 
 
 def whole_tiles(width, height, *, side=1024):
@@ -77,7 +130,12 @@ class Slide(ABC):
         Level 0 is the full resolution.
     """
 
-    def __init__(self, name, path, levels, *, mpp, file_mpp=None, magnification=None):
+    def __init__(self, name, path, levels, *, mpp, limits=LIMITS, file_mpp=None, magnification=None):
+        if levels[0].width * levels[0].height > limits.pixels:
+            raise SlideError(
+                f"slide {name}: {path} has {levels[0].width} x {levels[0].height} px, more than the config's "
+                f"max_megapixels: {limits.pixels / 10**6:g}; take an undamaged copy, or raise it."
+            )
         self.name, self.path, self.levels = name, path, tuple(levels)
         plausible = file_mpp is not None and PLAUSIBLE_MPP[0] <= file_mpp <= PLAUSIBLE_MPP[1]
         self.mpp = mpp if mpp is not None else file_mpp if plausible else None

@@ -4,7 +4,7 @@ import numpy as np
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from slidecaf.slides.base import MAX_DECODED_PIXELS, Level, Slide, slide_errors
+from slidecaf.slides.base import LIMITS, Level, Slide, slide_errors
 from slidecaf.slides.pixels import cmyk_to_rgb, grey_to_rgb, on_white, to_uint8
 
 READERS = {b"\x89PNG\r\n\x1a\n": PngImageFile, b"\xff\xd8\xff": JpegImageFile}
@@ -25,21 +25,24 @@ class ImageSlide(Slide):
         One of `READERS`.
     mpp : float or None
         The sheet's.
+    limits : slidecaf.slides.base.Limits, optional
 
     Raises
     ------
     SlideError
-        If the file is damaged, or has more pixels than `MAX_DECODED_PIXELS`.
+        If the file is damaged, or has too many pixels.
     """
 
-    def __init__(self, name, path, reader, *, mpp):
+    def __init__(self, name, path, reader, *, mpp, limits=LIMITS):
         # Called by itself, a reader skips Pillow's own limit, which is smaller and the whole process's.
         with slide_errors(name, path), reader(path) as image:
             width, height = image.size
-            if width * height > MAX_DECODED_PIXELS:
-                raise ValueError(f"{width} x {height} px are too many for a format that is decoded whole")
+            limits.check_decoded(width, height)
+            with reader(path) as unread:
+                # Decoding does not look at a PNG's checksums, and damage could pass for pixels.
+                unread.verify()
             image.load()
-        super().__init__(name, path, [Level(width, height, 1.0)], mpp=mpp)
+        super().__init__(name, path, [Level(width, height, 1.0)], limits=limits, mpp=mpp)
         self._image = image
 
     def _release(self):

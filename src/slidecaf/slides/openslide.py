@@ -13,7 +13,7 @@ from openslide import (
     OpenSlideError,
 )
 
-from slidecaf.slides.base import Level, Slide, slide_errors, whole_tiles
+from slidecaf.slides.base import LIMITS, Level, Slide, slide_errors, whole_tiles
 from slidecaf.slides.pixels import on_white
 
 CACHE_BYTES = 2**27
@@ -36,14 +36,15 @@ class OpenSlideSlide(Slide):
     path : path-like
     mpp : float or None
         The sheet's.
+    limits : slidecaf.slides.base.Limits, optional
 
     Raises
     ------
     SlideError
-        If OpenSlide cannot open the file.
+        If OpenSlide cannot open the file, or it is too large.
     """
 
-    def __init__(self, name, path, *, mpp):
+    def __init__(self, name, path, *, mpp, limits=LIMITS):
         self._cache, self._lock = OpenSlideCache(CACHE_BYTES), threading.Lock()
         self.path = path
         with slide_errors(name, path):
@@ -55,12 +56,15 @@ class OpenSlideSlide(Slide):
                     zip(self._handle.level_dimensions, self._handle.level_downsamples, strict=True)
                 )
             ]
+            for level in levels:
+                # OpenSlide ends the process where it gets no memory for a tile.
+                limits.check_decoded(*(level.tile or (1, 1)), "a tile")
         mpp_x, mpp_y, power = (
             float(properties[key]) if key in properties else None
             for key in (PROPERTY_NAME_MPP_X, PROPERTY_NAME_MPP_Y, PROPERTY_NAME_OBJECTIVE_POWER)
         )
         file_mpp = None if mpp_x is None or mpp_y is None else (mpp_x + mpp_y) / 2
-        super().__init__(name, path, levels, mpp=mpp, file_mpp=file_mpp, magnification=power)
+        super().__init__(name, path, levels, limits=limits, mpp=mpp, file_mpp=file_mpp, magnification=power)
 
     def _release(self):
         # The handle closes itself when the last thread has left its read; closing it under a read would crash.

@@ -1,17 +1,33 @@
 """Regions of one page of a TIFF file, by the tiles or strips that they meet."""
 
 import os
+import struct
 import threading
 from collections import OrderedDict
 
 import numpy as np
 import tifffile
 
-from slidecaf.slides.base import MAX_DECODED_PIXELS, whole_tiles
-from slidecaf.slides.colour import Colour
+from slidecaf.slides.base import whole_tiles
+from slidecaf.slides.colour import JPEG, Colour
 
 BAND_PIXELS = 2**22
 """Pixels of the bands by which a page of strips is best read: 12 MiB of RGB."""
+
+MOST_PACKED = 4
+"""How many times as long as its pixels a tile or strip may be packed, beside 1 MiB: noise in JPEG takes about twice."""
+
+JPEG2000 = {33003, 33004, 33005, 34712}
+"""Values of Compression; the decoder takes all memory that such an image claims."""
+
+CODESTREAM = b"\xff\x4f\xff\x51"
+"""First bytes of JPEG 2000 without a box around it."""
+
+MOST_CHANNELS = 5
+"""CMYK and alpha."""
+
+FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+"""Markers of JPEG that say the image's sides."""
 
 
 class SegmentCache:
@@ -110,23 +126,24 @@ class SegmentedPage:
     descriptor : int
         Of the open file.
     cache : SegmentCache
+    limits : slidecaf.slides.base.Limits
 
     Raises
     ------
     ValueError
-        If its pixels or its compression are of a kind that is not supported, if a tile or strip has more than
-        `slidecaf.slides.base.MAX_DECODED_PIXELS`, or if the page is damaged.
+        If its pixels or its compression are of a kind that is not supported, if a tile or strip is too large to be
+        decoded at once, or if the page is damaged.
     """
 
-    def __init__(self, page, descriptor, cache):
+    def __init__(self, page, descriptor, cache, limits):
         self._page, self._descriptor, self._cache = page, descriptor, cache
         self._colour = Colour.of(page)
-        tile = (page.tilewidth, page.tilelength) if page.is_tiled else (page.imagewidth, page.rowsperstrip)
-        self._width, self._height = tile
+        tile = self._width, self._height = _sides(page)
         if page.compression not in tifffile.TIFF.DECOMPRESSORS:
             raise ValueError(f"compression {page.compression} is not supported")
-        if min(tile) < 1 or self._width * self._height > MAX_DECODED_PIXELS:
-            raise ValueError(f"a tile or strip of {self._width} x {self._height} px cannot be decoded at once")
+        if min(tile) < 1:
+            raise ValueError(f"tiles or strips of {self._width} x {self._height} px")
+        limits.check_decoded(*tile, "a tile or strip")
         self._across, self._down = -(-page.imagewidth // self._width), -(-page.imagelength // self._height)
         count = page.shaped[0] * self._across * self._down
         if min(len(page.dataoffsets), len(page.databytecounts)) < count:
@@ -157,11 +174,127 @@ class SegmentedPage:
             if offset == 0 or count == 0:
                 # Nothing was scanned here; OpenSlide has such tiles transparent, which is white as well.
                 return np.full((self._height, self._width, 3), 255, np.uint8)
+            if count > MOST_PACKED * self._width * self._height * self._page.dtype.itemsize + 2**20:
+                raise ValueError(f"a tile or strip of {count} packed bytes")
             data = bytearray(count)
             _read_at(self._descriptor, data, offset)
-            decoded = self._page.decode(data, index, jpegtables=self._page.jpegtables, jpegheader=self._page.jpegheader)
-            planes.append(decoded[0][0])
-        return self._colour.rgb(np.concatenate(planes, axis=-1) if len(planes) > 1 else planes[0])
+            planes.append(decode(self._page, data, index))
+        samples = np.concatenate(planes, axis=-1) if len(planes) > 1 else planes[0]
+        # of a large strip a part at a time: on the way to 8 bit a pixel takes many bytes
+        step = max(1, BAND_PIXELS // self._width)
+        parts = [self._colour.rgb(samples[top : top + step]) for top in range(0, len(samples), step)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def decode(page, data, index):
+    """Decode a tile or strip, unless it unpacks to another size than it should.
+
+    Parameters
+    ----------
+    page : tifffile.TiffPage
+    data : bytes
+    index : int
+        Of the tile or strip in the page.
+
+    Returns
+    -------
+    ndarray, shape (h, w, channels)
+
+    Raises
+    ------
+    ValueError
+        If `data` is an image of more pixels than its tile or strip.
+    """
+    if page.compression not in tifffile.TIFF.IMAGE_COMPRESSIONS:  # these stop where the tile or strip is full
+        return page.decode(data, index)[0][0]
+    width, height = _sides(page)
+    if page.compression in JPEG or page.compression in JPEG2000:
+        wide, high = (jpeg_size if page.compression in JPEG else jpeg2000_size)(page.jpegheader or data)
+        if wide > width or high > height:
+            raise ValueError(f"a tile or strip of {width} x {height} px holds an image of {wide} x {high}")
+        return page.decode(data, index, jpegtables=page.jpegtables, jpegheader=page.jpegheader)[0][0]
+    # Other decoders are given as much room as there is, and refuse an image of another size before they decode it.
+    across = -(-page.imagewidth // width)
+    row, column = divmod(index % (-(-page.imagelength // height) * across), across)
+    whole = height, width, page.shaped[-1]
+    inside = min(height, page.imagelength - row * height), min(width, page.imagewidth - column * width), whole[-1]
+    decompress = tifffile.TIFF.DECOMPRESSORS[page.compression]
+    for shape in dict.fromkeys((whole, inside)):  # at the border either is written
+        room = np.empty(shape if shape[-1] > 1 else shape[:2], page.dtype)
+        try:
+            return decompress(data, out=room).reshape(shape)
+        except ValueError as error:
+            wrong = error
+    raise wrong
+
+
+def _sides(page):
+    """Return width and height of a page's tiles or strips; a strip may claim more rows than the page has."""
+    if page.is_tiled:
+        return page.tilewidth, page.tilelength
+    return page.imagewidth, min(page.rowsperstrip, page.imagelength)
+
+
+def jpeg_size(data):
+    """Find the width and height of a JPEG image.
+
+    Parameters
+    ----------
+    data : bytes
+
+    Returns
+    -------
+    (int, int)
+
+    Raises
+    ------
+    ValueError
+        If there is no frame header where one has to be.
+    """
+    place = 2
+    while place + 9 <= len(data) and data[place] == 0xFF:
+        marker = data[place + 1]
+        if marker == 0xFF:  # a fill byte
+            place += 1
+        elif marker in FRAME_HEADERS:
+            height, width = struct.unpack_from(">HH", data, place + 5)
+            return width, height
+        else:
+            place += 2 + int.from_bytes(data[place + 2 : place + 4])
+    raise ValueError("a tile or strip is no JPEG image")
+
+
+def jpeg2000_size(data):
+    """Find the width and height of a JPEG 2000 image.
+
+    Parameters
+    ----------
+    data : bytes
+        A codestream, or a JP2 file that holds one.
+
+    Returns
+    -------
+    (int, int)
+
+    Raises
+    ------
+    ValueError
+        If there is no codestream where it has to be, or it has more channels than any tile that is read.
+    """
+    place = 0
+    while data[place + 4 : place + 8] != b"jp2c" and not data.startswith(CODESTREAM, place):
+        length = int.from_bytes(data[place : place + 4])
+        if length < 8:
+            raise ValueError("a tile or strip is no JPEG 2000 image")
+        place += length
+    place += 0 if data.startswith(CODESTREAM, place) else 8
+    if not data.startswith(CODESTREAM, place) or len(data) < place + 42:
+        raise ValueError("a tile or strip is no JPEG 2000 image")
+    right, bottom, left, top = struct.unpack_from(">4I", data, place + 8)
+    (channels,) = struct.unpack_from(">H", data, place + 40)
+    if channels > MOST_CHANNELS:
+        raise ValueError(f"a tile or strip holds a JPEG 2000 image of {channels} channels")
+    return right - left, bottom - top
 
 
 def _band(width, rows):

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import tifffile
 
-from slidecaf.slides.base import Level, Slide, slide_errors
+from slidecaf.slides.base import LIMITS, Level, Slide, slide_errors
 from slidecaf.slides.colour import BLACK_IS_ZERO, RGB, WHITE_IS_ZERO, YCBCR
 from slidecaf.slides.segments import PlainPage, SegmentCache, SegmentedPage
 
@@ -31,6 +31,7 @@ class TiffSlide(Slide):
     path : path-like
     mpp : float or None
         The sheet's.
+    limits : slidecaf.slides.base.Limits, optional
 
     Raises
     ------
@@ -38,20 +39,20 @@ class TiffSlide(Slide):
         If the file is damaged, or if it holds a stack of images, pixels or a compression that are not supported.
     """
 
-    def __init__(self, name, path, *, mpp):
+    def __init__(self, name, path, *, mpp, limits=LIMITS):
         with slide_errors(name, path), ExitStack() as opened:
             tiff = opened.enter_context(tifffile.TiffFile(path))
             pages = pyramid(tiff)
             cache, descriptor = SegmentCache(CACHE_BYTES), tiff.filehandle.fileno()
             self._pages = [
-                PlainPage(page, descriptor) if page.is_final else SegmentedPage(page, descriptor, cache)
+                PlainPage(page, descriptor) if page.is_final else SegmentedPage(page, descriptor, cache, limits)
                 for page in pages
             ]
             levels = [
                 Level(page.imagewidth, page.imagelength, _downsample(page, pages[0]), read.block)
                 for page, read in zip(pages, self._pages, strict=True)
             ]
-            super().__init__(name, path, levels, mpp=mpp, file_mpp=_mpp(pages[0]))
+            super().__init__(name, path, levels, limits=limits, mpp=mpp, file_mpp=_mpp(pages[0]))
             self._opened = opened.pop_all()
 
     def _release(self):

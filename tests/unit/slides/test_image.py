@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from slidecaf.errors import SlideError
-from slidecaf.slides import open_slide
+from slidecaf.slides import Limits, open_slide
 
 RNG = np.random.default_rng(0)
 
@@ -117,11 +117,11 @@ def test_a_damaged_file_gives_pixels_or_a_slide_error(tmp_path, suffix):
             whole(path)
 
 
-def test_a_file_too_large_to_be_decoded_is_refused_before_it_is(tmp_path, monkeypatch):
+def test_a_file_too_large_to_be_decoded_is_refused_before_it_is(tmp_path):
     path = save(tmp_path / "a.png", Image.fromarray(noise(20, 30, 3)))
-    monkeypatch.setattr("slidecaf.slides.image.MAX_DECODED_PIXELS", 599)
-    with pytest.raises(SlideError, match=r"30 x 20 px are too many .* tiled RGB TIFF"):
-        open_slide(path)
+    with pytest.raises(SlideError, match=r"30 x 20 px cannot be decoded at once.*megapixels: 0.000599.* tiled RGB TIFF"):
+        open_slide(path, limits=Limits(decoded=599))
+    open_slide(path, limits=Limits(decoded=600)).close()
 
 
 def test_pillows_own_limit_does_not_count_and_stays(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import tifffile
 from openslide import OpenSlide, OpenSlideError
 
 from slidecaf.errors import SlideError
-from slidecaf.slides import open_slide
+from slidecaf.slides import Limits, open_slide
 from slidecaf.slides.openslide import OpenSlideSlide
 from slidecaf.slides.tiff import TiffSlide
 
@@ -337,13 +337,14 @@ def test_absurd_sizes_are_an_error(tmp_path, layout):
         TiffSlide("huge", path, mpp=None)
 
 
-def test_a_strip_too_large_to_be_decoded_is_refused(tmp_path, monkeypatch):
+def test_a_strip_too_large_to_be_decoded_is_refused(tmp_path):
     path = write(tmp_path / "a.tif", rgb(), photometric="rgb", compression="deflate", **ONE_STRIP)
-    monkeypatch.setattr("slidecaf.slides.segments.MAX_DECODED_PIXELS", HEIGHT * WIDTH - 1)
+    few = Limits(decoded=HEIGHT * WIDTH - 1)
     with pytest.raises(SlideError, match=r"strip of 100 x 70 px cannot be decoded at once.* tiled RGB TIFF"):
-        open_slide(path)
+        open_slide(path, limits=few)
     # Without compression nothing has to be decoded.
-    assert whole(write(path, rgb(), photometric="rgb", **ONE_STRIP)).shape == (HEIGHT, WIDTH, 3)
+    with open_slide(write(path, rgb(), photometric="rgb", **ONE_STRIP), limits=few) as slide:
+        assert slide.read(0, 0, WIDTH, HEIGHT).shape == (HEIGHT, WIDTH, 3)
 
 
 @pytest.mark.parametrize("layout", [TILED, STRIPED])
