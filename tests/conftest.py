@@ -20,3 +20,15 @@ def shared_data():
     if not folder.is_dir():
         pytest.skip("real data is absent: there is no ../shared/data beside the clone")
     return folder
+
+
+@pytest.fixture
+def promise(record_property):
+    """Record what a test promises, for docs/reliability.md: promise(text, provoked=n, survived=m)."""
+
+    def record(text, *, provoked=1, survived=None):
+        record_property("promise", text)
+        record_property("provoked", provoked)
+        record_property("survived", provoked if survived is None else survived)
+
+    return record

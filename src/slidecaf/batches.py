@@ -79,6 +79,18 @@ def for_each(slides, work, *, keep, depends_on):
         )
 
 
+def forget(keep):
+    """Delete what is kept aside: all that it was kept for is done.
+
+    Parameters
+    ----------
+    keep : path-like
+        As `for_each` had it; it may be missing.
+    """
+    if Path(keep).is_dir():
+        shutil.rmtree(keep)
+
+
 def _key(slide, depends_on):
     inputs = [(path, os.stat(path).st_size, os.stat(path).st_mtime_ns) for path in slide["inputs"]]
     return value_digest([dict(slide), inputs, depends_on])

@@ -14,7 +14,6 @@ from slidecaf import store
 from slidecaf.confidence import read_map
 from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.labels import read_patch_labels, read_truth
-from slidecaf.map_choice import Judged
 
 FINAL = "final"
 
@@ -307,6 +306,8 @@ def choice_slides(part, folds, maps, labels):
     list of slidecaf.map_choice.Judged
         Sorted by slide; slides that could not be opened have no map and are not among them.
     """
+    from slidecaf.map_choice import Judged  # here: SciPy, which a plan and each job of a cluster would load too
+
     group = {row["slide"]: f"fold-{row['fold']}" for row in folds}
     map_of, labels_of = ({Path(path).stem: path for path in paths} for paths in (maps, labels))
     judged = []

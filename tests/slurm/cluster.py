@@ -57,10 +57,11 @@ AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=127.0.0.1
 AccountingStoragePort={database_port}
 AccountingStorageTRES=gres/gpu
+AccountingStoreFlags=job_comment
 # AuthInfo does not reach the connection to slurmdbd
 AccountingStoragePass={folder}/munge/socket
 NodeName=node1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[0]} CPUs=4 RealMemory=60000 Gres=gpu:1 Weight=10
-NodeName=node2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=4 RealMemory=60000 Weight=1
+NodeName=node2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=8 RealMemory=60000 Weight=1
 PartitionName=cpu Nodes=node1,node2 Default=YES MaxTime=INFINITE State=UP
 PartitionName=gpu Nodes=node1 MaxTime=INFINITE State=UP
 """

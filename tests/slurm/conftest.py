@@ -1,8 +1,8 @@
-"""A cluster for all tests of this folder, a clone set up for it as a site would, and mini studies to run."""
+"""A cluster for all tests of this folder, a clone set up for it as a site would, and mini studies to run there."""
 
 import shutil
 import subprocess
-from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.slurm.cluster import ACCOUNT, cluster, missing, run
 from tests.workflow.conftest import ROOT, Study, make_mini, mini_config, segmentation_config
 
 SITE = {"slurm_account": ACCOUNT, "slurm_partition": "cpu", "extraction_partition": "gpu"}
-POLL = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10")
+IMPATIENT = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,7 +23,7 @@ def slurm():
 
 
 @pytest.fixture(scope="session")
-def site(slurm, tmp_path_factory):
+def site(tmp_path_factory):
     """A clone of which the one place for a site's settings was changed, and nothing else."""
     root = tmp_path_factory.mktemp("site") / "clone"
     root.mkdir()
@@ -39,55 +39,75 @@ def site(slurm, tmp_path_factory):
     return root
 
 
+@pytest.fixture(scope="session")
+def undisturbed(site, tmp_path_factory):
+    """The study of both tasks, run on this machine without SLURM."""
+    study = make_study(tmp_path_factory.mktemp("studies") / "local", site)
+    study.first_run = Study(study.folder, site).finish("--resources", "gpu=2")
+    return study
+
+
 class SlurmStudy(Study):
-    """A study that is run on the cluster."""
+    """A study that `make slurm` runs."""
+
+    faults = None
 
     def environment(self):
-        return {**super().environment(), **self.variables}
-
-    variables = {}
+        if not self.faults:
+            return super().environment()
+        path = f"{Path(__file__).with_name('faults')}:{super().environment()['PYTHONPATH']}"
+        return {**super().environment(), "PYTHONPATH": path, "FAULTS": str(self.faults)}
 
     def run_command(self, *arguments):
-        return [*super().run_command(*arguments), "--profile", "slurm", *POLL]
-
-    def start(self, *arguments):
-        """Start a run, and return its process."""
-        return subprocess.Popen(
-            self.run_command(*arguments),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=self.environment(),
-        )
+        return [*super().run_command(*arguments), "--profile", "slurm", *IMPATIENT]
 
     def run(self, *arguments, timeout=550):
         return subprocess.run(
             self.run_command(*arguments), capture_output=True, text=True, env=self.environment(), timeout=timeout
         )
 
+    def fault(self, name, rule, output, deed):
+        """Let a job do a deed (`faults/sitecustomize.py`)."""
+        self.faults = self / "faults"
+        self.faults.mkdir(exist_ok=True)
+        (self.faults / f"{name}.todo").write_text(f"{rule} {output} {deed}")
 
-def both_tasks():
-    """Return the config of a study with both tasks, as small as the recipe allows."""
+    def held(self, name):
+        """Return the SLURM id of the job that holds, or nothing yet."""
+        found = [path.suffix[1:] for path in self.faults.glob(f"{name}.*") if path.suffix != ".todo"]
+        return found[0] if found else None
+
+    def results(self):
+        """Return path to content of all that has to be the same however it came about."""
+        top = self / "results"
+        return {
+            path.relative_to(top).as_posix(): path.read_bytes()
+            for path in sorted(top.rglob("*"))
+            if path.is_file() and path.relative_to(top).parts[0] not in ("logs", "benchmarks")
+        }
+
+
+def make_study(folder, root):
+    """Draw a study of both tasks, as small as the recipe allows, which share a feature set."""
     config, other = mini_config(), segmentation_config()
-    del config["features"]["cnn-160"], config["classification"]["methods"]["svm-cnn"]
-    config["features"] |= other["features"]
-    return {**config, "segmentation": other["segmentation"]}
+    config["features"] = other["features"]
+    config["classification"]["methods"] = {
+        "mean": {"features": ["dense-96"], "norm": [1], "keep": [20], "C": [1]},
+    }
+    config |= {"segmentation": other["segmentation"], "threads": 2}
+    return SlurmStudy(make_mini(folder, patients=3, config=config, size=500).folder, root)
 
 
-def make_study(folder, root, **options):
-    study = make_mini(folder, config=both_tasks(), patients=3, size=500, **options)
-    return SlurmStudy(study.folder, root)
+FIELDS = ("JobIDRaw", "Comment", "State", "ReqMem", "TimelimitRaw", "Submit", "Start", "End", "ReqTRES", "AllocTRES")
 
 
-FIELDS = ("JobIDRaw", "Comment", "State", "ReqMem", "TimelimitRaw", "Start", "End", "Submit", "ReqTRES", "AllocTRES")
-
-
-def jobs(name=None):
-    """Return what the accounting says of every job, or of those of a rule and its wildcards."""
-    said = run("sacct", "-XnP", "--starttime", "now-1days", "--format", ",".join(f"{field}%200" for field in FIELDS))
+def accounted(comment=""):
+    """Return what the accounting knows of jobs in the order of their ids, of those of a rule and slide if wished."""
+    said = run("sacct", "-XnP", "--starttime", "now-1days", "--format", ",".join(FIELDS))
     rows = [dict(zip(FIELDS, line.split("|"), strict=True)) for line in said.splitlines()]
-    return [row for row in rows if name is None or row["Comment"].startswith(f"rule_{name}")]
+    return [row for row in rows if comment in row["Comment"]]
 
 
-def states(rows):
-    return Counter(row["State"].split()[0] for row in rows)
+def state(job):
+    """Return a job's state, such as RUNNING."""
+    return run("sacct", "-XnP", "-j", job, "--format", "State").partition(" ")[0]

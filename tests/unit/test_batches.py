@@ -1,13 +1,12 @@
 """Slides that share a job."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slidecaf.batches import for_each, in_batches
+from slidecaf.batches import for_each, forget, in_batches
 from slidecaf.errors import SlidecafError
 
 
@@ -59,6 +58,10 @@ def job(tmp_path):
 def test_an_interrupted_job_goes_on_where_it_was(job):
     assert job(stop="c") == ["a", "b"]
     assert job() == ["c", "d"]
+    assert job() == []
+    forget(job.folder / "keep")
+    forget(job.folder / "keep")
+    assert job() == ["a", "b", "c", "d"]
 
 
 def test_a_bad_slide_stops_no_other_and_is_named(job):
@@ -119,4 +122,3 @@ def test_without_hard_links_the_job_is_done_all_the_same(job, monkeypatch):
     monkeypatch.setattr("os.link", refuse)
     assert job() == ["a", "b", "c", "d"]
     assert not list((job.folder / "keep").iterdir())
-    shutil.rmtree(job.folder / "keep")

@@ -109,7 +109,17 @@ wildcard_constraints:
 
 
 def code(script):
-    """Digest a rule's script and the slidecaf modules that it imports: an edit reruns what depends on it."""
+    """Return the digest of a rule's code as a param: an edit reruns what depends on it.
+
+    A job in a process of its own digests its own script only; all of them take a quarter second.
+    """
+    if workflow.is_main_process:
+        return script_digest(script)
+    return lambda wildcards: script_digest(script)
+
+
+def script_digest(script):
+    """Digest a script and the slidecaf modules that it imports."""
     return code_digest(os.path.join(SCRIPTS, script))
 
 
@@ -155,7 +165,7 @@ def slide_fingerprint(wildcards):
 def file_digest(path, whole=False):
     """Return the digest of a slide or mask that may yet have to be drawn."""
     digest = FINGERPRINTS(path, whole=whole) if os.path.exists(path) else ""
-    return f"{code('demo.py')}-{digest}" if path in MADE else digest
+    return f"{script_digest('demo.py')}-{digest}" if path in MADE else digest
 
 
 @signed

@@ -4,6 +4,8 @@ Needs   what common.smk gives
 Gives   names in capitals; functions for inputs and params
 """
 
+from slidecaf.segmentation import leave_out
+
 SEGMENTATION_TASK = STUDY.get("segmentation")
 SEGMENTATION_METHODS = SEGMENTATION_TASK["methods"] if SEGMENTATION_TASK else {}
 SEGMENTED_ROW = {row.slide: row for row in SEGMENTED}
@@ -17,9 +19,6 @@ def group_of_slides():
     """Return training slide to the group of patients with which it is left out: no label is looked at."""
     if not SEGMENTED:
         return {}
-    # imported here: its SciPy takes as long as a plan of some hundred slides, for a study without this task too
-    from slidecaf.segmentation import leave_out
-
     rows = [SEGMENTED_ROW[slide] for slide in LEARNED]
     fixed = [row.fold for row in rows] if rows[0].fold is not None else None
     patients = [row.patient for row in rows]
@@ -149,17 +148,23 @@ def part_of_slide(wildcards):
     return f"fold-{GROUP[wildcards.slide]}" if wildcards.slide in GROUP else "final"
 
 
-@signed
-def map_of_slide(wildcards):
-    """Return a training slide's maps, or a test slide's features and the final model."""
-    top = f"{RESULTS}/segmentation/{wildcards.method}/{wildcards.variant}"
-    if wildcards.slide in GROUP:
-        return {"maps": f"{top}/maps/{wildcards.slide}.h5"}
-    if fused(wildcards.method):
-        top = f"{RESULTS}/segmentation/{wildcards.method}"
-        return {"confidences": f"{top}/confidences/{wildcards.slide}.h5"}
-    features = of_slide("features")(wildcards)
-    return {"features": features, "model": f"{top}/final/model.h5"}
+def mapped_from(kind, path):
+    """Return an input function: a file that a slide is mapped from, or nothing where it is mapped otherwise.
+
+    A training slide has maps of the models that left it out; a test slide confidences, or features and the final model.
+    """
+
+    @signed
+    def files(wildcards):
+        if wildcards.slide in GROUP:
+            own = ["maps"]
+        elif fused(wildcards.method):
+            own = ["confidences"]
+        else:
+            own = ["features", "model"]
+        return [path(wildcards) if callable(path) else path] if kind in own else []
+
+    return files
 
 
 def fused(method):

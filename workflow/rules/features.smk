@@ -30,36 +30,49 @@ rule encoder:
         "../scripts/encoder.py"
 
 
-rule features:
-    input:
-        tiles=f"{RESULTS}/tiles/{{features}}/{{slide}}.h5",
-        encoder=f"{RESULTS}/encoders/{{features}}.json",
-        slide=ancient(drawn_slide),
-    output:
-        f"{RESULTS}/features/{{features}}/{{slide}}.h5",
-    log:
-        f"{RESULTS}/logs/features/{{features}}/{{slide}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/features/{{features}}/{{slide}}.tsv"
-    conda:
-        ENVIRONMENT
-    threads: STUDY["threads"]
-    resources:
-        **EXTRACTION,
-        mem_mb=slide_memory(6000),
-        runtime=extraction_minutes(30),
-    params:
-        path=slide_path,
-        slide=slide_fingerprint,
-        mpp=slide_mpp,
-        encoder=encoder,
-        threads=untracked(STUDY["threads"]),
-        on_bad_slide=untracked(STUDY["on_bad_slide"]),
-        max_unreadable=untracked(STUDY["max_unreadable"]),
-        limits=untracked(LIMITS),
-        code=code("features.py"),
-        versions=versions(
-            "torch", "torchvision", "openslide-bin", "tifffile", "pillow", "h5py"
-        ),
-    script:
-        "../scripts/features.py"
+for job in slide_jobs("features", of_feature_sets(fused_too=False)):
+
+    rule:
+        name:
+            job.name
+        input:
+            **job.input(
+                tiles=f"{RESULTS}/tiles/{{features}}/{{slide}}.h5",
+                encoder=f"{RESULTS}/encoders/{{features}}.json",
+                drawn={"slide": drawn_slide},
+            ),
+        output:
+            **job.output(file=f"{RESULTS}/features/{{features}}/{{slide}}.h5"),
+        log:
+            job.log(f"{RESULTS}/logs/features/{{features}}/{{slide}}.log"),
+        benchmark:
+            job.benchmark(f"{RESULTS}/benchmarks/features/{{features}}/{{slide}}.tsv")
+        conda:
+            ENVIRONMENT
+        threads: STUDY["threads"]
+        resources:
+            **EXTRACTION,
+            mem_mb=job.most(slide_memory(6000)),
+            runtime=job.total(extraction_minutes(30)),
+        params:
+            **job.params(
+                path=slide_path,
+                slide=slide_fingerprint,
+                mpp=slide_mpp,
+                encoder=encoder,
+                threads=untracked(STUDY["threads"]),
+                on_bad_slide=untracked(STUDY["on_bad_slide"]),
+                max_unreadable=untracked(STUDY["max_unreadable"]),
+                limits=untracked(LIMITS),
+                code=code("features.py"),
+                versions=versions(
+                    "torch",
+                    "torchvision",
+                    "openslide-bin",
+                    "tifffile",
+                    "pillow",
+                    "h5py",
+                ),
+            ),
+        script:
+            script_of("features")

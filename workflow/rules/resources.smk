@@ -103,7 +103,7 @@ def minutes(base, *, rate=None, a_slide=0):
     job reads all.
     """
 
-    def amount(wildcards, attempt):
+    def amount(wildcards, attempt, base=base):
         asked = base + a_slide * len(SLIDE)
         if rate:
             asked += patches(wildcards.slide, features_of(wildcards)) / rate / 60
@@ -116,8 +116,9 @@ def extraction_minutes(base):
     """Return a resource function: minutes for the attempt at a job that runs a network over a slide."""
     dense, patchwise = minutes(base, rate=DENSE), minutes(base, rate=PATCHWISE)
 
-    def amount(wildcards, attempt):
+    def amount(wildcards, attempt, base=base):
         kind = STUDY["features"][features_of(wildcards)]["extraction"]
-        return (dense if kind == "dense" else patchwise)(wildcards, attempt)
+        chosen = dense if kind == "dense" else patchwise
+        return chosen(wildcards, attempt, base=base)
 
     return signed(amount)

@@ -4,29 +4,34 @@ Needs   a slide, by its fingerprint
 Makes   {results}/tiles/{features}/{slide}.h5
 """
 
+for job in slide_jobs("tiles", of_feature_sets()):
 
-rule tiles:
-    input:
-        ancient(drawn_slide),
-    output:
-        f"{RESULTS}/tiles/{{features}}/{{slide}}.h5",
-    log:
-        f"{RESULTS}/logs/tiles/{{features}}/{{slide}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/tiles/{{features}}/{{slide}}.tsv"
-    conda:
-        ENVIRONMENT
-    resources:
-        mem_mb=slide_memory(1500),
-        runtime=minutes(30, rate=MAPPED),
-    params:
-        path=slide_path,
-        slide=slide_fingerprint,
-        mpp=slide_mpp,
-        tiling=tiling,
-        on_bad_slide=untracked(STUDY["on_bad_slide"]),
-        limits=untracked(LIMITS),
-        code=code("tiles.py"),
-        versions=versions("openslide-bin", "tifffile", "pillow", "h5py"),
-    script:
-        "../scripts/tiles.py"
+    rule:
+        name:
+            job.name
+        input:
+            **job.input(drawn={"drawn": drawn_slide}),
+        output:
+            **job.output(file=f"{RESULTS}/tiles/{{features}}/{{slide}}.h5"),
+        log:
+            job.log(f"{RESULTS}/logs/tiles/{{features}}/{{slide}}.log"),
+        benchmark:
+            job.benchmark(f"{RESULTS}/benchmarks/tiles/{{features}}/{{slide}}.tsv")
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=job.most(slide_memory(1500)),
+            runtime=job.total(minutes(30, rate=MAPPED)),
+        params:
+            **job.params(
+                path=slide_path,
+                slide=slide_fingerprint,
+                mpp=slide_mpp,
+                tiling=tiling,
+                on_bad_slide=untracked(STUDY["on_bad_slide"]),
+                limits=untracked(LIMITS),
+                code=code("tiles.py"),
+                versions=versions("openslide-bin", "tifffile", "pillow", "h5py"),
+            ),
+        script:
+            script_of("tiles")

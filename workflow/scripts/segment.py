@@ -13,7 +13,6 @@ from slidecaf.masks import mask_strips
 from slidecaf.postprocess import binarise, clean, smooth
 from slidecaf.rasters import write_confidence, write_mask
 from slidecaf.scores import slide_scores
-from slidecaf.segmentation import FINAL
 from slidecaf.slides import open_slide
 
 inputs, output, params = snakemake.input, snakemake.output, snakemake.params
@@ -22,13 +21,13 @@ name, variant = snakemake.wildcards.slide, snakemake.wildcards.variant
 
 def mapped(coords, cells, size, C):
     """Return the map: of a training slide by the model that left it out, of a test slide by the final one."""
-    if params.part != FINAL:
-        return read_map(inputs.maps, params.part, C)
-    if "confidences" in inputs.keys():  # noqa: SIM118  Snakemake's inputs are no mapping
-        return confidence_map(cells, coords, size, read_confidences(inputs.confidences, variant, C))
-    model, known = read_models(inputs.model)
+    if inputs.maps:
+        return read_map(inputs.maps[0], params.part, C)
+    if inputs.confidences:
+        return confidence_map(cells, coords, size, read_confidences(inputs.confidences[0], variant, C))
+    model, known = read_models(inputs.model[0])
     own = slice(known.index(C), known.index(C) + 1)
-    with store.open_features(inputs.features) as file:
+    with store.open_features(inputs.features[0]) as file:
         if len(file["coords"]) != len(coords):  # left out as unreadable
             return np.full(cells.shape, np.nan, np.float32)
         return confidence_map(cells, coords, size, confidences(file, model.coef[own], model.intercept[own])[0])

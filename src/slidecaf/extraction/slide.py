@@ -1,9 +1,18 @@
 """Extraction of one slide by either way, as a config describes it."""
 
+import json
+from functools import lru_cache
+
 from slidecaf.encoders.encoder import load_encoder
 from slidecaf.extraction import dense, devices, patchwise
 from slidecaf.logs import logger, progress
 from slidecaf.slides import LIMITS, open_slide
+
+
+@lru_cache(maxsize=1)
+def _encoder(spec, device, precision):
+    """Load a network once for all slides of a job."""
+    return load_encoder(json.loads(spec), device=device, precision=precision)
 
 
 def extract(path, coords, tiles, writer, *, name, mpp, settings, precision, threads, max_unreadable, limits=LIMITS):
@@ -37,7 +46,7 @@ def extract(path, coords, tiles, writer, *, name, mpp, settings, precision, thre
         If features are not numbers, or the network cannot be had or run like this.
     """
     with devices.device() as device, open_slide(path, name=name, mpp=mpp, limits=limits) as slide:
-        encoder = load_encoder(settings["encoder"], device=device, precision=precision)
+        encoder = _encoder(json.dumps(settings["encoder"]), device, precision)
         with progress(len(coords), name) as advance:
             common = {
                 "patch_size": int(tiles["patch_size"]),

@@ -1,0 +1,91 @@
+"""Jobs that are killed, and one that always fails: a run that meets them all, on the slides of one study."""
+
+import subprocess
+
+import pytest
+
+from tests.slurm.cluster import run, wait_for
+from tests.slurm.conftest import accounted, make_study, state
+
+DAMAGED = "lgg-3"
+KILLED = {
+    "cancel": ("tiles", "gbm-1", "CANCELLED"),
+    "time": ("tiles", "gbm-2", "TIMEOUT"),
+    "memory": ("pooling", "lgg-1", "OUT_OF_MEMORY"),
+    "node": ("pooling", "lgg-2", "NODE_FAIL"),
+}
+
+
+def file_of(rule, slide):
+    return f"results/{'pooled' if rule == 'pooling' else rule}/dense-96/{slide}.h5"
+
+
+@pytest.fixture(scope="module")
+def study(site, undisturbed, tmp_path_factory):
+    """The first half of a study, up to one vector a slide; it ends with an error, since a slide is damaged."""
+    study = make_study(tmp_path_factory.mktemp("studies") / "faults", site)
+    slide = study / f"slides/{DAMAGED}.png"
+    slide.write_bytes(slide.read_bytes()[:20_000])
+    for name, (rule, slide, _) in KILLED.items():
+        study.fault(name, rule, file_of(rule, slide), "fill:2000" if name == "memory" else "hold")
+    slides = [path.stem for path in sorted((study / "slides").glob("*-[123].png"))]
+    with open(study / "said", "w") as said:
+        process = subprocess.Popen(
+            study.run_command(*(file_of("pooling", slide) for slide in slides)),
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            env=study.environment(),
+        )
+        try:
+            disturb(study)
+            study.returncode = process.wait(timeout=200)
+        finally:
+            process.kill()
+            process.wait()
+            run("scontrol", "update", "nodename=node2", "state=resume", check=False)
+    study.said = (study / "said").read_text()
+    return study
+
+
+def disturb(study):
+    """Provoke one fault after the other."""
+    held = {name: wait_for(f"{name}", lambda name=name: study.held(name), 90) for name in ("cancel", "time")}
+    run("scancel", held["cancel"])
+    run("scontrol", "update", f"jobid={held['time']}", "TimeLimit=1")
+    job = wait_for("a job to be killed with its node", lambda: study.held("node"), 200)
+    wait_for("the time limit", lambda: state(held["time"]) == "TIMEOUT", 150)
+    run("scontrol", "update", "nodename=node2", "state=down", "reason=test")
+    wait_for("the job to be lost", lambda: state(job) == "NODE_FAIL", 60)
+    run("scontrol", "update", "nodename=node2", "state=resume")
+
+
+def attempts(name):
+    rule, slide, _ = KILLED[name]
+    return accounted(f"rule_{rule}_wildcards_dense-96_{slide}")
+
+
+@pytest.mark.parametrize("name", KILLED)
+def test_a_killed_job_is_tried_again_with_more_and_ends_right(study, undisturbed, name, promise):
+    rule, slide, how = KILLED[name]
+    first, second = attempts(name)
+    assert first["State"].split()[0] == how
+    assert second["State"] == "COMPLETED"
+    assert int(second["ReqMem"][:-1]) == 2 * int(first["ReqMem"][:-1])
+    assert int(second["TimelimitRaw"]) >= 30
+    file = file_of(rule, slide)
+    assert (study / file).read_bytes() == (undisturbed / file).read_bytes()
+    promise(f"A job on SLURM that ends as {how} is tried again with more and ends right")
+
+
+def test_a_job_that_always_fails_ends_the_run_with_its_log_and_leaves_the_others_whole(study, undisturbed, promise):
+    tried = accounted(f"rule_tiles_wildcards_dense-96_{DAMAGED}")
+    assert [row["State"] for row in tried] == ["FAILED"] * 3
+    assert study.returncode != 0
+    assert f"slide {DAMAGED}" in study.said
+    assert f"results/logs/tiles/dense-96/{DAMAGED}.log" in study.said
+    ours = study.results()
+    theirs = {name: content for name, content in undisturbed.results().items() if name in ours}
+    assert ours == theirs
+    assert len([name for name in ours if name.startswith("pooled/")]) == 5
+    assert not [name for name in ours if DAMAGED in name]
+    promise("A job on SLURM that always fails leaves the other slides' results whole", provoked=1)
