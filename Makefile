@@ -1,11 +1,11 @@
 # The same few commands for a person and for CI.
-#   make run [STUDY=folder] [CORES=4]   make test   make check   make bench   make slurm STUDY=folder
+#   make run [STUDY=folder] [CORES=4]   make test   make test-slurm   make check   make bench   make slurm STUDY=folder
 STUDY ?= .
 CORES ?= all
 PYTHON ?= python3
 BIN := .venv/bin
 .DELETE_ON_ERROR:
-.PHONY: run test check format bench slurm install
+.PHONY: run test test-slurm check format bench slurm install
 
 run: .venv/installed
 	@$(BIN)/python workflow/run.py --study "$(STUDY)" --cores $(CORES)
@@ -15,6 +15,10 @@ slurm: .venv/installed
 
 test: .venv/installed
 	$(BIN)/python -m pytest
+
+test-slurm: .venv/installed
+	@tests/slurm/install.sh
+	$(BIN)/python -m pytest tests/slurm
 
 check: .venv/installed
 	$(BIN)/ruff check .

@@ -16,6 +16,7 @@ from pathlib import Path
 CONFIGURATION = Path("/etc/slurm")
 PROGRAMS = ("slurmctld", "slurmd", "slurmdbd", "munged", "mariadbd", "mariadb-install-db", "sacct")
 ACCOUNT = "lab"
+MARK = "SLIDECAF_TEST_CLUSTER"
 
 SLURM_CONF = """
 ClusterName=loopback
@@ -43,7 +44,7 @@ SwitchType=switch/none
 MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
-# two jobs that start at once start at once
+# no waiting for a next round of the scheduler
 SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,sched_interval=5,bf_interval=5
 GresTypes=gpu
 # CPUs and memory as declared, whatever the machine has: most of these jobs wait
@@ -52,7 +53,7 @@ OverTimeLimit=0
 KillWait=2
 InactiveLimit=0
 MinJobAge=600
-ReturnToService=2
+ReturnToService=1
 AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=127.0.0.1
 AccountingStoragePort={database_port}
@@ -135,6 +136,7 @@ def wait_for(what, holds, seconds=60, every=0.2):
 
 
 def _up(folder):
+    os.environ[MARK] = str(folder)
     for name in ("etc", "log", "pid", "state", "munge", "mysql", "spool-node1", "spool-node2"):
         (folder / name).mkdir()
     folder.chmod(0o755)
@@ -199,37 +201,30 @@ def _start_database(folder):
 
 
 def _down(folder):
-    """End every job and daemon of a cluster, and remove what it wrote."""
-    with suppress(RuntimeError, OSError):
-        run("scancel", "--user=root", check=False, timeout=20)
-    with suppress(TimeoutError, OSError, subprocess.TimeoutExpired):
-        wait_for("jobs to end", lambda: not run("squeue", "-h", check=False, timeout=20), seconds=20)
-    for name in ("slurmd-node1", "slurmd-node2", "slurmctld", "slurmdbd", "mariadbd", "munged"):
-        _stop(folder / "pid" / name, name.partition("-")[0])
+    """End every job and daemon of a cluster at once, since nothing they know is kept, and remove what it wrote."""
     os.environ.pop("MYSQL_UNIX_PORT", None)
+    os.environ.pop(MARK, None)
+    while found := _processes(folder):
+        for pid in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.1)
     for name in ("slurm.conf", "gres.conf", "slurmdbd.conf"):
         link = CONFIGURATION / name
         if link.is_symlink() and link.readlink().parent.parent == folder:
             link.unlink()
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder)
 
 
-def _stop(pid_file, name):
-    """End the process that a pid file names, if it is that program."""
-    try:
-        pid = int(pid_file.read_text())
-        if not Path(f"/proc/{pid}/comm").read_text().startswith(name):
-            return
-        os.kill(pid, signal.SIGKILL)  # nothing they know is kept
-        wait_for(f"{name} to end", lambda: _ended(pid), seconds=15)
-    except (FileNotFoundError, ProcessLookupError, ValueError):
-        return
-
-
-def _ended(pid):
-    with suppress(FileNotFoundError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    return True
+def _processes(folder):
+    """Return the processes that started with the cluster's mark: daemons, jobs, and what jobs left on a lost node."""
+    mark = f"{MARK}={folder}".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+            if mark in (process / "environ").read_bytes().split(b"\0") and int(process.name) != os.getpid():
+                found.append(int(process.name))
+    return found
 
 
 def _link(folder):

@@ -1,5 +1,7 @@
 """A study of both tasks on a cluster: what it ends with, and what its jobs ask for."""
 
+from itertools import pairwise
+
 import pytest
 
 from tests.slurm.conftest import accounted, make_study
@@ -44,7 +46,7 @@ def test_two_jobs_never_hold_the_one_gpu(rows, promise):
     waited = [row for row in rows if "gres/gpu=" in row["AllocTRES"] and row["Submit"] < row["Start"]]
     assert len(held) == 9
     assert len(waited) >= 3  # there was something to keep apart
-    assert all(end <= start for (_, end), (start, _) in zip(held, held[1:], strict=False))
+    assert all(end <= start for (_, end), (start, _) in pairwise(held))
     promise("Two jobs never hold one GPU at a time", provoked=len(held))
 
 
