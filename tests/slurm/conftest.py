@@ -1,6 +1,7 @@
 """A cluster for all tests of this folder, a clone set up for it as a site would, and mini studies to run there."""
 
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -13,11 +14,19 @@ SITE = {"slurm_account": ACCOUNT, "slurm_partition": "cpu", "extraction_partitio
 IMPATIENT = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10")
 
 
+def pytest_collection_modifyitems(items):
+    """Give these tests time: most of it goes by before the first of a file, in its run."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(1800))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def slurm():
     """A real SLURM, for as long as these tests run."""
     if why := missing():
         pytest.skip(why)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the cluster is taken down then too
     with cluster():
         yield
 
@@ -61,7 +70,7 @@ class SlurmStudy(Study):
     def run_command(self, *arguments):
         return [*super().run_command(*arguments), "--profile", "slurm", *IMPATIENT]
 
-    def run(self, *arguments, timeout=550):
+    def run(self, *arguments, timeout=1500):
         return subprocess.run(
             self.run_command(*arguments), capture_output=True, text=True, env=self.environment(), timeout=timeout
         )

@@ -10,6 +10,7 @@ import pytest
 from tests.slurm.cluster import run, wait_for
 from tests.slurm.conftest import accounted, make_study, state
 
+WAIT = 900  # seconds: on a machine with other work to do, a job takes a minute
 DAMAGED = "lgg-3"
 KILLED = {
     "cancel": ("tiles", "gbm-1", "CANCELLED"),
@@ -42,7 +43,7 @@ def study(site, undisturbed, tmp_path_factory):
         )
         try:
             disturb(study)
-            study.returncode = process.wait(timeout=200)
+            study.returncode = process.wait(timeout=WAIT)
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -53,13 +54,13 @@ def study(site, undisturbed, tmp_path_factory):
 
 def disturb(study):
     """Provoke one fault after the other."""
-    held = {name: wait_for(f"{name}", lambda name=name: study.held(name), 90) for name in ("cancel", "time")}
+    held = {name: wait_for(f"{name}", lambda name=name: study.held(name), WAIT) for name in ("cancel", "time")}
     run("scancel", held["cancel"])
     run("scontrol", "update", f"jobid={held['time']}", "TimeLimit=1")
-    job = wait_for("a job to be killed with its node", lambda: study.held("node"), 200)
-    wait_for("the time limit", lambda: state(held["time"]) == "TIMEOUT", 150)
+    job = wait_for("a job to be killed with its node", lambda: study.held("node"), WAIT)
+    wait_for("the time limit", lambda: state(held["time"]) == "TIMEOUT", WAIT)
     run("scontrol", "update", "nodename=node2", "state=down", "reason=test")
-    wait_for("the job to be lost", lambda: state(job) == "NODE_FAIL", 60)
+    wait_for("the job to be lost", lambda: state(job) == "NODE_FAIL", WAIT)
     run("scontrol", "update", "nodename=node2", "state=resume")
 
 

@@ -1,9 +1,11 @@
 """A study of both tasks on a cluster: what it ends with, and what its jobs ask for."""
 
 from itertools import pairwise
+from statistics import median
 
 import pytest
 
+from tests.slurm.cluster import run
 from tests.slurm.conftest import accounted, make_study
 
 NETWORK = ("rule_encoder", "rule_features")
@@ -48,6 +50,26 @@ def test_two_jobs_never_hold_the_one_gpu(rows, promise):
     assert len(waited) >= 3  # there was something to keep apart
     assert all(end <= start for (_, end), (start, _) in pairwise(held))
     promise("Two jobs never hold one GPU at a time", provoked=len(held))
+
+
+def seconds(text):
+    """Return sacct's [[days-]hours:]minutes:seconds.milliseconds as seconds."""
+    *days, clock = text.split("-")
+    parts = [*map(float, [*days, *clock.split(":")])]
+    return sum(part * unit for part, unit in zip(reversed(parts), (1, 60, 3600, 86400), strict=False))
+
+
+def test_what_a_job_costs_is_said(study, rows, capsys, record_property):
+    """Rules that do next to nothing: what is left is the start of a job, Snakemake's twice and the script's."""
+    used = {}
+    for name, rules in {"without torch": ("study", "folds", "left_out"), "with torch": ("encoder",)}.items():
+        ids = [row["JobIDRaw"] for row in rows if row["Comment"].removeprefix("rule_").split("_wild")[0] in rules]
+        said = run("sacct", "-XnP", "-j", ",".join(ids), "--format", "TotalCPU").split()
+        used[name] = median(map(seconds, said))
+        record_property(f"CPU seconds of a job {name}", used[name])
+    with capsys.disabled():
+        print("\nCPU seconds of a job that does nothing:", *(f"{used[name]:.1f} {name}" for name in used))
+    assert 0.5 < used["without torch"] < used["with torch"] < 30
 
 
 def test_each_job_asks_for_memory_time_and_its_threads_and_for_a_gpu_only_to_run_a_network(rows):

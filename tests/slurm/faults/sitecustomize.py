@@ -3,7 +3,7 @@
 The folder that FAULTS names holds a file a fault, `{name}.todo`: a rule, an output of it and a deed. The process of the
 script that makes this output does the deed before its first line:
 
-hold    stay for ten minutes, at the first attempt only; the file is renamed to `{name}.{job}`, so that a test finds it
+hold    stay until killed, at the first attempt only; the file is renamed to `{name}.{job}`, so that a test finds it
 fill:N  take N MB for some seconds, at every attempt
 """
 
@@ -21,7 +21,7 @@ def provoke(script, faults):
             continue
         if deed == "hold":
             fault.rename(fault.with_suffix(f".{os.environ['SLURM_JOB_ID']}"))
-            time.sleep(600)
+            time.sleep(3600)
         else:
             taken = b"x" * (int(deed.removeprefix("fill:")) * 10**6)
             time.sleep(4)
