@@ -12,8 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-import yaml
-
+from slidecaf.config import read_config
+from slidecaf.errors import SlidecafError
 from slidecaf.summary import score_table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,13 +42,14 @@ def main():
         if arguments.profile == "default":
             snakemake += ["--cores", arguments.cores]
         if any((study / ".snakemake" / "locks").glob("*")):
-            subprocess.run([*snakemake, "--unlock"], check=False, capture_output=True)  # noqa: S603
+            subprocess.run([*snakemake, "--unlock"], check=False, capture_output=True)  # noqa: S603  no shell reads it
         dry = bool({"-n", "--dry-run", "--dryrun"} & set(further))
         quiet = [] if dry else ["--quiet=rules"]  # one line a step; a plan is worth nothing without its jobs
         start = time.time()
         try:
             # The lock is handed on: should this process alone be killed, Snakemake goes on under it.
-            code = subprocess.run([*snakemake, *quiet, *further], check=False, pass_fds=[lock.fileno()]).returncode  # noqa: S603
+            command = [*snakemake, *quiet, *further]
+            code = subprocess.run(command, check=False, pass_fds=[lock.fileno()]).returncode  # noqa: S603  no shell reads it
         except KeyboardInterrupt:  # Snakemake got it too, and has ended its jobs
             sys.exit(130)
     if dry:
@@ -63,10 +64,11 @@ def main():
 
 def _results(study):
     try:
-        config = yaml.safe_load((study / "config.yaml").read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):  # Snakemake has said so
-        return study / "results"
-    return study / str(config.get("results", "results") if isinstance(config, dict) else "results")
+        config = read_config(study / "config.yaml")
+    except SlidecafError:  # the workflow has said so
+        config = None
+    results = config.get("results", "results") if isinstance(config, dict) else "results"
+    return study / (results if isinstance(results, str) else "results")
 
 
 def _show_errors(logs, start):

@@ -1,5 +1,8 @@
 """Errors that a user can mend."""
 
+SHOWN = 50
+"""Problems of a sheet that an error's text lists."""
+
 
 class SlidecafError(Exception):
     """What a user can mend: one sentence naming file, slide, column and value, then what to do.
@@ -24,10 +27,13 @@ class InputErrors(SlidecafError):
     source : str
         The file that is wrong.
     problems : list of str
-        One sentence each.
+        One sentence each; the text shows the first `SHOWN`.
     """
 
     def __init__(self, source, problems):
         self.source, self.problems = str(source), list(problems)
         count = f"{len(self.problems)} error" + ("s" if len(self.problems) > 1 else "")
-        super().__init__("\n  ".join([f"{count} in {source}:", *self.problems]))
+        shown = self.problems[:SHOWN]
+        if len(self.problems) > SHOWN:
+            shown.append(f"and {len(self.problems) - SHOWN} more.")
+        super().__init__("\n  ".join([f"{count} in {source}:", *shown]))

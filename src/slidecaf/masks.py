@@ -15,7 +15,7 @@ from slidecaf.errors import SlidecafError
 from slidecaf.slides import TIFF
 from slidecaf.slides.base import LIMITS
 from slidecaf.slides.directories import check_directories
-from slidecaf.slides.segments import decode
+from slidecaf.slides.segments import check_packed, decode, sides
 
 PNG = b"\x89PNG\r\n\x1a\n"
 """First bytes of PNG."""
@@ -264,8 +264,7 @@ def _stored_rows(page, file):
 
 def _segments(page, file, limits):
     """Decode a page a row of tiles, or a strip, at a time, from left to right."""
-    width, height = (page.tilewidth, page.tilelength) if page.is_tiled else (page.imagewidth, page.rowsperstrip)
-    height = min(height, page.imagelength)
+    width, height = sides(page)
     if width * height > limits.decoded:
         raise _Problem(
             f"is stored in pieces of {width} x {height} px, too large to be decoded (the config's "
@@ -287,6 +286,7 @@ def _segment(page, file, left, top, width, height):
             # A sparse file leaves out pieces that hold nothing but this value.
             planes.append(np.full((*shape, page.shaped[-1]), page.nodata, page.dtype))
             continue
+        check_packed(page, size)
         data = _read(file, place, size)
         planes.append(decode(page, data, index)[: shape[0], : shape[1]])
         if planes[-1].shape[:2] != shape:

@@ -9,6 +9,7 @@ import csv
 import difflib
 import io
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from slidecaf.errors import InputErrors
 
 PATHS = ("path", "mask", "hemorrhage")
 """Columns that name a file."""
+
+MOST_BYTES = 2**28
+"""Of a sheet: a million rows have less."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,10 @@ def read_sheet(path, schema, *, made=()):
 
 def _table(path):
     """Return the header and (row number, cells) of every line that is not blank."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise InputErrors(path, ["it is no file; write the sheet's path into the config."])
+    if os.path.isfile(path) and os.path.getsize(path) > MOST_BYTES:
+        raise InputErrors(path, [f"it has more than {MOST_BYTES} bytes; a sheet is shorter: take the right file."])
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -124,15 +132,15 @@ def _check_cells(header, lines, schema):
     known = schema["properties"]
     while header and not header[-1]:  # trailing tabs
         header = header[:-1]
-    problems = []
-    for column in dict.fromkeys(header):
+    problems, times = [], Counter(header)
+    for column in times:
         if column not in known:
             close = difflib.get_close_matches(column, known, n=1)
             hint = f", did you mean {close[0]}?" if close else ""
             problems.append(
                 f"row 1: unknown column {column!r}{hint}; take it out or rename it; known: {', '.join(known)}."
             )
-        elif header.count(column) > 1:
+        elif times[column] > 1:
             problems.append(f"row 1: the column {column} stands there twice; keep one.")
     problems += [
         f"row 1: the column {column} is missing; {known[column]['description']}"

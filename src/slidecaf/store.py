@@ -8,6 +8,7 @@ import csv
 import json
 import math
 import os
+import re
 import secrets
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,6 +29,12 @@ PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 
 CHUNK_CACHE = 256 * 2**20
 """Bytes of chunks that wait to be whole: more than the grid rows of one block of a dense extraction touch."""
+
+
+FORMULA = re.compile("'*[=+@\t\r\uff0b\uff0d\uff1d\uff20-]")
+"""How a cell starts that a spreadsheet would compute, or that is marked as one that it shall not."""
+
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 @contextmanager
@@ -90,7 +97,8 @@ def write_tsv(path, columns, rows):
         The header, in order.
     rows : iterable of mapping
         One a line. A missing key or ``None`` is an empty cell; a float is written so that it reads back
-        to the same number.
+        to the same number. A text that a spreadsheet would take for a formula, and is no number, gets an apostrophe
+        before it, which `read_tsv` takes off: nothing that stands in a sheet is ever computed.
     """
     with atomic(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
@@ -103,7 +111,8 @@ def _cell(value):
         return ""
     if isinstance(value, float | np.floating):
         return "" if math.isnan(value) else repr(float(value))
-    return str(value)
+    text = str(value)
+    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
 
 
 def read_tsv(path):
@@ -117,9 +126,22 @@ def read_tsv(path):
     -------
     list of dict
         Column to text.
+
+    Raises
+    ------
+    SlidecafError
+        If it is no such table: the file is damaged.
     """
-    with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            header, *lines = csv.reader(file, delimiter="\t", strict=True)
+        return [dict(zip(header, map(_uncell, line), strict=True)) for line in lines]
+    except (ValueError, csv.Error) as error:
+        raise SlidecafError(f"{path} is damaged ({error}); delete it and run again.") from error
+
+
+def _uncell(cell):
+    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
 
 
 def write_json(path, value):

@@ -170,7 +170,7 @@ def tile(slide, tiling):
     if len(xs) * len(ys) > MOST_SQUARES:
         raise SlideError(
             f"slide {slide.name}: {slide.path} has {slide.width} x {slide.height} px, on which patches every "
-            f"{stride:g} px are {len(xs) * len(ys)}, more than {MOST_SQUARES}; raise the tiling's stride, or take the slide out."
+            f"{stride:g} px would be {len(xs) * len(ys)}, more than {MOST_SQUARES}; raise tiling.stride."
         )
     white, kept_by, pixels_read = np.zeros((len(ys), len(xs)), bool), {}, 0
     if tiling.white_above is not None:

@@ -11,8 +11,10 @@ import os
 import sys
 from math import ceil
 
+from snakemake.utils import update_config
+
 from slidecaf import demo
-from slidecaf.config import check_config, is_weights_file, load_schema
+from slidecaf.config import check_config, is_weights_file, load_schema, read_config
 from slidecaf.digests import Fingerprints, code_digest, value_digest
 from slidecaf.errors import SlidecafError
 from slidecaf.pooling import norm_name
@@ -40,9 +42,8 @@ MADE = {*MADE_SLIDES, *demo.mask_paths("demo")}
 def checked_study():
     """Return the config with its defaults, the sheets' rows and the classes, or end with all their errors."""
     try:
-        study = check_config(
-            config, load_schema(os.path.join(SCHEMAS, "config.schema.yaml"))
-        )
+        schema = load_schema(os.path.join(SCHEMAS, "config.schema.yaml"))
+        study = check_config(study_config(), schema)
         rows, segmentation_rows, classes = [], [], []
         if task := study.get("classification"):
             rows = sheet(task, "classification")
@@ -64,6 +65,19 @@ def checked_study():
     except SlidecafError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
+
+
+def study_config():
+    """Return config.yaml, and over it what the command line says (`--config`, `--configfile`).
+
+    Snakemake's own reader would run code that stands in a config (a template with `__use_yte__`).
+    """
+    if config and not os.path.exists("config.yaml"):
+        return config
+    study = read_config("config.yaml")
+    if isinstance(study, dict):
+        update_config(study, config)
+    return study
 
 
 def sheet(task, name):

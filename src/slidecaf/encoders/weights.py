@@ -1,6 +1,7 @@
 """Weights: from torchvision, from a state dict on disk, or drawn at random by a seed."""
 
 import hashlib
+import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -125,6 +126,9 @@ def read_state(path):
     SlidecafError
         If the file is missing, is no state dict, or holds values that are not finite.
     """
+    if Path(path).exists() and not Path(path).is_file():
+        raise SlidecafError(f"weights: {path} is no file; write the path of a state dict.")
+    _check_unpacked(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
@@ -134,15 +138,43 @@ def read_state(path):
             f"weights: {path} is not a state dict that loads without running code ({type(error).__name__}); save one "
             "with torch.save(model.state_dict(), path)."
         ) from error
-    if not (isinstance(state, dict) and state and all(isinstance(value, torch.Tensor) for value in state.values())):
+    if not (isinstance(state, dict) and state and all(map(_is_entry, state.items()))):
         raise SlidecafError(
             f"weights: {path} holds no plain state dict (names to tensors); save one with "
             "torch.save(model.state_dict(), path)."
         )
-    broken = [name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
+    # What is finite in 64 bit only would be infinite in the network.
+    broken = [name for name, value in state.items() if value.is_floating_point() and not value.float().isfinite().all()]
     if broken:
         raise SlidecafError(f"weights: {path} holds NaN or infinite values in {broken[0]}; take an undamaged file.")
     return state
+
+
+def _check_unpacked(path):
+    """Refuse an archive that unpacks to more than it holds: torch packs nothing."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            packed = [entry.filename for entry in archive.infolist() if entry.compress_type != zipfile.ZIP_STORED]
+    except (OSError, zipfile.BadZipFile):  # absent, damaged or no archive: torch says what it is
+        return
+    if packed:
+        raise SlidecafError(
+            f"weights: {path} is a compressed archive ({packed[0]}); save it with torch.save(model.state_dict(), path)."
+        )
+
+
+def _is_entry(entry):
+    """Tell whether a name and a tensor are such as state dicts hold: dense, real, and with all its values stored."""
+    name, value = entry
+    return (
+        isinstance(name, str)
+        and isinstance(value, torch.Tensor)
+        and value.layout == torch.strided
+        and value.device.type == "cpu"
+        and not value.is_quantized
+        and not value.is_complex()
+        and value.numel() * value.element_size() <= value.untyped_storage().nbytes()
+    )
 
 
 def load_state(model, state, source):

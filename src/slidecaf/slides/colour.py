@@ -61,10 +61,10 @@ class Colour:
             to 16 bit, with or without alpha.
         """
         photometric, samples = int(page.photometric), page.samplesperpixel
-        if page.sampleformat != UNSIGNED or not isinstance(page.bitspersample, int) or page.bitspersample > 16:
+        if page.sampleformat != UNSIGNED or page.bitspersample not in range(1, 17):
             raise ValueError(
                 f"samples of {page.bitspersample} bit in format {int(page.sampleformat)} are not supported, only "
-                "unsigned ones of up to 16 bit"
+                "unsigned ones of 1 to 16 bit"
             )
         extra = samples - CHANNELS.get(photometric, 0)
         if photometric not in CHANNELS or extra not in ((0,) if photometric == PALETTE else (0, 1)):

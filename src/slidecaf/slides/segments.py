@@ -138,7 +138,7 @@ class SegmentedPage:
     def __init__(self, page, descriptor, cache, limits):
         self._page, self._descriptor, self._cache = page, descriptor, cache
         self._colour = Colour.of(page)
-        tile = self._width, self._height = _sides(page)
+        tile = self._width, self._height = sides(page)
         if page.compression not in tifffile.TIFF.DECOMPRESSORS:
             raise ValueError(f"compression {page.compression} is not supported")
         if min(tile) < 1:
@@ -174,8 +174,7 @@ class SegmentedPage:
             if offset == 0 or count == 0:
                 # Nothing was scanned here; OpenSlide has such tiles transparent, which is white as well.
                 return np.full((self._height, self._width, 3), 255, np.uint8)
-            if count > MOST_PACKED * self._width * self._height * self._page.dtype.itemsize + 2**20:
-                raise ValueError(f"a tile or strip of {count} packed bytes")
+            check_packed(self._page, count)
             data = bytearray(count)
             _read_at(self._descriptor, data, offset)
             planes.append(decode(self._page, data, index))
@@ -184,6 +183,25 @@ class SegmentedPage:
         step = max(1, BAND_PIXELS // self._width)
         parts = [self._colour.rgb(samples[top : top + step]) for top in range(0, len(samples), step)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def check_packed(page, count):
+    """Refuse a tile or strip that is packed into far more bytes than it has pixels.
+
+    Parameters
+    ----------
+    page : tifffile.TiffPage
+    count : int
+        Bytes of the tile or strip, as the file says.
+
+    Raises
+    ------
+    ValueError
+        If nobody would pack it so.
+    """
+    width, height = sides(page)
+    if count > MOST_PACKED * width * height * page.shaped[-1] * page.dtype.itemsize + 2**20:
+        raise ValueError(f"a tile or strip of {width} x {height} px is packed into {count} bytes")
 
 
 def decode(page, data, index):
@@ -207,7 +225,7 @@ def decode(page, data, index):
     """
     if page.compression not in tifffile.TIFF.IMAGE_COMPRESSIONS:  # these stop where the tile or strip is full
         return page.decode(data, index)[0][0]
-    width, height = _sides(page)
+    width, height = sides(page)
     if page.compression in JPEG or page.compression in JPEG2000:
         wide, high = (jpeg_size if page.compression in JPEG else jpeg2000_size)(page.jpegheader or data)
         if wide > width or high > height:
@@ -228,8 +246,18 @@ def decode(page, data, index):
     raise wrong
 
 
-def _sides(page):
-    """Return width and height of a page's tiles or strips; a strip may claim more rows than the page has."""
+def sides(page):
+    """Return the width and height of a page's tiles or strips.
+
+    Parameters
+    ----------
+    page : tifffile.TiffPage
+
+    Returns
+    -------
+    (int, int)
+        In px. A strip may claim more rows than the page has, and gets these.
+    """
     if page.is_tiled:
         return page.tilewidth, page.tilelength
     return page.imagewidth, min(page.rowsperstrip, page.imagelength)

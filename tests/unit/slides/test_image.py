@@ -119,9 +119,7 @@ def test_a_damaged_file_gives_pixels_or_a_slide_error(tmp_path, suffix):
 
 def test_a_file_too_large_to_be_decoded_is_refused_before_it_is(tmp_path):
     path = save(tmp_path / "a.png", Image.fromarray(noise(20, 30, 3)))
-    with pytest.raises(
-        SlideError, match=r"30 x 20 px cannot be decoded at once.*megapixels: 0.000599.* tiled RGB TIFF"
-    ):
+    with pytest.raises(SlideError, match=r"30 x 20 px cannot be decoded.*megapixels: 0.000599.* tiled RGB TIFF"):
         open_slide(path, limits=Limits(decoded=599))
     open_slide(path, limits=Limits(decoded=600)).close()
 

@@ -1,0 +1,127 @@
+"""What slidecaf's own code may not do: build objects from files, run texts, ask the network."""
+
+import ast
+import re
+import subprocess
+import sys
+
+import pytest
+
+FORBIDDEN_MODULES = {
+    "pickle",
+    "cPickle",
+    "dill",
+    "joblib",
+    "shelve",
+    "marshal",
+    "socket",
+    "urllib",
+    "requests",
+    "http",
+    "ftplib",
+}
+FORBIDDEN_CALLS = {
+    "eval",
+    "exec",
+    "compile",
+    "os.system",
+    "os.popen",
+    "np.load",
+    "numpy.load",
+    "yaml.load",
+    "yaml.unsafe_load",
+}
+
+
+def sources(repository, *folders):
+    return sorted(path for folder in folders for path in (repository / folder).rglob("*.py"))
+
+
+def test_no_own_code_unpickles_evaluates_or_opens_a_connection(repository):
+    found = []
+    for path in sources(repository, "src", "workflow"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name.split(".")[0] for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [(node.module or "").split(".")[0]]
+            elif isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                shell = any(keyword.arg == "shell" for keyword in node.keywords)
+                unsafe = called == "torch.load" and not any(k.arg == "weights_only" for k in node.keywords)
+                if called in FORBIDDEN_CALLS or shell or unsafe:
+                    found.append(f"{path}:{node.lineno}: {called}")
+            found += [f"{path}:{node.lineno}: {name}" for name in names if name in FORBIDDEN_MODULES]
+    assert not found
+
+
+def test_no_rule_runs_a_shell_or_snakemakes_own_config_reader(repository):
+    rules = [repository / "Snakefile", *(repository / "workflow/rules").glob("*.smk")]
+    assert len(rules) > 5
+    for path in rules:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"^\s*(shell|configfile|run)\b\s*[:(]|\b(eval|exec)\(", text, re.MULTILINE), path
+
+
+def test_every_exception_from_a_security_rule_says_why(repository):
+    lines = [
+        (path, line)
+        for path in sources(repository, "src", "workflow", "benchmarks", "tests", "docs")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(r"# noqa: .*\bS\d", line)
+    ]
+    for path, line in lines:
+        assert re.search(r"# noqa: [A-Z0-9, ]+  \w+ \w+", line), f"{path}: {line.strip()}"
+
+
+OFFLINE = """
+import socket, sys
+
+class Refused(socket.socket):
+    def __init__(self, family=-1, *args, **kwargs):
+        if family != socket.AF_UNIX:
+            raise AssertionError("a connection is opened")
+        super().__init__(family, *args, **kwargs)
+
+def refuse(*args, **kwargs):
+    raise AssertionError("a name is looked up")
+
+socket.socket, socket.getaddrinfo, socket.create_connection = Refused, refuse, refuse
+"""
+
+EXTRACTION = """
+import pkgutil, importlib, slidecaf
+for module in pkgutil.walk_packages(slidecaf.__path__, "slidecaf."):
+    importlib.import_module(module.name)
+from slidecaf.encoders.encoder import load_encoder
+load_encoder({"model": "squeezenet1_0", "layer": "features", "weights": "random:0", "input_size": 64})
+"""
+
+DOWNLOAD = """
+from slidecaf.encoders.weights import download_state, torchvision_weights
+print("made without the network", flush=True)
+download_state(torchvision_weights("squeezenet1_0", "IMAGENET1K_V1"))
+"""
+
+
+def test_nothing_but_weights_by_name_asks_the_network(tmp_path, promise):
+    home = str(tmp_path)
+    environment = {"PYTHONPATH": ":".join(sys.path), "TORCH_HOME": home, "HOME": home, "PATH": "/usr/bin:/bin"}
+    command = [sys.executable, "-c", OFFLINE + EXTRACTION + DOWNLOAD]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=home, timeout=120)
+    assert done.stdout == "made without the network\n", done.stderr
+    assert "AssertionError: a name is looked up" in done.stderr
+    promise("Nothing but torchvision's weights, asked for by name, comes from the network")
+
+
+@pytest.mark.parametrize("folder", ["src", "workflow"])
+def test_files_are_opened_for_writing_by_the_store_only(repository, folder):
+    """All that is written goes under a path that the workflow gives; see slidecaf.store.atomic."""
+    allowed = {"store.py", "logs.py", "run.py"}
+    for path in sources(repository, folder):
+        text = path.read_text(encoding="utf-8")
+        for number, line in enumerate(text.splitlines(), 1):
+            if re.search(r"""open\([^)]*["'][wax]b?\+?["']|\.write_(text|bytes)\(|h5py\.File\([^)]*"w\"""", line):
+                near = "\n".join(text.splitlines()[max(0, number - 8) : number])
+                assert path.name in allowed or "partial" in near, f"{path}:{number}: {line.strip()}"
