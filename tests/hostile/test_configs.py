@@ -53,12 +53,12 @@ def test_a_hostile_config_is_refused_at_once_and_runs_nothing(tmp_path, monkeypa
     content, said = HOSTILE[name]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(SlidecafError) as raised:
         load_config("config.yaml", schema)
     assert said in str(raised.value)
     assert "config.yaml" in str(raised.value)
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
     assert os.listdir(tmp_path) == ["config.yaml"]
 
 
