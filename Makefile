@@ -1,11 +1,12 @@
 # The same few commands for a person and for CI.
-#   make run [STUDY=folder] [CORES=4]   make test   make test-slurm   make check   make bench   make slurm STUDY=folder
+#   make run [STUDY=folder] [CORES=4]   make slurm STUDY=folder   make check   make bench
+#   make test   make test-slurm   make test-faults   make reliability
 STUDY ?= .
 CORES ?= all
 PYTHON ?= python3
 BIN := .venv/bin
 .DELETE_ON_ERROR:
-.PHONY: run test test-slurm check format bench slurm install
+.PHONY: run test test-slurm test-faults check format bench slurm install reliability
 
 run: .venv/installed
 	@$(BIN)/python workflow/run.py --study "$(STUDY)" --cores $(CORES)
@@ -14,11 +15,18 @@ slurm: .venv/installed
 	@$(BIN)/python workflow/run.py --study "$(STUDY)" --profile slurm
 
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --reliability build/reliability/test.json
+
+test-faults: .venv/installed
+	$(BIN)/python -m pytest tests/faults --reliability build/reliability/test-faults.json
+
+# docs/reliability.md from what the tests last wrote
+reliability: .venv/installed
+	$(BIN)/python docs/make_reliability.py
 
 test-slurm: .venv/installed
 	@tests/slurm/install.sh
-	$(BIN)/python -m pytest tests/slurm
+	$(BIN)/python -m pytest tests/slurm --reliability build/reliability/test-slurm.json
 
 check: .venv/installed
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
-"""Fixtures that several tests share."""
+"""Fixtures that several tests share, and what the tests promise: `--reliability FILE` writes it for docs."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,42 @@ def promise(record_property):
     """Record what a test promises, for docs/reliability.md: promise(text, provoked=n, survived=m)."""
 
     def record(text, *, provoked=1, survived=None):
-        record_property("promise", text)
-        record_property("provoked", provoked)
-        record_property("survived", provoked if survived is None else survived)
+        kept = provoked if survived is None else survived
+        record_property("promise", {"promise": text, "provoked": int(provoked), "survived": int(kept)})
 
     return record
+
+
+def pytest_addoption(parser):
+    parser.addoption("--reliability", metavar="FILE", help="write the promises that the tests keep, as JSON")
+
+
+def pytest_configure(config):
+    if path := config.getoption("--reliability"):
+        config.pluginmanager.register(Reliability(Path(path)))
+
+
+class Reliability:
+    """Collects promises, and the tests that did not come to theirs."""
+
+    def __init__(self, path):
+        self._path, self._promising, self._kept, self._missing = path, set(), [], []
+
+    def pytest_collection_modifyitems(self, items):
+        self._promising = {item.nodeid for item in items if "promise" in item.fixturenames}
+
+    def pytest_runtest_logreport(self, report):
+        if report.nodeid not in self._promising:
+            return
+        test = report.nodeid.partition("[")[0]
+        if report.when == "call" and report.passed:
+            kept = [value for name, value in report.user_properties if name == "promise"]
+            self._kept += [{"test": test, **value} for value in kept]
+        elif not report.passed:
+            reason = report.longrepr[2] if report.skipped else "failed"
+            self._missing.append({"test": test, "reason": reason})
+
+    def pytest_sessionfinish(self):
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        found = {"kept": self._kept, "missing": self._missing}
+        self._path.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
