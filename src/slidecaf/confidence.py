@@ -4,7 +4,7 @@ import numpy as np
 
 from slidecaf.errors import SlidecafError
 from slidecaf.halves import widen
-from slidecaf.store import atomic, open_hdf5, put_array
+from slidecaf.store import create_hdf5, open_hdf5, put_array
 
 STRIP_ROWS = 1024
 """Rows of cells whose sums are held at once."""
@@ -142,7 +142,7 @@ def confidence_map(cells, coords, patch_size, values):
     return result
 
 
-def write_maps(path, maps, *, status):
+def write_maps(path, maps, *, status, origin=None):
     """Write the maps of a slide by every model that never saw it.
 
     Parameters
@@ -151,10 +151,10 @@ def write_maps(path, maps, *, status):
     maps : iterable of (str, list of float, iterable of ndarray of float32)
         A part, its values of C, and a map for each of them; none where the slide could not be opened.
     status : str
+    origin : mapping, optional
+        As for `slidecaf.store.create_hdf5`.
     """
-    import h5py
-
-    with atomic(path) as partial, h5py.File(partial, "w") as file:
+    with create_hdf5(path, origin=origin) as file:
         file.attrs["status"] = status
         for part, C, values in maps:
             group = file.create_group(part)
@@ -189,7 +189,7 @@ def read_map(path, part, C):
         return file[f"{part}/{known.index(C)}"][:]
 
 
-def write_confidences(path, values, *, C):
+def write_confidences(path, values, *, C, origin=None):
     """Write what the final models say of a slide's patches.
 
     Parameters
@@ -198,10 +198,10 @@ def write_confidences(path, values, *, C):
     values : mapping of str to ndarray of float32, shape (C values, N)
         Variant to confidences.
     C : sequence of float
+    origin : mapping, optional
+        As for `slidecaf.store.create_hdf5`.
     """
-    import h5py
-
-    with atomic(path) as partial, h5py.File(partial, "w") as file:
+    with create_hdf5(path, origin=origin) as file:
         file.attrs["C"] = np.asarray(C, np.float64)
         for variant in sorted(values):
             put_array(file, variant, values[variant])

@@ -6,7 +6,7 @@ import numpy as np
 
 from slidecaf.cells import Cells, box_sums
 from slidecaf.errors import SlidecafError
-from slidecaf.store import STATUS_UNREADABLE, atomic, open_hdf5, put_array
+from slidecaf.store import STATUS_UNREADABLE, create_hdf5, open_hdf5, put_array
 
 COUNTS = ("necrosis", "hemorrhage", "both")
 
@@ -80,7 +80,7 @@ def patch_labels(truth, coords, patch_size):
     return (2 * necrosis > area) & ~(2 * bled > area)
 
 
-def write_labels(path, truth, labels, *, status):
+def write_labels(path, truth, labels, *, status, origin=None):
     """Write what a slide's masks say of its cells and patches.
 
     Parameters
@@ -92,10 +92,10 @@ def write_labels(path, truth, labels, *, status):
         True where a patch is necrosis.
     status : str
         Of the slide's tiles.
+    origin : mapping, optional
+        As for `slidecaf.store.create_hdf5`.
     """
-    import h5py
-
-    with atomic(path) as partial, h5py.File(partial, "w") as file:
+    with create_hdf5(path, origin=origin) as file:
         file.attrs["status"] = status
         put_array(file, "labels", np.asarray(labels, bool))
         if truth is not None:

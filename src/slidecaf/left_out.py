@@ -10,7 +10,7 @@ import numpy as np
 
 from slidecaf.errors import SlidecafError
 from slidecaf.squared_hinge import TOLERANCE, solve
-from slidecaf.store import atomic, open_hdf5
+from slidecaf.store import create_hdf5, open_hdf5
 
 MEMORY = 8 * 2**30
 """Bytes that fits under way may take beside the matrix."""
@@ -108,7 +108,7 @@ def _models(labels, weight, C, dimension, solutions):
     return PatchModels(coef, intercept, False, converged, rows, positive)
 
 
-def write_models(path, models, *, C, inner):
+def write_models(path, models, *, C, inner, origin=None):
     """Write the models of a part.
 
     Parameters
@@ -119,10 +119,10 @@ def write_models(path, models, *, C, inner):
     C : sequence of float
     inner : sequence of int or None
         The inner fold that each problem leaves out; None for the part's own model.
+    origin : mapping, optional
+        As for `slidecaf.store.create_hdf5`.
     """
-    import h5py
-
-    with atomic(path) as partial, h5py.File(partial, "w") as file:
+    with create_hdf5(path, origin=origin) as file:
         file.attrs["C"] = np.asarray(C, np.float64)
         for model, fold in zip(models, inner, strict=True):
             group = file.create_group("part" if fold is None else f"inner-{fold}")

@@ -10,6 +10,13 @@ from slidecaf.errors import SlidecafError
 logger = logging.getLogger("slidecaf")
 
 
+class _LogFile(logging.FileHandler):
+    """A log file; what it cannot take, such as that the disk is full, is said on the terminal."""
+
+    def handleError(self, record):
+        print(self.format(record), file=sys.stderr)
+
+
 @contextmanager
 def job(log):
     """Run a script's work with its log; show a user's error as one line and end with exit code 1.
@@ -25,7 +32,7 @@ def job(log):
         With code 1 after a `SlidecafError`. Anything else is a fault of slidecaf: its traceback goes into
         the log, and it is raised.
     """
-    handler = logging.FileHandler(log, mode="w", encoding="utf-8")
+    handler = _LogFile(log, mode="w", encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

@@ -1,10 +1,13 @@
 """Files: written beside their place, flushed and renamed; HDF5, TSV and JSON as the design fixes them.
 
 Nothing half-written is ever seen under a final name. A file made twice from equal data is equal byte for
-byte: no time of day, no absolute path, keys in a fixed order.
+byte: no time of day, no absolute path, keys in a fixed order. What a later job reads is checked against the checksum
+that was written with it, see `slidecaf.checksums`.
 """
 
 import csv
+import errno
+import io
 import json
 import math
 import os
@@ -15,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from slidecaf import checksums
 from slidecaf.errors import SlidecafError
 
 STATUS_OK = "ok"
@@ -51,24 +55,49 @@ def atomic(path):
     pathlib.Path
         Write here. The name starts with a dot and keeps the suffix, which some writers look at. What an
         earlier, killed writer of the same file left is removed first.
+
+    Raises
+    ------
+    SlidecafError
+        If there is no room for the file, or its folder cannot be written to.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for stale in path.parent.glob(f".{_escape(path.stem)}.{'[0-9a-f]' * 8}.partial{_escape(path.suffix)}"):
-        stale.unlink(missing_ok=True)
     partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for stale in path.parent.glob(f".{_escape(path.stem)}.{'[0-9a-f]' * 8}.partial{_escape(path.suffix)}"):
+            stale.unlink(missing_ok=True)
         yield partial
         _flush(partial)
         partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
+        _flush(path.parent)
+    except BaseException as error:
+        if not isinstance(error, SlidecafError) and (reason := _refused(error, path.parent)):
+            raise SlidecafError(f"{path} cannot be written: {reason}") from error
         raise
-    _flush(path.parent)
+    finally:
+        with suppress(OSError):  # of a folder that cannot be written to, which is what the error above is about
+            partial.unlink(missing_ok=True)
 
 
 def _escape(name):
     return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_LEAVE = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def _refused(error, folder):
+    """Return why the system did not let a file be written, and what to do; None for any other error."""
+    for code in (*NO_ROOM, *NO_LEAVE):
+        # HDF5 says it in words only when a file is closed
+        if getattr(error, "errno", None) == code or os.strerror(code) in str(error):
+            said = os.strerror(code)[0].lower() + os.strerror(code)[1:]
+            if code in NO_ROOM:
+                return f"{said}; free some space there, or have your quota raised, and run again."
+            return f"{said}; make {folder} writable, or choose other results in the config, and run again."
+    return None
 
 
 def _flush(path):
@@ -87,7 +116,7 @@ def _nothing():
     yield
 
 
-def write_tsv(path, columns, rows):
+def write_tsv(path, columns, rows, *, checked=True):
     """Write a table as tab-separated UTF-8 text with a header line.
 
     Parameters
@@ -99,11 +128,32 @@ def write_tsv(path, columns, rows):
         One a line. A missing key or ``None`` is an empty cell; a float is written so that it reads back
         to the same number. A text that a spreadsheet would take for a formula, and is no number, gets an apostrophe
         before it, which `read_tsv` takes off: nothing that stands in a sheet is ever computed.
+    checked : bool, optional
+        False for a table that people edit, which needs no checksum.
     """
-    with atomic(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
+    _write_text(path, text.getvalue(), checked=checked)
+
+
+def _write_text(path, text, *, checked=True):
+    content = text.encode()
+    if checked:  # first, so that a whole file is never without it
+        with atomic(checksums.beside(path)) as partial:
+            partial.write_text(checksums.line(content, Path(path).name), encoding="utf-8")
+    with atomic(path) as partial:
+        partial.write_bytes(content)
+
+
+def _read_text(path):
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise SlidecafError(f"{path} cannot be read ({error.strerror}); delete it and run again.") from error
+    checksums.check(path, content)
+    return content.decode()
 
 
 def _cell(value):
@@ -130,11 +180,10 @@ def read_tsv(path):
     Raises
     ------
     SlidecafError
-        If it is no such table: the file is damaged.
+        If it is missing, or is not what was written.
     """
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            header, *lines = csv.reader(file, delimiter="\t", strict=True)
+        header, *lines = csv.reader(io.StringIO(_read_text(path), newline=""), delimiter="\t", strict=True)
         return [dict(zip(header, map(_uncell, line), strict=True)) for line in lines]
     except (ValueError, csv.Error) as error:
         raise SlidecafError(f"{path} is damaged ({error}); delete it and run again.") from error
@@ -153,9 +202,7 @@ def write_json(path, value):
     value : dict or list
         NumPy scalars and arrays are turned into numbers and lists.
     """
-    with atomic(path) as partial:
-        text = json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
-        partial.write_text(text + "\n", encoding="utf-8")
+    _write_text(path, json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _plain(value):
@@ -188,17 +235,47 @@ def read_json(path):
     Raises
     ------
     SlidecafError
-        If it is not JSON: the file is damaged.
+        If it is missing, is not JSON, or is not what was written.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(_read_text(path))
     except ValueError as error:
         raise SlidecafError(f"{path} is damaged ({error}); delete it and run again.") from error
 
 
 @contextmanager
+def create_hdf5(path, *, origin=None, **options):
+    """Give a new HDF5 file; when the block ends without an error it gets its checksum and its name.
+
+    Parameters
+    ----------
+    path : path-like
+    origin : mapping, optional
+        What the file says of how it was made, as attributes of its root: from `slidecaf.versions.origin`.
+    options
+        Of `h5py.File`.
+
+    Yields
+    ------
+    h5py.File
+    """
+    import h5py
+
+    with atomic(path) as partial:
+        with h5py.File(partial, "w", **options) as file:
+            for key, value in (origin or {}).items():
+                file.attrs[key] = value
+            yield file
+            file.flush()
+            packed = checksums.packed_chunks(file)
+        checksums.append(partial, packed)
+
+
+@contextmanager
 def open_hdf5(path):
     """Open an HDF5 file for reading; what is wrong with the file becomes a `SlidecafError` that names it.
+
+    It is compared with its checksum before HDF5 sees it.
 
     Parameters
     ----------
@@ -216,13 +293,14 @@ def open_hdf5(path):
     import h5py
 
     try:
+        checksums.check_appended(path)
         with h5py.File(path, "r") as file:
             yield file
     except (OSError, KeyError) as error:
         raise SlidecafError(f"{path} is missing or damaged ({error}); delete it and run again.") from error
 
 
-def write_tiles(path, coords, attributes):
+def write_tiles(path, coords, attributes, *, origin=None):
     """Write where a slide's patches are.
 
     Parameters
@@ -232,10 +310,10 @@ def write_tiles(path, coords, attributes):
         x and y at level 0; N may be 0.
     attributes : mapping
         Attributes of ``coords``: those that CLAM and TRIDENT read, ``status`` and ``slide_digest``.
+    origin : mapping, optional
+        As for `create_hdf5`.
     """
-    import h5py
-
-    with atomic(path) as partial, h5py.File(partial, "w") as file:
+    with create_hdf5(path, origin=origin) as file:
         _put_coords(file, coords, attributes)
 
 
@@ -315,7 +393,7 @@ class FeatureWriter:
 
 
 @contextmanager
-def write_features(path, coords, dimension, *, coords_attributes, attributes):
+def write_features(path, coords, dimension, *, coords_attributes, attributes, origin=None):
     """Open a features file for writing; it gets its name when the block ends without an error.
 
     Parameters
@@ -328,16 +406,16 @@ def write_features(path, coords, dimension, *, coords_attributes, attributes):
         As in the tiles file.
     attributes : mapping
         Attributes of ``features``: encoder, weights_sha256, layer, extraction, slidecaf_version, config, status.
+    origin : mapping, optional
+        As for `create_hdf5`.
 
     Yields
     ------
     FeatureWriter
     """
-    import h5py
-
     # Chunks that are written by rows of a block wait in memory until they are whole: each is compressed once.
     cache = {"rdcc_nbytes": CHUNK_CACHE, "rdcc_nslots": 100_003, "rdcc_w0": 1.0}
-    with atomic(path) as partial, h5py.File(partial, "w", **cache) as file:
+    with create_hdf5(path, origin=origin, **cache) as file:
         _put_coords(file, coords, coords_attributes)
         writer = FeatureWriter(file, len(coords), dimension)
         yield writer
@@ -391,7 +469,7 @@ def valid_features(file, *, rows=CHUNK_ROWS):
         yield file["features"][start : start + rows][valid]
 
 
-def write_pooled(path, vectors, *, patches, status):
+def write_pooled(path, vectors, *, patches, status, origin=None):
     """Write a slide's pooled vectors.
 
     Parameters
@@ -403,10 +481,10 @@ def write_pooled(path, vectors, *, patches, status):
         The valid patches that were pooled.
     status : str
         ``ok``, ``no tissue`` or ``unreadable``.
+    origin : mapping, optional
+        As for `create_hdf5`.
     """
-    import h5py
-
-    with atomic(path) as partial, h5py.File(partial, "w") as file:
+    with create_hdf5(path, origin=origin) as file:
         for norm in sorted(vectors):
             file.create_dataset(norm, data=np.asarray(vectors[norm], np.float64))
         file.attrs["patches"] = patches

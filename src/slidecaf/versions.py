@@ -1,4 +1,4 @@
-"""Versions of slidecaf and of the packages that decide what a file holds."""
+"""Versions of slidecaf and of the packages that decide what a file holds, and what files say of them."""
 
 from functools import cache
 from importlib import metadata
@@ -23,3 +23,21 @@ def version(package="slidecaf"):
         If it is not installed.
     """
     return metadata.version(package)
+
+
+def origin(code, weights_sha256=None):
+    """Return what a file says of how it was made.
+
+    Parameters
+    ----------
+    code : str
+        Digest of the script and the modules that made it, from `slidecaf.digests.code_digest`.
+    weights_sha256 : str, optional
+        Digest of the network's weights, where one had a part in it.
+
+    Returns
+    -------
+    dict
+    """
+    said = {"slidecaf_version": version(), "code": code}
+    return said if weights_sha256 is None else {**said, "weights_sha256": str(weights_sha256)}

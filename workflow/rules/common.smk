@@ -18,6 +18,7 @@ from slidecaf.config import check_config, is_weights_file, load_schema, read_con
 from slidecaf.digests import Fingerprints, code_digest, value_digest
 from slidecaf.errors import SlidecafError
 from slidecaf.pooling import norm_name
+from slidecaf.provenance import renew_code
 from slidecaf.sheets import (
     check_classification,
     check_segmentation,

@@ -1,11 +1,27 @@
 """The study as it is run.
 
-Needs   nothing
-Makes   {results}/study.yaml, the config with its defaults filled in
+Needs   {results}/encoders/{features}.json
+Makes   {results}/study.yaml: the config with its defaults filled in, digests of code and of weights
 """
 
 
+def study_encoders(wildcards):
+    """Return what describes the networks of the feature sets that a method uses."""
+    used = {features for method in METHODS.values() for features in method["features"]}
+    used |= {method["features"] for method in SEGMENTATION_METHODS.values()}
+    return [f"{RESULTS}/encoders/{features}.json" for features in sorted(used)]
+
+
+@signed
+def all_code(wildcards, output):
+    """Return the digest of what all rules run; naming `output` keeps it out of what reruns, see `onstart`."""
+    scripts = sorted(name for name in os.listdir(SCRIPTS) if name.endswith(".py"))
+    return value_digest({name: code(name) for name in scripts})
+
+
 rule study:
+    input:
+        study_encoders,
     output:
         STUDY_FILE,
     log:
@@ -19,7 +35,13 @@ rule study:
         runtime=minutes(15),
     params:
         study=STUDY,
+        all_code=all_code,
         code=code("study.py"),
         versions=versions("slidecaf"),
     script:
         "../scripts/study.py"
+
+
+# Whatever runs now runs with this code: no job of its own, so that an edit reruns what depends on it and no more.
+onstart:
+    renew_code(STUDY_FILE, all_code(None, None))

@@ -5,7 +5,7 @@ import json
 from slidecaf import store
 from slidecaf.errors import SlideError
 from slidecaf.logs import job, logger
-from slidecaf.versions import version
+from slidecaf.versions import origin, version
 
 wildcards, params = snakemake.wildcards, snakemake.params
 with job(snakemake.log[0]):
@@ -32,6 +32,7 @@ with job(snakemake.log[0]):
             described["dimension"],
             coords_attributes={**tiles, "status": attributes["status"]},
             attributes=attributes,
+            origin=origin(params.code, described["weights_sha256"]),
         ) as writer:
             if fill:
                 fill(writer)

@@ -6,6 +6,7 @@ from slidecaf.labels import count_masks, patch_labels, write_labels
 from slidecaf.logs import job, logger
 from slidecaf.masks import mask_strips
 from slidecaf.slides import Limits
+from slidecaf.versions import origin
 
 params, slide = snakemake.params, snakemake.wildcards.slide
 with job(snakemake.log[0]):
@@ -28,4 +29,4 @@ with job(snakemake.log[0]):
         logger.info("%s: %.2f %% of px and %d of %d patches are necrosis", slide, 100 * share, sum(labels), len(labels))
         if share in (0, 1):
             logger.warning("%s: the mask %s is %s", slide, params.masks["mask"], "full" if share else "empty")
-    write_labels(snakemake.output[0], truth, labels, status=tiles["status"])
+    write_labels(snakemake.output[0], truth, labels, status=tiles["status"], origin=origin(params.code))

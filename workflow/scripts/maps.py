@@ -10,6 +10,7 @@ from slidecaf.confidence import confidence_map, confidences, write_maps
 from slidecaf.left_out import read_models
 from slidecaf.logs import job, logger
 from slidecaf.segmentation import problems_of
+from slidecaf.versions import origin
 
 BYTES = 2**28  # of confidences held at once: more models read the features once more
 
@@ -41,5 +42,6 @@ with job(snakemake.log[0]), store.open_features(snakemake.input.features) as fil
             for problem, own in zip(chosen, np.split(values, len(chosen)), strict=True):
                 yield problem.part, C, (confidence_map(cells, coords, size, value) for value in own)
 
-    write_maps(snakemake.output[0], maps() if opened else (), status=status)
+    made = origin(params.code, file["features"].attrs["weights_sha256"])
+    write_maps(snakemake.output[0], maps() if opened else (), status=status, origin=made)
     logger.info("%s: %d patches mapped by %d parts", slide, len(coords), len(mapping))

@@ -6,7 +6,8 @@ from pathlib import Path
 from slidecaf.left_out import fit_left_out, write_models
 from slidecaf.logs import job, logger
 from slidecaf.segmentation import problems_of, read_patch_rows, row_weights
-from slidecaf.store import read_tsv, scratch
+from slidecaf.store import open_features, read_tsv, scratch
+from slidecaf.versions import origin
 
 params, settings = snakemake.params, snakemake.params.settings
 memory = int(params.memory * 2**30)
@@ -55,6 +56,9 @@ with job(snakemake.log[0]), scratch(Path(snakemake.output[0]).parent, memory // 
         for C, converged in zip(settings["C"], model.converged, strict=True):
             if not converged:
                 logger.warning("%s: C = %s did not converge in %d steps", where, C, settings["max_iter"])
+    with open_features(snakemake.input.features[0]) as file:
+        made = origin(params.code, file["features"].attrs["weights_sha256"])
     for path in snakemake.output:
         own = [k for k, problem in enumerate(listed) if problem.part == Path(path).parent.name]
-        write_models(path, [models[k] for k in own], C=settings["C"], inner=[listed[k].inner for k in own])
+        inner = [listed[k].inner for k in own]
+        write_models(path, [models[k] for k in own], C=settings["C"], inner=inner, origin=made)

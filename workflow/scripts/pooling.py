@@ -3,6 +3,7 @@
 from slidecaf import store
 from slidecaf.logs import job
 from slidecaf.pooling import Pooler, norm_name, parse_norm
+from slidecaf.versions import origin
 
 with job(snakemake.log[0]), store.open_features(snakemake.input[0]) as file:
     status = str(file["features"].attrs["status"])
@@ -11,4 +12,5 @@ with job(snakemake.log[0]), store.open_features(snakemake.input[0]) as file:
         pooler.add(features)
     vectors = pooler.result() if status == store.STATUS_OK else {}
     named = {norm_name(norm): vector for norm, vector in vectors.items()}
-    store.write_pooled(snakemake.output[0], named, patches=pooler.count, status=status)
+    made = origin(snakemake.params.code, file["features"].attrs["weights_sha256"])
+    store.write_pooled(snakemake.output[0], named, patches=pooler.count, status=status, origin=made)

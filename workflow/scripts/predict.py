@@ -9,10 +9,12 @@ from slidecaf.confidence import ConfidenceWriter, write_confidences
 from slidecaf.errors import SlideError
 from slidecaf.left_out import read_models
 from slidecaf.logs import job, logger
+from slidecaf.versions import origin
 
 wildcards, params = snakemake.wildcards, snakemake.params
 with job(snakemake.log[0]):
     coords, tiles = store.read_tiles(snakemake.input.tiles)
+    described = store.read_json(snakemake.input.encoder)
     models = {Path(path).parent.parent.name: read_models(path)[0] for path in snakemake.input.models}
     C = read_models(snakemake.input.models[0])[1]
     writer = ConfidenceWriter(
@@ -33,7 +35,7 @@ with job(snakemake.log[0]):
                 name=wildcards.slide,
                 mpp=params.mpp,
                 settings=params.encoder,
-                precision=store.read_json(snakemake.input.encoder)["precision"],
+                precision=described["precision"],
                 threads=params.threads,
                 max_unreadable=params.max_unreadable,
                 limits=Limits.from_config(params.limits),
@@ -44,4 +46,5 @@ with job(snakemake.log[0]):
         logger.warning("left out: %s", error)
         writer.values[:] = np.nan
     values = np.split(writer.values, len(models))
-    write_confidences(snakemake.output[0], dict(zip(models, values, strict=True)), C=C)
+    made = origin(params.code, described["weights_sha256"])
+    write_confidences(snakemake.output[0], dict(zip(models, values, strict=True)), C=C, origin=made)

@@ -3,6 +3,7 @@
 from slidecaf import slides, store, tiling
 from slidecaf.errors import SlideError
 from slidecaf.logs import job, logger
+from slidecaf.versions import origin
 
 wildcards, params = snakemake.wildcards, snakemake.params
 status, coords, attributes = store.STATUS_UNREADABLE, [], {}
@@ -23,4 +24,4 @@ with job(snakemake.log[0]):
     folder = f"{snakemake.output[0].rpartition('/')[0]}"
     attributes |= {"name": wildcards.slide, "savetodir": folder, "save_path": folder}
     attributes |= {"status": status, "slide_digest": params.slide}
-    store.write_tiles(snakemake.output[0], coords, attributes)
+    store.write_tiles(snakemake.output[0], coords, attributes, origin=origin(params.code))

@@ -102,5 +102,5 @@ def make_mini(folder, *, patients=4, seed=0, size=700):
                     row["hemorrhage"] = f"masks/{name}-hemorrhage.png"
                     _write_mask(Path(folder) / row["hemorrhage"], hemorrhage)
                 masked.append(row)
-    write_tsv(Path(folder) / "classification.tsv", COLUMNS, rows)
-    write_tsv(Path(folder) / "segmentation.tsv", MASK_COLUMNS, masked)
+    write_tsv(Path(folder) / "classification.tsv", COLUMNS, rows, checked=False)
+    write_tsv(Path(folder) / "segmentation.tsv", MASK_COLUMNS, masked, checked=False)
