@@ -1,12 +1,13 @@
 """Run a study: what `make run` calls.
 
-Holds a lock on the study for as long as Snakemake runs, so that two runs by this command never work in one folder; and
-since the lock ends with the process that holds it, a Snakemake lock found while holding it is taken for one that a
-killed run left. A plain `snakemake` at work in the same study does not hold it: use one or the other.
+Holds a lock on the study for as long as Snakemake runs; a plain `snakemake` takes it when it starts its jobs. So two
+runs never work in one folder; and since the lock ends with the process that holds it, a Snakemake lock found while
+holding it is taken for one that a killed run left.
 """
 
 import argparse
-import fcntl
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from slidecaf.config import read_config
 from slidecaf.errors import SlidecafError
+from slidecaf.lock import HELD, lock_study
 from slidecaf.summary import score_table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,11 +33,12 @@ def main():
     study = arguments.study.resolve()
     if not (study / "config.yaml").is_file():
         sys.exit(f"{study} has no config.yaml; copy {ROOT / 'config.yaml'} there and change it.")
-    with open(_lock_file(study), "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            sys.exit(f"another run is at work in {study}; wait until it ends, or end it.")
+    try:
+        lock = lock_study(study)
+    except SlidecafError as error:
+        sys.exit(str(error))
+    _check_writable(_results(study))
+    with lock:
         snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
         # the full path: Snakemake ignores a profile that it does not find
         snakemake += ["--workflow-profile", str(ROOT / "profiles" / arguments.profile), "--directory", str(study)]
@@ -46,12 +49,7 @@ def main():
         dry = bool({"-n", "--dry-run", "--dryrun"} & set(further))
         quiet = [] if dry else ["--quiet=rules"]  # one line a step; a plan is worth nothing without its jobs
         start = time.time()
-        try:
-            # The lock is handed on: should this process alone be killed, Snakemake goes on under it.
-            command = [*snakemake, *quiet, *further]
-            code = subprocess.run(command, check=False, pass_fds=[lock.fileno()]).returncode  # noqa: S603  no shell reads it
-        except KeyboardInterrupt:  # Snakemake got it too, and has ended its jobs
-            sys.exit(130)
+        code = _run([*snakemake, *quiet, *further], study, lock)
     if dry:
         sys.exit(code)
     results = _results(study)
@@ -84,13 +82,25 @@ def _show_errors(logs, start):
         print(f"\nand {len(failed) - SHOWN} more, in {logs}", file=sys.stderr)
 
 
-def _lock_file(study):
+def _run(command, study, lock):
+    """Run Snakemake under our lock and return its exit code; who ends us, ends it."""
+    # The lock is handed on: should this process alone be killed, Snakemake goes on under it.
+    child = subprocess.Popen(  # noqa: S603
+        command, pass_fds=[lock.fileno()], env={**os.environ, HELD: str(study)}
+    )
+    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
     try:
-        (study / ".snakemake").mkdir(exist_ok=True)
-        (study / ".snakemake" / "slidecaf.lock").touch()
-    except OSError as error:
-        sys.exit(f"{study} cannot be written to ({error}); choose a study folder of your own.")
-    return study / ".snakemake" / "slidecaf.lock"
+        return child.wait()
+    except KeyboardInterrupt:  # Snakemake got it too, and ends its jobs
+        child.wait()
+        sys.exit(130)
+
+
+def _check_writable(results):
+    """End with one sentence if results cannot be written, which Snakemake tells in many."""
+    existing = next(folder for folder in (results, *results.parents) if folder.exists())
+    if not os.access(existing, os.W_OK):
+        sys.exit(f"{existing} cannot be written to; make it writable, or choose other results in the config.")
 
 
 main()

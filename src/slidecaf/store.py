@@ -13,13 +13,14 @@ import math
 import os
 import re
 import secrets
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 
 from slidecaf import checksums
 from slidecaf.errors import SlidecafError
+from slidecaf.hdf5_output import Output
 
 STATUS_OK = "ok"
 STATUS_NO_TISSUE = "no tissue"
@@ -42,13 +43,15 @@ NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 @contextmanager
-def atomic(path):
+def atomic(path, *, named=None):
     """Give a temporary path beside `path`; on success flush it to disk and rename it to `path`.
 
     Parameters
     ----------
     path : path-like
         The final name. Its folder is made where it is missing.
+    named : path-like, optional
+        The file that errors name, where it is another.
 
     Yields
     ------
@@ -73,7 +76,7 @@ def atomic(path):
         _flush(path.parent)
     except BaseException as error:
         if not isinstance(error, SlidecafError) and (reason := _refused(error, path.parent)):
-            raise SlidecafError(f"{path} cannot be written: {reason}") from error
+            raise SlidecafError(f"{named or path} cannot be written: {reason}") from error
         raise
     finally:
         with suppress(OSError):  # of a folder that cannot be written to, which is what the error above is about
@@ -141,7 +144,7 @@ def write_tsv(path, columns, rows, *, checked=True):
 def _write_text(path, text, *, checked=True):
     content = text.encode()
     if checked:  # first, so that a whole file is never without it
-        with atomic(checksums.beside(path)) as partial:
+        with atomic(checksums.beside(path), named=path) as partial:
             partial.write_text(checksums.line(content, Path(path).name), encoding="utf-8")
     with atomic(path) as partial:
         partial.write_bytes(content)
@@ -244,7 +247,7 @@ def read_json(path):
 
 
 @contextmanager
-def create_hdf5(path, *, origin=None, **options):
+def create_hdf5(path, *, origin=None):
     """Give a new HDF5 file; when the block ends without an error it gets its checksum and its name.
 
     Parameters
@@ -252,23 +255,49 @@ def create_hdf5(path, *, origin=None, **options):
     path : path-like
     origin : mapping, optional
         What the file says of how it was made, as attributes of its root: from `slidecaf.versions.origin`.
-    options
-        Of `h5py.File`.
 
     Yields
     ------
     h5py.File
-    """
-    import h5py
 
+    Raises
+    ------
+    SlidecafError
+        If there is no room for the file, or its folder cannot be written to.
+    """
+    with _new_hdf5(path, origin) as (file, _):
+        yield file
+
+
+@contextmanager
+def _new_hdf5(path, origin, **options):
+    """Give a new HDF5 file, and what it is written to, whose errors are raised here at the latest."""
     with atomic(path) as partial:
-        with h5py.File(partial, "w", **options) as file:
+        with _hdf5_output(partial, **options) as (file, output):
             for key, value in (origin or {}).items():
                 file.attrs[key] = value
-            yield file
+            yield file, output
             file.flush()
+            output.check()
             packed = checksums.packed_chunks(file)
         checksums.append(partial, packed)
+
+
+@contextmanager
+def _hdf5_output(path, **options):
+    """Let HDF5 write to a file of ours; what went wrong there is raised, rather than what HDF5 made of it."""
+    import h5py
+
+    output = Output(path)
+    try:
+        with h5py.File(output, "w", **options) as file:
+            yield file, output
+        output.check()
+    except Exception:
+        output.check()
+        raise
+    finally:
+        output.close()
 
 
 @contextmanager
@@ -351,7 +380,8 @@ class FeatureWriter:
     Made by `write_features`.
     """
 
-    def __init__(self, file, count, dimension):
+    def __init__(self, file, count, dimension, check):
+        self._check = check
         # chunks cannot be larger than what is stored; a slide without patches has none
         rows = min(CHUNK_ROWS, count)
         self.features = file.create_dataset(
@@ -388,6 +418,7 @@ class FeatureWriter:
         end = start + len(features)
         self.features[start:end] = features
         self._valid[start:end] = valid
+        self._check()  # a disk that is full stops the network now, and not hours later
         self.nonzero += np.count_nonzero(features[valid])
         self.written += len(features)
 
@@ -415,9 +446,9 @@ def write_features(path, coords, dimension, *, coords_attributes, attributes, or
     """
     # Chunks that are written by rows of a block wait in memory until they are whole: each is compressed once.
     cache = {"rdcc_nbytes": CHUNK_CACHE, "rdcc_nslots": 100_003, "rdcc_w0": 1.0}
-    with create_hdf5(path, origin=origin, **cache) as file:
+    with _new_hdf5(path, origin, **cache) as (file, output):
         _put_coords(file, coords, coords_attributes)
-        writer = FeatureWriter(file, len(coords), dimension)
+        writer = FeatureWriter(file, len(coords), dimension, output.check)
         yield writer
         if writer.written != len(coords):
             raise AssertionError(f"{writer.written} of {len(coords)} rows written")
@@ -546,22 +577,42 @@ def scratch(folder, memory):
     ------
     callable
         Shape (n, D) and dtype to an ndarray or an h5py.Dataset, not filled.
+
+    Raises
+    ------
+    SlidecafError
+        If there is no room on the disk: all of it is taken before the first row is written.
     """
+    with ExitStack() as opened:
+
+        def room(shape, dtype):
+            size = math.prod(shape) * np.dtype(dtype).itemsize
+            if size <= memory:
+                return np.empty(shape, dtype)
+            path = Path(folder) / f".rows.{secrets.token_hex(4)}.h5"
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                file, output = opened.enter_context(_hdf5_output(path))
+                path.unlink()  # open, it is there for us; whatever ends us, it is gone
+                rows = _placed(file, "rows", shape, dtype)
+                os.posix_fallocate(output.fileno(), rows.id.get_offset(), size)
+            except OSError as error:
+                if reason := _refused(error, path.parent):
+                    kind = f"{size / 2**30:.1f} GiB of rows that exceed half of the config's memory"
+                    raise SlidecafError(f"{path.parent}: {kind} cannot be written: {reason}") from error
+                raise
+            return rows
+
+        yield room
+
+
+def _placed(file, name, shape, dtype):
+    """Make a dataset that has its place in the file at once."""
     import h5py
 
-    opened = []
-
-    def room(shape, dtype):
-        if math.prod(shape) * np.dtype(dtype).itemsize <= memory:
-            return np.empty(shape, dtype)
-        path = Path(folder) / f".rows.{secrets.token_hex(4)}.h5"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        opened.append(h5py.File(path, "w"))
-        path.unlink()  # open, it is there for us; whatever ends us, it is gone
-        return opened[-1].create_dataset("rows", shape, dtype)
-
-    try:
-        yield room
-    finally:
-        for file in opened:
-            file.close()
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    space = h5py.h5s.create_simple(shape)
+    made = h5py.h5d.create(file.id, name.encode(), h5py.h5t.py_create(np.dtype(dtype)), space, properties)
+    return h5py.Dataset(made)

@@ -17,6 +17,7 @@ from slidecaf import demo
 from slidecaf.config import check_config, is_weights_file, load_schema, read_config
 from slidecaf.digests import Fingerprints, code_digest, value_digest
 from slidecaf.errors import SlidecafError
+from slidecaf.lock import is_locked_for_us, lock_study
 from slidecaf.pooling import norm_name
 from slidecaf.provenance import renew_code
 from slidecaf.sheets import (
