@@ -45,10 +45,12 @@ bench: .venv/installed
 
 install: .venv/installed
 
-# The stamp is made last: an installation that was cut off is taken up again.
+# The stamp is made last. An installation that was cut off is begun anew: pip takes a half-written package for a whole one.
 .venv/installed: requirements.txt pyproject.toml
-	@test -x $(BIN)/pip || { echo "making .venv"; $(PYTHON) -m venv --clear .venv; }
+	@test -x $(BIN)/pip -a ! -e .venv/installing || { echo "making .venv"; $(PYTHON) -m venv --clear .venv; }
+	@touch .venv/installing
 	@echo "installing the pinned packages into .venv (some minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@rm .venv/installing
 	@touch $@

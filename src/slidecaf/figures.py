@@ -1,5 +1,6 @@
 """Pictures of slides: segmentations laid over them, as in the paper's Figure 6."""
 
+import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,9 +140,11 @@ def write_jpeg(path, image):
         RGB.
     """
     # An image made anew brings no comment or profile along. Colour at full resolution keeps outlines sharp.
-    bare = Image.fromarray(np.asarray(image))
+    bare, content = Image.fromarray(np.asarray(image)), io.BytesIO()
+    # not to the file at once: Pillow takes a write that a full disk cut short for a whole one
+    bare.save(content, "JPEG", quality=90, subsampling="4:4:4")
     with atomic(path) as partial:
-        bare.save(partial, "JPEG", quality=90, subsampling="4:4:4")
+        partial.write_bytes(content.getvalue())
 
 
 def _average(slide, longest):

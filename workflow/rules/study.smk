@@ -46,11 +46,11 @@ LOCKS = []  # open until this process ends
 
 
 onstart:
-    if not is_locked_for_us("."):
-        try:
+    try:
+        if not is_locked_for_us("."):
             LOCKS.append(lock_study("."))
-        except SlidecafError as error:
-            print(error, file=sys.stderr)
-            sys.exit(1)
-    # what runs now runs with this code: by no job, so that an edit reruns what depends on it and no more
-    renew_code(STUDY_FILE, all_code(None, None))
+        # what runs now runs with this code: by no job, so that an edit reruns what depends on it and no more
+        renew_code(STUDY_FILE, all_code(None, None))
+    except SlidecafError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
