@@ -18,7 +18,7 @@ test: .venv/installed
 	$(BIN)/python -m pytest --reliability build/reliability/test.json
 
 test-faults: .venv/installed
-	$(BIN)/python -m pytest tests/faults --reliability build/reliability/test-faults.json
+	$(BIN)/python -m pytest tests/faults --timeout 1500 --reliability build/reliability/test-faults.json
 
 # docs/reliability.md from what the tests last wrote
 reliability: .venv/installed

@@ -44,6 +44,9 @@ class FaultyStudy(Study):
     def copy(self, folder):
         return FaultyStudy(super().copy(folder).folder)
 
+    def run(self, *arguments, timeout=1200):
+        return super().run(*arguments, timeout=timeout)
+
     def start(self, *arguments):
         """Start a run in a process group of its own."""
         return subprocess.Popen(

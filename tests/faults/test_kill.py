@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from collections import Counter
+from contextlib import suppress
 
 import psutil
 
@@ -81,10 +82,8 @@ def test_killed_at_thirty_moments_over_all_rules_a_study_ends_as_if_undisturbed(
         whole = {path: content for path, content in found.items() if ".partial" not in path}
         assert all(expected[path] == content for path, content in whole.items())
         if run.poll() is None or target != "group":
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(run.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             run.wait()
     assert faults.total() == FAULTS
     assert len(killed) >= 10, f"too few rules were at work when they were killed: {killed}"

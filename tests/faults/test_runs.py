@@ -33,7 +33,7 @@ def test_results_deleted_at_random_are_made_again_with_the_same_bytes(study, und
         # what tells how jobs went may go too
         shutil.rmtree(study / "results/logs" / draw.choice(os.listdir(study / "results/logs")), ignore_errors=True)
         study.finish("--resources", "gpu=2")
-        missing = {path for path in set(expected) - set(study.bytes())}
+        missing = set(expected) - set(study.bytes())
         assert all(path.endswith(".sha256") for path in missing)  # of files that are there: read unchecked, and said so
         assert {path: content for path, content in expected.items() if path not in missing} == study.bytes()
         for path in missing:
