@@ -1,8 +1,8 @@
 """Rules that work on one slide at a time, and jobs of theirs that take several: `slides_per_job` of the config. No jobs.
 
 A process that starts for a slide takes seconds, on a cluster with its place in the queue; slides that need less share
-a job. Every such rule is written once, in a loop over `slide_jobs`: with one slide a job that is a rule with wildcards,
-otherwise a rule for each batch, which plans faster than as many jobs with wildcards. A batch runs the rule's script
+a job. Every such rule is written once, in a loop over `slide_jobs`. With one slide a job it has wildcards; otherwise
+there is one of it for each batch, which plans faster than as many jobs with wildcards. A batch runs the rule's script
 slide by slide in one process (workflow/scripts/batch.py), with the same files, logs included, for each slide.
 
 Needs   what common.smk and common_segmentation.smk give
@@ -73,7 +73,7 @@ def script_of(rule):
 
 
 class SlideJob:
-    """A rule with the wildcard `slide`: what it is made of, as it is written."""
+    """One slide a job: all that a rule is made of, as it is written, with the wildcard `slide`."""
 
     def __init__(self, rule):
         self.name = rule

@@ -5,20 +5,6 @@ Makes   {results}/study.yaml: the config with its defaults filled in, digests of
 """
 
 
-def study_encoders(wildcards):
-    """Return what describes the networks of the feature sets that a method uses."""
-    used = {features for method in METHODS.values() for features in method["features"]}
-    used |= {method["features"] for method in SEGMENTATION_METHODS.values()}
-    return [f"{RESULTS}/encoders/{features}.json" for features in sorted(used)]
-
-
-@signed
-def all_code(wildcards, output):
-    """Return the digest of what all rules run; naming `output` keeps it out of what reruns, see `onstart`."""
-    scripts = sorted(name for name in os.listdir(SCRIPTS) if name.endswith(".py"))
-    return value_digest({name: code(name) for name in scripts})
-
-
 rule study:
     input:
         study_encoders,
