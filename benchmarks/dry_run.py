@@ -5,7 +5,8 @@ TIFF file, so that reading their ends costs no disk) and of which nothing has be
 Snakefile, and one written here with the same rules, inputs and outputs, and neither params, logs, scripts nor checks.
 Both print how many jobs of which rule there are, and have to agree. The first plan of a study has to read both ends of
 every slide; a later one remembers them. The ratios are of seconds on the CPU, which other processes disturb less than
-the clock. `--full` plans 2,500, 5,000 and 10,000 slides, and says seconds by the clock and peak memory.
+the clock. `--full` plans 2,500, 5,000 and 10,000 slides, one a job and a hundred a job, and says
+seconds by the clock and peak memory.
 
 The limit is Snakemake itself: the third side is the bare Snakefile with a script, a log, a benchmark file and an
 environment in each rule, which Snakemake looks at job by job. What is left beyond it is Snakemake's way of calling
@@ -32,6 +33,7 @@ from slidecaf.demo import write_slide
 ROOT = Path(__file__).resolve().parents[1]
 SLIDES, REPEATS = 800, 3
 FULL = (2500, 5000, 10_000)
+TOGETHER = 100
 
 BARE = """
 SHEET = [line.split("\\t") for line in open("sheet.tsv").read().splitlines()[1:]]
@@ -199,13 +201,17 @@ def compare(folder, repeats):
 
 def grow(folder):
     """Plan ever larger studies; return the rows."""
-    ours, bare = [], []
+    ours, bare, shared = [], [], []
     for slides in FULL:
         study = make_study(folder / f"study-{slides}", slides)
         (folder / "bare.smk").write_text(BARE)
         ours.append(plan(ROOT / "Snakefile", study))
         bare.append(plan(folder / "bare.smk", study))
-        for name, each in (("slidecaf", ours[-1]), ("bare", bare[-1])):
+        with open(study / "config.yaml", "a") as config:
+            config.write(f"slides_per_job: {TOGETHER}\n")
+        shared.append(plan(ROOT / "Snakefile", study))
+        together = f"slidecaf, {TOGETHER} slides a job"
+        for name, each in (("slidecaf", ours[-1]), ("bare", bare[-1]), (together, shared[-1])):
             print(
                 f"{slides:,} slides, {name}: {each.clock:.1f} s, CPU {each.cpu:.1f} s, {each.memory:.0f} MiB",
                 flush=True,
@@ -215,6 +221,8 @@ def grow(folder):
     return [
         Row(f"first dry-run of {said}", "a minute", [ours[-1].clock], goal=60, at_least=False, unit="s"),
         Row(f"its peak memory, {said}", "1 GB", [ours[-1].memory * 2**20 / 1e9], goal=1, at_least=False, unit="GB"),
+        Row(f"first dry-run of {said}, {TOGETHER} a job", "a job a slide", [shared[-1].clock / ours[-1].clock]),
+        Row(f"its peak memory, {said}, {TOGETHER} a job", "a job a slide", [shared[-1].memory / ours[-1].memory]),
         Row("CPU of a further slide, last step", "first step: 1 is linear", [slopes[-1] / slopes[0]], 1.25, False),
         Row(f"first dry-run of {said}", "a Snakefile with the same jobs and no code", [ours[-1].cpu / bare[-1].cpu]),
     ]

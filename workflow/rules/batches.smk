@@ -9,8 +9,6 @@ Needs   what common.smk and common_segmentation.smk give
 Gives   `slide_jobs`, and the sets of slides that rules are about
 """
 
-from snakemake.iocontainers import Wildcards
-
 from slidecaf.batches import forget, in_batches
 
 KEPT = f"{RESULTS}/.kept"
@@ -105,6 +103,12 @@ class SlideJob:
         return resource
 
 
+class Own(dict):
+    """The wildcards of one slide of a batch, for functions that expect Snakemake's, which take longer to make."""
+
+    __getattr__ = dict.__getitem__
+
+
 class BatchJob:
     """A rule for the slides of one batch; inputs and params are worked out when its job is planned."""
 
@@ -113,10 +117,7 @@ class BatchJob:
         self._fixed, self._slides, self._rule = fixed, slides, rule
 
     def _each(self):
-        return [
-            Wildcards(fromdict={**self._fixed, "slide": slide})
-            for slide in self._slides
-        ]
+        return [Own(self._fixed, slide=slide) for slide in self._slides]
 
     def input(self, *, drawn=None, **named):
         self._inputs = named | (drawn or {})
