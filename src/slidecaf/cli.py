@@ -1,0 +1,43 @@
+"""`slidecaf COMMAND`: what is done with a study before and after its run."""
+
+import argparse
+import importlib
+import sys
+
+from slidecaf.commands import COMMANDS
+from slidecaf.errors import SlidecafError
+from slidecaf.versions import version
+
+
+def main(arguments=None):
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Those of the process by default.
+
+    Returns
+    -------
+    int
+        The exit code: what the command returns, 1 after an error that a user can mend, 2 for wrong arguments.
+    """
+    parser = argparse.ArgumentParser(prog="slidecaf", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"slidecaf {version()}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        module = importlib.import_module(f"slidecaf.commands.{name}")
+        said = module.__doc__.splitlines()[0]
+        command = commands.add_parser(name, help=said, description=module.__doc__)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    chosen = parser.parse_args(arguments)
+    try:
+        return chosen.run(chosen) or 0
+    except SlidecafError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
