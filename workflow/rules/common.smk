@@ -14,18 +14,13 @@ from math import ceil
 from snakemake.utils import update_config
 
 from slidecaf import demo
-from slidecaf.config import check_config, is_weights_file, load_schema, read_config
+from slidecaf.config import is_weights_file, read_config
 from slidecaf.digests import Fingerprints, code_digest, value_digest
 from slidecaf.errors import SlidecafError
 from slidecaf.lock import is_locked_for_us, lock_study
 from slidecaf.pooling import norm_name
 from slidecaf.provenance import renew_code
-from slidecaf.sheets import (
-    check_classification,
-    check_segmentation,
-    check_together,
-    read_sheet,
-)
+from slidecaf.study import check_study
 from slidecaf.versions import version
 
 SCHEMAS = os.path.join(workflow.basedir, "workflow", "schemas")
@@ -42,28 +37,10 @@ MADE = {*MADE_SLIDES, *demo.mask_paths("demo")}
 
 
 def checked_study():
-    """Return the config with its defaults, the sheets' rows and the classes, or end with all their errors."""
+    """Return the study's config, rows and classes, or end with all their errors."""
     try:
-        schema = load_schema(os.path.join(SCHEMAS, "config.schema.yaml"))
-        study = check_config(study_config(), schema)
-        rows, segmentation_rows, classes = [], [], []
-        if task := study.get("classification"):
-            rows = sheet(task, "classification")
-            classes = check_classification(
-                rows,
-                source=task["sheet"],
-                positive=task["positive"],
-                folds=task["folds"],
-            )
-        if other := study.get("segmentation"):
-            segmentation_rows = sheet(other, "segmentation")
-            check_segmentation(
-                segmentation_rows, source=other["sheet"], folds=other["folds"]
-            )
-        if task and other:
-            sheets = task["sheet"], other["sheet"]
-            check_together(rows, segmentation_rows, sources=sheets)
-        return study, rows, segmentation_rows, classes
+        study = check_study(study_config(), SCHEMAS, made=MADE)
+        return study.config, study.classification, study.segmentation, study.classes
     except SlidecafError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
@@ -80,12 +57,6 @@ def study_config():
     if isinstance(study, dict):
         update_config(study, config)
     return study
-
-
-def sheet(task, name):
-    """Return the rows of a task's sheet."""
-    schema = load_schema(os.path.join(SCHEMAS, f"{name}.schema.yaml"))
-    return read_sheet(task["sheet"], schema, made=MADE)
 
 
 STUDY, ROWS, SEGMENTED, CLASSES = checked_study()

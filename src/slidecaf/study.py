@@ -1,0 +1,68 @@
+"""A study as a whole: its config held against the schema, its sheets read and checked, together."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from slidecaf.config import check_config, load_schema
+from slidecaf.sheets import check_classification, check_segmentation, check_together, read_sheet
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study that has been checked, without a look into any slide.
+
+    Attributes
+    ----------
+    config : dict
+        With every default filled in.
+    classification, segmentation : list of slidecaf.sheets.Row
+        The rows of the two sheets; empty where the task is left out.
+    classes : list of str
+        With two, the negative and then the positive one; otherwise sorted.
+    """
+
+    config: dict
+    classification: list
+    segmentation: list
+    classes: list
+
+    @property
+    def slides(self):
+        """Slide id to its row, over both sheets."""
+        return {row.slide: row for row in [*self.classification, *self.segmentation]}
+
+
+def check_study(config, schemas, *, made=()):
+    """Check a config and the sheets that it names. Paths start at the working directory, the study.
+
+    Parameters
+    ----------
+    config : dict
+        As read from YAML.
+    schemas : path-like
+        The folder of the schemas: ``workflow/schemas`` of the clone.
+    made : container of str, optional
+        Paths of slides and masks that the workflow makes, which need not exist yet.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    InputErrors
+        With every problem of the first file that has any.
+    """
+    schemas = Path(schemas)
+    config = check_config(config, load_schema(schemas / "config.schema.yaml"))
+    task, other = config.get("classification"), config.get("segmentation")
+    rows, segmented, classes = [], [], []
+    if task:
+        rows = read_sheet(task["sheet"], load_schema(schemas / "classification.schema.yaml"), made=made)
+        classes = check_classification(rows, source=task["sheet"], positive=task["positive"], folds=task["folds"])
+    if other:
+        segmented = read_sheet(other["sheet"], load_schema(schemas / "segmentation.schema.yaml"), made=made)
+        check_segmentation(segmented, source=other["sheet"], folds=other["folds"])
+    if task and other:
+        check_together(rows, segmented, sources=(task["sheet"], other["sheet"]))
+    return Study(config, rows, segmented, classes)
