@@ -23,6 +23,7 @@ include: "workflow/rules/svm.smk"
 include: "workflow/rules/confidence.smk"
 include: "workflow/rules/retrain.smk"
 include: "workflow/rules/scores.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:

@@ -52,6 +52,9 @@ rule all:
         expand(f"{TOP}/{{part}}/{{file}}", method="svm", part=PARTS, file=["choice.json", "selection.tsv"]),
         expand(f"{TOP}/{{part}}/{{file}}", method="svm", part=PARTS, file=["model.json", "decisions.tsv"]),
         expand(f"{TOP}/{{file}}", method="svm", file=["folds.tsv", "predictions.tsv", "scores.json"]),
+        expand("results/thumbnails/{slide}.jpg", slide=TRAIN + TEST),
+        expand(f"{TOP}/final/figure5.{{suffix}}", method="svm", suffix=["png", "tsv"]),
+        "results/report.html",
 
 rule study:
     output: "results/study.yaml"
@@ -95,14 +98,36 @@ rule decisions:
 rule scores:
     input: folds=f"{TOP}/folds.tsv", decisions=[f"{TOP}/{part}/decisions.tsv" for part in PARTS]
     output: predictions=f"{TOP}/predictions.tsv", scores=f"{TOP}/scores.json"
+
+rule thumbnail:
+    output: "results/thumbnails/{slide}.jpg"
+
+rule neurons:
+    input:
+        model=f"{TOP}/final/model.json",
+        features=expand("results/features/cnn/{slide}.h5", slide=TRAIN),
+    output: figure=f"{TOP}/final/figure5.png", table=f"{TOP}/final/figure5.tsv"
+
+rule report:
+    input:
+        expand("results/tiles/cnn/{slide}.h5", slide=TRAIN + TEST),
+        expand("results/thumbnails/{slide}.jpg", slide=TRAIN + TEST),
+        expand(f"{TOP}/{{part}}/choice.json", method="svm", part=PARTS),
+        expand(f"{TOP}/{{file}}", method="svm", file=["predictions.tsv", "scores.json"]),
+        expand(f"{TOP}/final/figure5.{{suffix}}", method="svm", suffix=["png", "tsv"]),
+        "results/study.yaml",
+        "results/encoders/cnn.json",
+    output: "results/report.html"
 """
 
 WILDCARDS = {
     **dict.fromkeys(("tiles", "features", "pooling"), "{features}/{slide}"),
     **dict.fromkeys(("selection", "svm", "decisions"), "{method}/{part}"),
-    **dict.fromkeys(("folds", "scores"), "{method}"),
+    **dict.fromkeys(("folds", "scores", "neurons"), "{method}"),
     "encoder": "{features}",
+    "thumbnail": "{slide}",
     "study": "study",
+    "report": "report",
 }
 
 

@@ -54,7 +54,7 @@ def main():
         sys.exit(code)
     results = _results(study)
     if code == 0:
-        print(score_table(results), f"\nAll results are in {results}", sep="")
+        print(score_table(results), f"\nAll results are in {results}; look at report.html there first.", sep="")
     else:
         _show_errors(results / "logs", start)
     sys.exit(code)

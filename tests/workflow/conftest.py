@@ -12,6 +12,9 @@ import yaml
 
 from slidecaf import demo
 
+SHOWN = {"thumbnail", "neurons", "thresholds", "report"}
+"""Rules that only show what others made: they follow every change, and nothing follows them."""
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -62,13 +65,19 @@ class Study:
         assert done.returncode == 0, done.stdout + done.stderr
         return done
 
-    def planned(self):
-        """Return how many jobs of each rule a run would do."""
+    def planned(self, *, shown=False):
+        """Return how many jobs of each rule a run would do; of those that only show results where asked for."""
         dry = self.snakemake("-n")
         assert dry.returncode == 0, dry.stdout + dry.stderr
         stats = re.search(r"Job stats:\n.*?\n-+ +-+\n(.*?)\ntotal", dry.stdout, re.DOTALL)
         jobs = dict(line.split() for line in stats[1].splitlines()) if stats else {}
-        return Counter({rule: int(count) for rule, count in jobs.items() if rule != "all"})
+        return Counter(
+            {
+                rule: int(count)
+                for rule, count in jobs.items()
+                if rule != "all" and (shown or rule.split("-")[0] not in SHOWN)
+            }
+        )
 
     def planned_slides(self, rule):
         """Return the slides for which a run would do a rule."""

@@ -1,0 +1,221 @@
+"""What the report says of a classification method."""
+
+import numpy as np
+
+from slidecaf.neurons import read_figure
+from slidecaf.report import charts
+from slidecaf.report.paper import CHALLENGE_CLASSIFICATION, METHODS_CLASSIFICATION
+from slidecaf.report.pictures import open_picture, outline_tiles, shrunk
+from slidecaf.scores import exact_interval
+from slidecaf.store import read_json, read_tsv
+
+PARTS = {"cv": ("cross_validation", "Cross-validation"), "test": ("test", "Test")}
+
+
+def classification(study, name, album, patches):
+    """Gather a method's results.
+
+    Parameters
+    ----------
+    study : slidecaf.report.study.Study
+    name : str
+        Of the method.
+    album, patches : slidecaf.report.pictures.Album
+        For pictures of slides, and for those of patches.
+
+    Returns
+    -------
+    dict
+        What the template ``classification.html`` shows.
+    """
+    top = study.results / "classification" / name
+    scores, rows = read_json(top / "scores.json"), read_tsv(top / "predictions.tsv")
+    choices = {path.parent.name: read_json(path) for path in sorted(top.glob("*/choice.json"))}
+    features = choices["final"]["chosen"]["features"]
+    slides = [_slide(study, features, row, scores["classes"], album) for row in _worst_first(rows, scores["classes"])]
+    return {
+        "name": name,
+        "scores": scores,
+        "parts": [(title, scores[part]) for part, title in PARTS.values() if scores[part]],
+        "choices": choices,
+        "charts": _charts(rows, scores),
+        "patients": _patients(rows),
+        "slides": slides,
+        "features": features,
+        "neurons": _neurons(top / "final", patches),
+        "warnings": _warnings(choices) + study.resolution_warning(features, [row["slide"] for row in rows]),
+    }
+
+
+def beside_the_paper(methods):
+    """Lay the paper's Tables 1 and 2 beside a study's methods.
+
+    Parameters
+    ----------
+    methods : list of dict
+        From `classification`.
+
+    Returns
+    -------
+    list of dict
+        A table each: title, note, and rows with name, value, low, high, n, kind (``study``, ``ours`` for the paper's
+        own method, or ``other``), the best first.
+    """
+    tables = []
+    for title, part, entries in (
+        ("Table 1: the challenge's 40 test slides", "test", CHALLENGE_CLASSIFICATION),
+        (
+            "Table 2: 3-fold cross-validation on the challenge's 45 training slides",
+            "cross_validation",
+            METHODS_CLASSIFICATION,
+        ),
+    ):
+        rows = [
+            _row(entry.name, entry.correct, entry.n, "ours" if entry.ours else "other", value=entry.value)
+            for entry in entries
+        ]
+        for method in methods:
+            if found := method["scores"][part]:
+                rows.append(_row(f"this study, {method['name']}", found["correct"], found["n"], "study"))
+        tables.append({"title": title, "rows": sorted(rows, key=lambda row: -row["value"])})
+    return tables
+
+
+def _row(name, correct, n, kind, value=None):
+    low, high = exact_interval(correct, n)
+    value = correct / n if value is None else value
+    return {"name": name, "value": value, "low": low, "high": high, "n": n, "correct": correct, "kind": kind}
+
+
+def _confidence(row):
+    return float(row["confidence"]) if row.get("confidence") else float("nan")
+
+
+def _worst_first(rows, classes):
+    """Sort slides so that those come first whose prediction is most wrong; without a label last."""
+
+    def key(row):
+        if not row["label"]:
+            return 2, 0.0, row["slide"]
+        wrong = row["predicted"] != row["label"]
+        sure = abs(_confidence(row)) if len(classes) == 2 and row["predicted"] else 0.0
+        return (0, -sure, row["slide"]) if wrong else (1, sure, row["slide"])
+
+    return sorted(rows, key=key)
+
+
+def _slide(study, features, row, classes, album):
+    """Describe one slide, with its picture."""
+    coords, attributes = study.tiles(features, row["slide"])
+    picture = open_picture(study.thumbnail(row["slide"]), album.side)
+    if "level0_width" in attributes:
+        picture = outline_tiles(
+            shrunk(picture, album.side),
+            coords,
+            int(attributes["patch_size_level0"]),
+            int(attributes["level0_width"]),
+            int(attributes["level0_height"]),
+        )
+    patches = int(row["patches"]) if row["patches"] else 0
+    warnings = study.slide_warnings(features, row["slide"], patches=patches)
+    if row["status"] != "ok" and row["status"] not in warnings:
+        warnings.append(row["status"])
+    if len(classes) == 2:
+        confidence = _confidence(row)
+    else:
+        confidence = max((float(row[f"confidence_{label}"] or "nan") for label in classes), default=float("nan"))
+    return {
+        **row,
+        "part": PARTS[row["split"]][1],
+        "right": row["predicted"] == row["label"] if row["label"] else None,
+        "confidence": None if np.isnan(confidence) else confidence,
+        "picture": album.put(picture),
+        "warnings": warnings,
+    }
+
+
+def _patients(rows):
+    """Count the right slides of each patient, the patients with the largest share of wrong ones first."""
+    found = {}
+    for row in rows:
+        if row["label"]:
+            found.setdefault((row["patient"], row["split"]), []).append(row)
+    patients = [
+        {
+            "patient": patient,
+            "part": PARTS[split][1],
+            "labels": ", ".join(sorted({row["label"] for row in own})),
+            "n": len(own),
+            "correct": sum(row["predicted"] == row["label"] for row in own),
+        }
+        for (patient, split), own in found.items()
+    ]
+    return sorted(patients, key=lambda row: (row["correct"] / row["n"], -row["n"], row["patient"]))
+
+
+def _charts(rows, scores):
+    """Draw ROC curves and the calibration, of two classes."""
+    classes, labelled = scores["classes"], [row for row in rows if row["label"]]
+    if len(classes) != 2:
+        return []
+    curves, drawn = [], []
+    for split, (part, title) in PARTS.items():
+        own = [row for row in labelled if row["split"] == split]
+        if scores[part] and scores[part]["auc"] is not None:
+            if split == "cv":
+                curves += [("single folds", *_arrays(group, classes), False) for group in _by_fold(own, classes)]
+            curves.append((f"{title.lower()}, AUC {scores[part]['auc']:.3f}", *_arrays(own, classes), True))
+    if curves:
+        drawn.append(
+            {
+                "title": "ROC",
+                "uri": charts.roc(curves),
+                "said": f"How many {classes[1]} slides are found, against how many {classes[0]} slides are taken for "
+                f"{classes[1]}, at every threshold on the confidence. The dotted line is guessing.",
+            }
+        )
+    own = [row for row in labelled if row["split"] == "cv" and row["predicted"]]
+    if own:
+        drawn.append(
+            {
+                "title": "Calibration",
+                "uri": charts.calibration(*_arrays(own, classes), classes),
+                "said": f"Left-out slides in groups by confidence: how many of a group are {classes[1]}, with the "
+                "exact 95 % interval. Confidences are SVM scores, no probabilities; good ones rise from left to right. "
+                "Small dots are single slides.",
+            }
+        )
+    return drawn
+
+
+def _arrays(rows, classes):
+    return np.array([row["label"] == classes[1] for row in rows]), np.array([_confidence(row) for row in rows])
+
+
+def _by_fold(rows, classes):
+    """Return the rows of each fold that has slides of both classes."""
+    folds = sorted({row["fold"] for row in rows})
+    groups = [[row for row in rows if row["fold"] == fold] for fold in folds]
+    return [group for group in groups if {row["label"] for row in group} == set(classes)]
+
+
+def _neurons(final, album):
+    """Return Figure 5, each patch as a picture of its own."""
+    table = read_tsv(final / "figure5.tsv")
+    rows = read_figure(final / "figure5.png", table)
+    for row in rows:
+        for patch in row["patches"]:
+            patch["picture"] = album.put(patch["picture"])
+    return rows
+
+
+def _warnings(choices):
+    said = [
+        f"{part}: a candidate was dropped ({', '.join(f'{key} {value}' for key, value in dropped.items())})."
+        for part, choice in choices.items()
+        for dropped in choice["dropped"]
+    ]
+    left_out = sorted({slide for choice in choices.values() for slide in choice["left_out"]})
+    if left_out:
+        said.append(f"Left out of training, since they have no patch: {', '.join(left_out)}.")
+    return said

@@ -1,0 +1,147 @@
+"""A paragraph on methods, ready for a paper, from a study's config and what its results hold."""
+
+NETWORKS = {"alexnet": "AlexNet", "squeezenet1_0": "SqueezeNet 1.0", "squeezenet1_1": "SqueezeNet 1.1"}
+
+
+def network(feature_set):
+    """Name the network of a feature set, and what its weights are.
+
+    Parameters
+    ----------
+    feature_set : dict
+        From `slidecaf.report.study.Study.feature_sets`.
+
+    Returns
+    -------
+    str
+    """
+    weights = feature_set["weights"]
+    name = NETWORKS.get(feature_set["model"], feature_set["model"])
+    if weights.startswith("random:"):
+        return f"{name} with random weights (never trained; seed {weights.removeprefix('random:')})"
+    return f"{name} with weights {weights.rpartition('/')[2]} (SHA-256 {feature_set['weights_sha256'][:12]}…)"
+
+
+def features_text(feature_set, versions):
+    """Say how patches were cut and turned into vectors.
+
+    Parameters
+    ----------
+    feature_set : dict
+    versions : dict
+        Package to version.
+
+    Returns
+    -------
+    str
+    """
+    size, side, white = (feature_set[key] for key in ("patch_size", "input_size", "white_above"))
+    said = [f"Slides were cut into square patches of {size} × {size} {feature_set['unit']}"]
+    said.append(f", {feature_set['stride']} px apart")
+    if feature_set["edge"] == "cover":
+        said.append(", on a grid that covers every pixel (pixels beyond the border are reflected)")
+    if white is not None:
+        said.append(f"; patches whose every pixel has red, green and blue above {white} were discarded")
+    said.append(f". Patches were resized to {side} × {side} px and passed through {network(feature_set)}")
+    said.append(f", as implemented in torchvision {versions['torchvision']}; ")
+    if feature_set["extraction"] == "dense":
+        said.append("the network ran once over the enlarged slide, and a patch's values were taken from its map")
+    else:
+        said.append("each patch went through the network alone")
+    said.append(
+        f". The output of layer {feature_set['layer']} ({feature_set['dimension']:,} values, stored with 16 bit)"
+    )
+    said.append(" is a patch's feature vector.")
+    return "".join(said)
+
+
+def classification_text(task, method, scores, versions):
+    """Say how slides were classified.
+
+    Parameters
+    ----------
+    task, method : dict
+        Of the config.
+    scores : dict
+        Of ``scores.json``.
+    versions : dict
+
+    Returns
+    -------
+    str
+    """
+    group, found = task["group_name"], scores["cross_validation"]
+    norm, keep, C = (_candidates(method[key]) for key in ("norm", "keep", "C"))
+    said = [
+        f"The vectors of a slide were pooled by the p-norm (p = {norm}).",
+        f"The {keep} values with the largest difference between the class means of the training slides were kept,",
+        f"and a linear support vector machine (scikit-learn {versions['scikit-learn']})",
+        f"told {' and '.join(scores['classes'])} apart. Its C (candidates {C})",
+        "and every other setting with several candidates were chosen",
+        f"by {task['inner_folds']}-fold cross-validation inside the training slides, selection repeated inside.",
+        "Accuracy was estimated by cross-validation, stratified by class, with all slides of a",
+        f"{group} in one fold ({found['n']} slides of {found['patients']} {group}s). It was {_accuracy(found)}",
+    ]
+    if test := scores["test"]:
+        said.append(f"and {_accuracy(test)} on the test slides, by the model of all training slides")
+    said[-1] += "."
+    said.append("Intervals are exact binomial (Clopper-Pearson); slides without a prediction count as wrong.")
+    return " ".join(said)
+
+
+def segmentation_text(task, method, scores):
+    """Say how necrosis was mapped.
+
+    Parameters
+    ----------
+    task, method : dict
+        Of the config.
+    scores : dict
+        Of ``scores.json``.
+
+    Returns
+    -------
+    str
+    """
+    group, last = task["group_name"], list(scores)[-1]
+    C, least, most = (_candidates(method[key]) for key in ("C", "min_object", "max_hole"))
+    smooth = f"smoothing (σ {_candidates(method['smooth'])} px), " if any(method["smooth"]) else ""
+    said = [
+        "Patches of which more than half is necrosis by the mask were positive.",
+        "A linear support vector machine (squared hinge loss) was fitted to the patches of every",
+        f"{method['training_stride']} px, features standardised by the training patches.",
+        "A pixel's confidence is the mean over all patches that contain it.",
+        f"C (candidates {C}), {smooth}threshold, the smallest object kept ({least} px)",
+        f"and the largest hole filled ({most} px) were chosen together by the mean score of inner maps,",
+        f"in {method['inner_folds']} folds of the other {group}s.",
+    ]
+    if hard := method["hard_examples"]:
+        said += [
+            "The model was then retrained: patches with more than half their area in a missed or a falsely found",
+            f"region of those inner maps counted {hard['copies']} more time{'s' if hard['copies'] > 1 else ''},",
+            f"up to {hard['max_share']:.0%} of the training patches.",
+        ]
+    left_out = f"{task['folds']} groups of {group}s were" if task["folds"] else f"each {group} was"
+    said += [
+        f"For the estimate {left_out} left out in turn, with all choices and hard examples from the others alone.",
+        "The score of a slide is S = 2|P ∩ G| / (|P| + |G|), with predicted pixels P and true pixels G.",
+    ]
+    means = []
+    for part, where in (("leave_one_out", f"left-out {group}s"), ("test", "test slides")):
+        if found := scores[last][part]:
+            interval = found["score_ci95"]
+            known = f", 95 % interval {interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
+            means.append(f"{found['score']:.3f} ({where}, {found['n']} slides of {found['patients']} {group}s{known})")
+    if means:
+        said.append(f"Its mean was {' and '.join(means)}; intervals are bootstraps over {group}s.")
+    return " ".join(said)
+
+
+def _candidates(values):
+    return ", ".join(f"{value:g}" if isinstance(value, float | int) else str(value) for value in values)
+
+
+def _accuracy(found):
+    low, high = found["accuracy_ci95"]
+    auc = f", AUC {found['auc']:.3f}" if found["auc"] is not None else ""
+    return f"{found['accuracy']:.1%} ({found['correct']} of {found['n']}, 95 % interval {low:.1%} to {high:.1%}{auc})"

@@ -1,0 +1,164 @@
+"""The page itself: results in, one HTML file out."""
+
+from pathlib import Path
+from urllib.parse import quote
+
+import jinja2
+
+from slidecaf.report import methods
+from slidecaf.report.classification import beside_the_paper as classification_tables
+from slidecaf.report.classification import classification
+from slidecaf.report.pictures import PATCHES_BYTES, SLIDES_BYTES, Album
+from slidecaf.report.segmentation import SHOWN_HARD, segmentation
+from slidecaf.report.segmentation import beside_the_paper as segmentation_tables
+from slidecaf.report.study import Study, package_versions
+from slidecaf.report.timings import duration, rule_timings
+from slidecaf.store import atomic, read_json, read_tsv
+
+TEMPLATES = Path(__file__).parent / "templates"
+VIEWER = "http://127.0.0.1:8080/"
+"""Where `slidecaf view` serves the study."""
+
+
+def write_report(path, results, *, command="", commit=""):
+    """Write a study's report: one HTML file that needs nothing else.
+
+    Parameters
+    ----------
+    path : path-like
+    results : path-like
+        The results folder of a finished study.
+    command : str, optional
+        How the run was started.
+    commit : str, optional
+        Of the clone that ran it.
+
+    Returns
+    -------
+    int
+        The file's bytes.
+
+    Raises
+    ------
+    SlidecafError
+        If a result is missing or damaged.
+    """
+    text = render(context(Study(results), command=command, commit=commit)).encode()
+    with atomic(path) as partial:
+        partial.write_bytes(text)
+    return len(text)
+
+
+def context(study, *, command="", commit=""):
+    """Gather what the page shows.
+
+    Parameters
+    ----------
+    study : slidecaf.report.study.Study
+    command, commit : str, optional
+        As for `write_report`.
+
+    Returns
+    -------
+    dict
+    """
+    album = Album(_pictures(study), allowed=SLIDES_BYTES)
+    patches = Album(1, allowed=PATCHES_BYTES)
+    found = {
+        "classification": [classification(study, name, album, patches) for name in study.methods("classification")],
+        "segmentation": [segmentation(study, name, album) for name in study.methods("segmentation")],
+    }
+    versions = package_versions()
+    compared = study.results / "classification" / "comparison.json"
+    caveats = [caveat for method in found["classification"] for caveat in method["scores"]["caveats"]]
+    caveats += [caveat for method in found["segmentation"] for caveat in method["caveats"]]
+    return {
+        "title": study.config.get("title") or "Report of a slidecaf study",
+        "study": study,
+        "caveats": list(dict.fromkeys(caveats)),
+        "feature_sets": study.feature_sets(),
+        **found,
+        "classification_tables": classification_tables(found["classification"]),
+        "segmentation_tables": segmentation_tables(found["segmentation"]),
+        "compared": read_json(compared) if compared.is_file() else [],
+        "timings": rule_timings(study.results / "benchmarks"),
+        "versions": versions,
+        "method_text": _method_text(study, found, versions),
+        "pictures_left_out": album.left_out + patches.left_out,
+        "shown_hard": SHOWN_HARD,
+        "command": command,
+        "commit": commit,
+    }
+
+
+def render(values):
+    """Fill the templates in; all text is escaped.
+
+    Parameters
+    ----------
+    values : dict
+        From `context`.
+
+    Returns
+    -------
+    str
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "duration": duration,
+        "percent": _percent,
+        "signed": _signed,
+        "viewer": _viewer,
+        "network": methods.network,
+    }
+    return environment.get_template("report.html").render(values)
+
+
+def _pictures(study):
+    """Count the pictures of slides that the page will hold."""
+    count = 0
+    for name in study.methods("classification"):
+        count += len(read_tsv(study.results / "classification" / name / "predictions.tsv"))
+    for name in study.methods("segmentation"):
+        rows = read_tsv(study.results / "segmentation" / name / "scores.tsv")
+        count += 2 * len({row["slide"] for row in rows}) + min(SHOWN_HARD, len({row["slide"] for row in rows}))
+    return count
+
+
+def _percent(value, digits=1):
+    return "–" if value is None else f"{100 * value:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def _signed(value, digits):
+    return f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _viewer(slide, patch=None):
+    """Return where the viewer shows a slide, or a patch of it."""
+    place = f"&x={patch['x']}&y={patch['y']}&w={patch['patch_size']}" if patch else ""
+    return f"{VIEWER}#slide={quote(slide)}{place}"
+
+
+def _method_text(study, found, versions):
+    """Return the paragraphs on methods, a task each."""
+    sets = {feature_set["name"]: feature_set for feature_set in study.feature_sets()}
+    paragraphs = []
+    for method in found["classification"]:
+        task = study.config["classification"]
+        settings = task["methods"][method["name"]]
+        said = [methods.features_text(sets[name], versions) for name in settings["features"]]
+        said.append(methods.classification_text(task, settings, method["scores"], versions))
+        paragraphs.append({"title": f"Classification, {method['name']}", "text": " ".join(said)})
+    for method in found["segmentation"]:
+        task = study.config["segmentation"]
+        settings = task["methods"][method["name"]]
+        said = [methods.features_text(sets[settings["features"]], versions)]
+        said.append(methods.segmentation_text(task, settings, method["scores"]))
+        paragraphs.append({"title": f"Segmentation, {method['name']}", "text": " ".join(said)})
+    return paragraphs

@@ -1,0 +1,222 @@
+"""What the report says of a segmentation method."""
+
+import numpy as np
+
+from slidecaf.report import charts
+from slidecaf.report.paper import CHALLENGE_SEGMENTATION, METHODS_SEGMENTATION
+from slidecaf.report.pictures import mark_points, open_picture, shrunk, without_legend
+from slidecaf.store import read_json, read_tsv
+
+PARTS = {"train": "leave_one_out", "test": "test"}
+SHOWN_HARD = 24
+"""Slides whose hard examples are drawn: those that hold most."""
+
+
+def segmentation(study, name, album):
+    """Gather a method's results.
+
+    Parameters
+    ----------
+    study : slidecaf.report.study.Study
+    name : str
+        Of the method.
+    album : slidecaf.report.pictures.Album
+
+    Returns
+    -------
+    dict
+        What the template ``segmentation.html`` shows.
+    """
+    top, features = study.results / "segmentation" / name, study.methods("segmentation")[name]["features"]
+    scores, rows = read_json(top / "scores.json"), read_tsv(top / "scores.tsv")
+    last = list(scores)[-1]
+    titles = {"leave_one_out": f"{scores[last]['group_name'].capitalize()}s left out", "test": "Test"}
+    comparison = read_json(top / "comparison.json") if (top / "comparison.json").is_file() else None
+    slides = [_slide(study, features, top, own, last, album) for own in _worst_first(rows, last)]
+    return {
+        "name": name,
+        "features": features,
+        "variants": list(scores),
+        "last": last,
+        "scores": scores,
+        "caveats": scores[last]["caveats"],
+        "group_name": scores[last]["group_name"],
+        "table": [
+            {"variant": variant, "part": titles[part], **of[part]}
+            for part in titles
+            for variant, of in scores.items()
+            if of[part]
+        ],
+        "notes": _unique(
+            f"{titles[part]}: {note}"
+            for of in scores.values()
+            for part in titles
+            if of[part]
+            for note in of[part]["notes"]
+        ),
+        "choices": [
+            {"variant": variant, "part": path.parent.name, **read_json(path)}
+            for variant in scores
+            for path in sorted((top / variant).glob("*/choice.json"))
+        ],
+        "comparisons": [(titles[part], comparison[part]) for part in titles if comparison and comparison[part]],
+        "charts": _charts(top, scores, rows),
+        "slides": slides,
+        "hard": _hard(study, top, features, album),
+        "warnings": study.resolution_warning(features, [row["slide"] for row in rows if row["variant"] == last]),
+    }
+
+
+def beside_the_paper(methods):
+    """Lay the paper's Table 3 and its own comparison beside a study's methods.
+
+    Parameters
+    ----------
+    methods : list of dict
+        From `segmentation`.
+
+    Returns
+    -------
+    list of dict
+        A table each: title, and rows with name, value, low, high, n, kind, the best first.
+    """
+    tables = []
+    for title, part, entries in (
+        ("Table 3: the challenge's 21 test slides", "test", CHALLENGE_SEGMENTATION),
+        ("Section 5.4: methods compared by the authors", "leave_one_out", METHODS_SEGMENTATION),
+    ):
+        unknown = dict.fromkeys(("low", "high", "n"))
+        rows = [
+            {"name": entry.name, "value": entry.value, "kind": "ours" if entry.ours else "other", **unknown}
+            for entry in entries
+        ]
+        for method in methods:
+            for variant, of in method["scores"].items():
+                if found := of[part]:
+                    low, high = found["score_ci95"] or (None, None)
+                    known = {"value": found["score"], "low": low, "high": high, "n": found["n"]}
+                    rows.append({"name": f"this study, {method['name']}, {variant}", "kind": "study", **known})
+        tables.append({"title": title, "rows": sorted(rows, key=lambda row: -row["value"])})
+    return tables
+
+
+def _unique(texts):
+    return list(dict.fromkeys(texts))
+
+
+def _number(text):
+    return float(text) if text else None
+
+
+def _worst_first(rows, last):
+    """Return each slide's rows by variant, the lowest score of the last variant first, without a score last."""
+    by_slide = {}
+    for row in rows:
+        by_slide.setdefault(row["slide"], {})[row["variant"]] = row
+    return sorted(
+        by_slide.values(),
+        key=lambda own: (own[last]["score"] == "", _number(own[last]["score"]) or 0.0, own[last]["slide"]),
+    )
+
+
+def _slide(study, features, top, own, last, album):
+    """Describe one slide, with its pictures."""
+    row = own[last]
+    slide = row["slide"]
+    _, attributes = study.tiles(features, slide)
+    overlay = open_picture(top / last / "overlay" / f"{slide}.jpg", album.side)
+    if "level0_width" in attributes:
+        overlay = without_legend(overlay, int(attributes["level0_width"]), int(attributes["level0_height"]))
+    area = float(row["area"])
+    return {
+        **{key: row[key] for key in ("slide", "patient", "status")},
+        "part": "Left out" if row["split"] == "train" else "Test",
+        "scores": {variant: _number(found["score"]) for variant, found in own.items()},
+        **{key: _number(row[key]) for key in ("score", "precision", "recall")},
+        "predicted_share": float(row["predicted_pixels"]) / area,
+        "true_share": float(row["true_pixels"]) / area if row["true_pixels"] else None,
+        "plain": album.put(open_picture(study.thumbnail(slide), album.side)),
+        "picture": album.put(shrunk(overlay, album.side)),
+        "warnings": study.slide_warnings(features, slide) + _empty(row),
+    }
+
+
+def _empty(row):
+    return ["no true pixel: S is 0 or 1"] if row["true_pixels"] == "0" else []
+
+
+def _hard(study, top, features, album):
+    """Return how many hard examples lie where, and the slides that hold most as pictures; None without retraining."""
+    path = top / "hard_examples.tsv"
+    if not path.is_file():
+        return None
+    by_slide = {}
+    for row in read_tsv(path):
+        by_slide.setdefault(row["slide"], []).append(row)
+    slides = []
+    for slide, rows in sorted(by_slide.items(), key=lambda item: (-len(item[1]), item[0])):
+        _, attributes = study.tiles(features, slide)
+        size = [int(attributes[key]) for key in ("level0_width", "level0_height")]
+        half = int(attributes["patch_size_level0"]) / 2
+        picture = None
+        if len(slides) < SHOWN_HARD:
+            points = [(int(row["x"]) + half, int(row["y"]) + half, row["kind"]) for row in rows]
+            thumbnail = shrunk(open_picture(study.thumbnail(slide), album.side), album.side)
+            picture = album.put(mark_points(thumbnail, points, *size))
+        kinds = {kind: sum(row["kind"] == kind for row in rows) for kind in ("missed", "false")}
+        slides.append({"slide": slide, "n": len(rows), **kinds, "picture": picture})
+    return {
+        "slides": slides,
+        **{key: sum(slide[key] for slide in slides) for key in ("n", "missed", "false")},
+        **{"most": max((slide["n"] for slide in slides), default=0)},
+    }
+
+
+def _charts(top, scores, rows):
+    """Draw the distribution of scores, the threshold curve and the variants against each other."""
+    drawn = []
+    for split in PARTS:
+        of = {
+            variant: {row["slide"]: float(row["score"]) for row in rows if _is(row, variant, split)}
+            for variant in scores
+        }
+        if not all(of.values()):
+            continue
+        said = "left-out slides" if split == "train" else "test slides"
+        drawn.append(
+            {
+                "title": f"Scores of {said}",
+                "uri": charts.score_distribution({variant: list(values.values()) for variant, values in of.items()}),
+                "said": "How many slides score how much: 1 is a perfect map, 0 one that hits nothing.",
+            }
+        )
+        if len(of) > 1:
+            slides = sorted(of["plain"])
+            first, second = (np.array([of[variant][slide] for slide in slides]) for variant in ("plain", "hard"))
+            drawn.append(
+                {
+                    "title": f"Plain against hard, {said}",
+                    "uri": charts.paired(first, second, ("plain", "hard (retrained)")),
+                    "said": "One dot a slide; above the dotted line retraining with hard examples helped it.",
+                }
+            )
+    curves = []
+    for variant in scores:
+        curve = read_tsv(top / variant / "thresholds.tsv")
+        chosen = read_json(top / variant / "final" / "choice.json")["chosen"]["threshold"]
+        thresholds, values = (np.array([float(row[key]) for row in curve]) for key in ("threshold", "score"))
+        curves.append((variant, thresholds, values, chosen))
+    drawn.append(
+        {
+            "title": "Threshold",
+            "uri": charts.threshold_curve(curves),
+            "said": "The mean score of the left-out maps at other thresholds. The dot is the threshold of the final "
+            "model, which was chosen on these maps: its height is no estimate for new slides. A flat top says that the "
+            "exact threshold matters little.",
+        }
+    )
+    return drawn
+
+
+def _is(row, variant, split):
+    return (row["variant"], row["split"]) == (variant, split) and row["score"] != ""

@@ -1,0 +1,155 @@
+"""What a study is: its feature sets, its slides, and what has to be said of them."""
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from slidecaf.errors import SlidecafError
+from slidecaf.store import STATUS_OK, read_json, read_tiles
+from slidecaf.versions import version
+
+PACKAGES = (
+    *("slidecaf", "snakemake", "torch", "torchvision", "scikit-learn", "scikit-image", "scipy", "numpy"),
+    *("h5py", "openslide-python", "openslide-bin", "tifffile", "pillow"),
+)
+
+
+class Study:
+    """The results folder of a finished study.
+
+    Parameters
+    ----------
+    results : path-like
+
+    Attributes
+    ----------
+    results : pathlib.Path
+    config : dict
+        As used, defaults filled in.
+
+    Raises
+    ------
+    SlidecafError
+        If there is no ``study.yaml``.
+    """
+
+    def __init__(self, results):
+        self.results = Path(results)
+        path = self.results / "study.yaml"
+        if not path.is_file():
+            raise SlidecafError(f"{path} is missing: run the study before its report.")
+        self.text = path.read_text(encoding="utf-8")
+        self.config = yaml.safe_load(self.text)
+        self._tiles = {}
+
+    def methods(self, task):
+        """Return the methods of a task, name to settings; empty where the study has no such task."""
+        return self.config.get(task, {}).get("methods", {})
+
+    def tiles(self, features, slide):
+        """Return where a slide's patches are, as `slidecaf.store.read_tiles` does; a file is read once."""
+        key = features, slide
+        if key not in self._tiles:
+            self._tiles[key] = read_tiles(self.results / "tiles" / features / f"{slide}.h5")
+        return self._tiles[key]
+
+    def thumbnail(self, slide):
+        """Return the path of a slide's small picture."""
+        return self.results / "thumbnails" / f"{slide}.jpg"
+
+    @cached_property
+    def encoders(self):
+        """Feature set to what its network is, of those that a method uses."""
+        found = {}
+        for name in self.config["features"]:
+            path = self.results / "encoders" / f"{name}.json"
+            if path.is_file():
+                found[name] = read_json(path)
+        return found
+
+    def feature_sets(self):
+        """Describe the feature sets that are used.
+
+        Returns
+        -------
+        list of dict
+            name, patch_size, stride, unit, white_above, model, layer, weights, weights_sha256, dimension, input_size,
+            extraction, precision.
+        """
+        rows = []
+        for name, encoder in self.encoders.items():
+            settings = self.config["features"][name]
+            tiling = settings["tiling"]
+            stride = tiling.get("stride") or round(tiling["patch_size"] * (1 - tiling["overlap"]))
+            rows.append(
+                {
+                    "name": name,
+                    "stride": stride,
+                    "unit": f"px at {tiling['mpp']} µm" if tiling["mpp"] else "px of level 0",
+                    **{key: tiling[key] for key in ("patch_size", "white_above", "edge", "mpp")},
+                    **{key: encoder[key] for key in ("model", "layer", "weights", "weights_sha256", "dimension")},
+                    "input_size": encoder["input_size"],
+                    "extraction": settings["extraction"],
+                    "precision": encoder.get("precision", settings["precision"]),
+                }
+            )
+        return rows
+
+    def slide_warnings(self, features, slide, *, patches=None):
+        """Say what is odd about a slide.
+
+        Parameters
+        ----------
+        features : str
+            The feature set whose tiles are looked at.
+        slide : str
+        patches : int, optional
+            How many of them could be used.
+
+        Returns
+        -------
+        list of str
+        """
+        coords, attributes = self.tiles(features, slide)
+        status = str(attributes["status"])
+        if status != STATUS_OK:
+            return [status]
+        said = []
+        if patches is not None and patches < len(coords):
+            said.append(f"{len(coords) - patches} of {len(coords)} patches unreadable")
+        if 0 < len(coords) < 5:
+            said.append(f"only {len(coords)} patch{'es' if len(coords) > 1 else ''}")
+        return said
+
+    def resolution_warning(self, features, slides):
+        """Say where slides have no resolution, or different ones, while sizes count in px of level 0.
+
+        Parameters
+        ----------
+        features : str
+        slides : sequence of str
+
+        Returns
+        -------
+        list of str
+        """
+        if self.config["features"][features]["tiling"]["mpp"]:
+            return []
+        stated = [float(self.tiles(features, slide)[1].get("level0_mpp", np.nan)) for slide in slides]
+        known = [value for value in stated if np.isfinite(value)]
+        said = []
+        if known and len(known) < len(stated):
+            said.append(f"{features}: {len(stated) - len(known)} of {len(stated)} slides state no resolution.")
+        if known and max(known) > 1.2 * min(known):
+            said.append(
+                f"{features}: slides of {min(known):.3g} to {max(known):.3g} µm a pixel are cut in pixels of level 0, "
+                "so that a patch shows more tissue on some than on others; set tiling.mpp to cut all at one resolution."
+            )
+        return said
+
+
+def package_versions():
+    """Return the packages that decide what result files hold, name to version."""
+    return {name: version(name) for name in PACKAGES}

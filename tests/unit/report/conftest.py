@@ -1,0 +1,182 @@
+"""The results of a study, made up: what the report reads, and nothing else."""
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from slidecaf.config import check_config, load_schema
+from slidecaf.neurons import COLUMNS, SIDE, Neuron, draw_figure
+from slidecaf.report import write_report
+from slidecaf.scores import classification_scores, compare_scores, segmentation_scores
+from slidecaf.store import write_json, write_tiles, write_tsv
+
+WIDTH, HEIGHT = 3200, 2400
+PARTS = ("fold-0", "fold-1", "final")
+
+
+class MadeUp:
+    """A results folder of both tasks. Change its attributes before `write`."""
+
+    def __init__(self, folder, schema):
+        self.folder, self.schema = folder / "results", schema
+        self.classes, self.group_name, self.title = ["LGG", "GBM"], "patient", "A study"
+        self.slides, self.caveats, self.status = 12, [], {}
+        self.weights, self.test = "random:0", True
+
+    def picture(self, path, width, height, seed):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rough = np.random.default_rng(seed).integers(90, 250, (height // 4, width // 4, 3), np.uint8)
+        Image.fromarray(rough).resize((width, height)).save(path, quality=80)
+
+    def write(self):
+        names = [f"s-{k:03}" for k in range(self.slides)]
+        encoder = {"model": "alexnet", "layer": "classifier.5", "weights": self.weights}
+        config = {
+            "title": self.title,
+            "features": {
+                "cnn": {"tiling": {"patch_size": 336, "overlap": 0.25, "white_above": 200}, "encoder": encoder}
+            },
+            "classification": {
+                "sheet": "a.tsv",
+                "positive": self.classes[-1],
+                "group_name": self.group_name,
+                "methods": {"svm": {"features": ["cnn"]}},
+            },
+            "segmentation": {
+                "sheet": "b.tsv",
+                "group_name": self.group_name,
+                "methods": {"svm": {"features": "cnn", "training_stride": 252, "hard_examples": {"stride": 252}}},
+            },
+        }
+        self.folder.mkdir(parents=True)
+        (self.folder / "study.yaml").write_text(yaml.safe_dump(check_config(config, self.schema), allow_unicode=True))
+        write_json(
+            self.folder / "encoders/cnn.json",
+            {**encoder, "input_size": 224, "dimension": 4096, "weights_sha256": "ab" * 32, "precision": "fp32"},
+        )
+        coords = np.stack(np.meshgrid(np.arange(0, 2800, 252), np.arange(0, 2000, 252)), axis=-1).reshape(-1, 2)
+        for k, name in enumerate(names):
+            status = self.status.get(name, "ok")
+            known = {"level0_width": WIDTH, "level0_height": HEIGHT, "patch_size_level0": 336, "level0_mpp": 0.5}
+            attributes = {"status": status, **({} if status == "unreadable" else known)}
+            write_tiles(self.folder / f"tiles/cnn/{name}.h5", coords if status == "ok" else [], attributes)
+            self.picture(self.folder / f"thumbnails/{name}.jpg", 480, 360, k)
+        self._classification(names, len(coords))
+        self._segmentation(names)
+        return self.folder
+
+    def _splits(self, names):
+        return {name: "test" if self.test and k % 3 == 2 else "cv" for k, name in enumerate(names)}
+
+    def _classification(self, names, patches):
+        top, rng, splits = self.folder / "classification/svm", np.random.default_rng(0), self._splits(names)
+        rows = []
+        for k, name in enumerate(names):
+            status = self.status.get(name, "ok")
+            label = self.classes[k % len(self.classes)]
+            confidence = float(rng.normal(k % 2 * 2 - 1, 1))
+            guess = self.classes[confidence > 0] if len(self.classes) == 2 else self.classes[k % 2]
+            row = {"slide": name, "patient": f"{self.group_name} {k // 2}", "split": splits[name], "label": label}
+            row |= {"fold": k % 2 if splits[name] == "cv" else "", "patches": patches, "status": status}
+            if status == "ok":
+                row |= {"predicted": guess, "confidence": confidence}
+                row |= {f"confidence_{one}": float(one == guess) for one in self.classes}
+            rows.append(row)
+        columns = ["confidence"] if len(self.classes) == 2 else [f"confidence_{label}" for label in self.classes]
+        header = ["slide", "patient", "split", "fold", "label", "predicted", *columns, "patches", "status"]
+        write_tsv(top / "predictions.tsv", header, rows)
+        scores = {"method": "svm", "classes": self.classes, "group_name": self.group_name, "caveats": self.caveats}
+        for part, split in (("cross_validation", "cv"), ("test", "test")):
+            own = [row for row in rows if row["split"] == split]
+            confidence = np.array([[row.get(column, np.nan) for column in columns] for row in own])
+            scores[part] = own and classification_scores(
+                [row["label"] for row in own],
+                [row.get("predicted", "") for row in own],
+                confidence[:, 0] if len(columns) == 1 else confidence,
+                classes=self.classes,
+                patients=[row["patient"] for row in own],
+                folds=[row["fold"] for row in own] if split == "cv" else None,
+                bootstrap=20,
+            )
+        write_json(
+            top / "scores.json", {key: value or None if key == "test" else value for key, value in scores.items()}
+        )
+        chosen = {"features": "cnn", "norm": 3, "keep": 100, "C": 1}
+        for part in PARTS:
+            write_json(top / part / "choice.json", {"chosen": chosen, "accuracy": 0.9, "dropped": [], "left_out": []})
+        neurons = [Neuron(label, 17 + k, 0.5) for k, label in enumerate(reversed(self.classes))]
+        patch = {"slide": names[0], "x": 252, "y": 504, "patch_size": 336, "activation": 2.5}
+        drawn = draw_figure(
+            neurons, [[patch]] * len(neurons), [[Image.new("RGB", (SIDE, SIDE), "plum")]] * len(neurons)
+        )
+        drawn.save(top / "final/figure5.png")
+        table = [
+            {"class": n.label, "neuron": n.index, "weight": n.weight, "place": 0, "label": self.classes[0], **patch}
+            for n in neurons
+        ]
+        write_tsv(top / "final/figure5.tsv", COLUMNS, table)
+
+    def _segmentation(self, names):
+        top, rng, splits = self.folder / "segmentation/svm", np.random.default_rng(1), self._splits(names)
+        columns = [
+            *("slide", "patient", "split", "variant", "score", "precision", "recall", "soft_score", "C", "smooth"),
+            *("threshold", "min_object", "max_hole", "predicted_pixels", "true_pixels", "area", "status"),
+        ]
+        rows, scores = [], {}
+        for variant in ("plain", "hard"):
+            own = []
+            for k, name in enumerate(names):
+                row = {
+                    "slide": name,
+                    "patient": f"{self.group_name} {k // 2}",
+                    "variant": variant,
+                    "area": WIDTH * HEIGHT,
+                }
+                row |= {"split": "train" if splits[name] == "cv" else "test", "status": self.status.get(name, "ok")}
+                row |= dict.fromkeys(("score", "precision", "recall", "soft_score"), float(rng.uniform(0, 1)))
+                own.append({**row, "predicted_pixels": 1000, "true_pixels": 0 if k == 1 else 2000})
+                self.picture(top / variant / f"overlay/{name}.jpg", 400, 324, k)
+            rows += own
+            scores[variant] = {"group_name": self.group_name, "caveats": self.caveats}
+            for part, split in (("leave_one_out", "train"), ("test", "test")):
+                some = [row for row in own if row["split"] == split]
+                scores[variant][part] = segmentation_scores(some, bootstrap=20) if some else None
+            chosen = {"C": 0.01, "smooth": 0, "threshold": 0.1, "min_object": 1000, "max_hole": 10000}
+            for part in PARTS:
+                write_json(top / variant / part / "choice.json", {"chosen": chosen, "score": 0.7, "n": 9, "note": ""})
+            curve = [{"threshold": t, "score": 0.8 - abs(t - 0.1)} for t in np.linspace(-0.5, 0.5, 11)]
+            write_tsv(top / variant / "thresholds.tsv", ["threshold", "score"], curve)
+        write_tsv(top / "scores.tsv", columns, rows)
+        write_json(top / "scores.json", scores)
+        train = [[row for row in rows if (row["variant"], row["split"]) == (v, "train")] for v in ("hard", "plain")]
+        values = [[row["score"] for row in own] for own in train]
+        patients = [row["patient"] for row in train[0]]
+        compared = compare_scores(*values, patients, names=("hard", "plain"))
+        write_json(top / "comparison.json", {"leave_one_out": compared, "test": None, "hard_examples": {}})
+        found = [
+            {"slide": name, "x": 100, "y": 200, "kind": kind} for name in names[:4] for kind in ("missed", "false")
+        ]
+        write_tsv(top / "hard_examples.tsv", ["slide", "x", "y", "kind"], found)
+
+
+@pytest.fixture(scope="session")
+def config_schema(repository):
+    """The config's schema."""
+    return load_schema(repository / "workflow/schemas/config.schema.yaml")
+
+
+@pytest.fixture(scope="module")
+def plain_results(tmp_path_factory, config_schema):
+    """Results as they usually are, with a report. Read them only."""
+    made_up = MadeUp(tmp_path_factory.mktemp("made-up"), config_schema)
+    made_up.caveats = ["random weights: the network was never trained", "synthetic slides: drawn, no tissue"]
+    results = made_up.write()
+    write_report(results / "report.html", results, command="snakemake --cores 2", commit="1a2b3c")
+    return results
+
+
+@pytest.fixture
+def made_up(tmp_path, config_schema):
+    """A results folder to fill."""
+    return MadeUp(tmp_path, config_schema)
