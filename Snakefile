@@ -16,6 +16,7 @@ include: "workflow/rules/study.smk"
 include: "workflow/rules/demo.smk"
 include: "workflow/rules/tiles.smk"
 include: "workflow/rules/features.smk"
+include: "workflow/rules/imported.smk"
 include: "workflow/rules/labels.smk"
 include: "workflow/rules/pooling.smk"
 include: "workflow/rules/selection.smk"
@@ -24,6 +25,7 @@ include: "workflow/rules/confidence.smk"
 include: "workflow/rules/retrain.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/outlines.smk"
 
 
 rule all:

@@ -120,6 +120,31 @@ class Cells:
         # columns first: a row of cells is drawn out once, and then copied as a whole
         return np.repeat(values[shown], np.diff(self.cuts_x), axis=1)[rows]
 
+    def sample(self, values, top, rows, step):
+        """Return the pixels of some rows of the slide made smaller: of each block of px the middle one's value.
+
+        Parameters
+        ----------
+        values : ndarray, shape (rows, columns)
+            One value a cell.
+        top, rows : int
+            The first row and how many, in px of the smaller slide.
+        step : int
+            Px of level 0 for one px.
+
+        Returns
+        -------
+        ndarray, shape (rows, width), where width is that of the slide over step, rounded up
+        """
+        place = [
+            np.searchsorted(cuts, np.minimum(np.arange(first, last) * step + step // 2, cuts[-1] - 1), side="right") - 1
+            for cuts, first, last in (
+                (self.cuts_y, top, top + rows),
+                (self.cuts_x, 0, -(-int(self.cuts_x[-1]) // step)),
+            )
+        ]
+        return values[np.ix_(*place)]
+
 
 def box_sums(values, left, right, top, bottom):
     """Sum the cells of boxes, by an integral image.

@@ -28,7 +28,7 @@ def main(arguments=None):
     for name in COMMANDS:
         module = importlib.import_module(f"slidecaf.commands.{name}")
         said = module.__doc__.splitlines()[0]
-        command = commands.add_parser(name, help=said, description=module.__doc__)
+        command = commands.add_parser(name.rstrip("_"), help=said, description=module.__doc__)
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     chosen = parser.parse_args(arguments)

@@ -50,7 +50,7 @@ def load_config(path, schema):
     Parameters
     ----------
     path : path-like
-        YAML; tags that would build Python objects are refused.
+        As for `read_config`.
     schema : dict
         From `load_schema`.
 
@@ -170,6 +170,7 @@ def check_config(config, schema, *, source="config.yaml", folder="."):
     """
     if not isinstance(config, dict):
         raise InputErrors(source, [f"the file holds {type(config).__name__}, not keys with values."])
+    schema = _with_imported(config, schema)
     config = _fill(config, schema)
     problems = [
         _explain(error)
@@ -183,6 +184,37 @@ def check_config(config, schema, *, source="config.yaml", folder="."):
     if problems:
         raise InputErrors(source, problems)
     return config
+
+
+def _with_imported(config, schema):
+    """Let feature sets that another program computed follow the schema of such sets."""
+    sets = config.get("features")
+    imported = [name for name, one in sets.items() if is_imported(one)] if isinstance(sets, dict) else []
+    part = {
+        **schema["properties"]["features"],
+        "properties": dict.fromkeys(imported, schema["$defs"]["imported_features"]),
+    }
+    return {**schema, "properties": {**schema["properties"], "features": part}} if imported else schema
+
+
+def is_imported(features):
+    """Tell whether another program computed a feature set.
+
+    Parameters
+    ----------
+    features : mapping
+        The feature set in the config.
+
+    Returns
+    -------
+    bool
+    """
+    return isinstance(features, dict) and "imported" in features
+
+
+def _computed(config):
+    """Return the feature sets that slidecaf computes."""
+    return {name: features for name, features in config["features"].items() if not is_imported(features)}
 
 
 def _fill(value, schema):
@@ -264,7 +296,7 @@ def _not_numbers(value, path=()):
 
 def _tilings(config):
     problems = []
-    for name, features in config["features"].items():
+    for name, features in _computed(config).items():
         tiling = features["tiling"]
         given = {"overlap", "stride"} & set(tiling)
         if len(given) != 1:
@@ -282,7 +314,7 @@ def _tilings(config):
 
 def _encoders(config, folder):
     problems = []
-    for name, features in config["features"].items():
+    for name, features in _computed(config).items():
         weights = features["encoder"]["weights"]
         if is_weights_file(weights) and not (folder / weights).is_file():
             problems.append(
@@ -334,6 +366,13 @@ def _strides(config):
     problems = []
     for name, method in config.get("segmentation", {}).get("methods", {}).items():
         where, features = f"segmentation.methods.{name}", method["features"]
+        if is_imported(config["features"][features]):  # their stride is known from their files
+            if any(method["smooth"]):
+                problems.append(
+                    f"{where}.smooth: it works on squares of the stride, which imported features ({features}) do not "
+                    "promise; write smooth: [0]."
+                )
+            continue
         tiling = config["features"][features]["tiling"]
         stride = tiling.get("stride") or round(tiling["patch_size"] * (1 - tiling["overlap"]))
         wanted = {"training_stride": method["training_stride"]}

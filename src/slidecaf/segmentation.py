@@ -178,7 +178,22 @@ def on_grid(coords, attributes, stride):
     Returns
     -------
     ndarray of bool, shape (N,)
+
+    Raises
+    ------
+    SlidecafError
+        If imported patches stand on no grid, or on one that `stride` does not suit.
     """
+    if not attributes.get("regular", True):
+        raise SlidecafError(
+            f"slide {attributes['name']}: its imported patches stand on no one grid from the upper left corner, which "
+            "the segmentation needs; import features of TRIDENT, or take a feature set that slidecaf computes."
+        )
+    if stride % int(attributes["stride"]):
+        raise SlidecafError(
+            f"slide {attributes['name']}: a stride of {stride} px is no multiple of that of its patches, "
+            f"{attributes['stride']} px; correct training_stride and hard_examples.stride of the method."
+        )
     places = np.rint(coords / attributes["stride_level0"]).astype(np.int64)
     return (places % (stride // int(attributes["stride"])) == 0).all(axis=1)
 

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from slidecaf.config import check_config, load_schema
+from slidecaf.config import check_config, is_imported, load_schema
+from slidecaf.errors import InputErrors
+from slidecaf.imported import find_sources
 from slidecaf.sheets import check_classification, check_segmentation, check_together, read_sheet
 
 
@@ -65,4 +67,35 @@ def check_study(config, schemas, *, made=()):
         check_segmentation(segmented, source=other["sheet"], folds=other["folds"])
     if task and other:
         check_together(rows, segmented, sources=(task["sheet"], other["sheet"]))
+    check_imported(config, rows, segmented)
     return Study(config, rows, segmented, classes)
+
+
+def check_imported(config, classification, segmentation):
+    """Check that every slide has its file in the imported feature sets that it is used with.
+
+    Parameters
+    ----------
+    config : dict
+        From `slidecaf.config.check_config`.
+    classification, segmentation : list of slidecaf.sheets.Row
+
+    Raises
+    ------
+    InputErrors
+        With every missing file, unless ``on_bad_slide`` leaves such slides out.
+    """
+    rows_of = {}
+    for task, rows in (("classification", classification), ("segmentation", segmentation)):
+        for method in config.get(task, {}).get("methods", {}).values():
+            used = method["features"]
+            for name in [used] if isinstance(used, str) else used:
+                if is_imported(config["features"][name]):
+                    rows_of.setdefault(name, {}).update({row.slide: row for row in rows})
+    problems = [
+        f"features.{name}: {problem}"
+        for name, rows in rows_of.items()
+        for problem in find_sources(config["features"][name]["imported"], rows.values())[1]
+    ]
+    if problems and config["on_bad_slide"] == "fail":
+        raise InputErrors("config.yaml", problems)

@@ -1,4 +1,4 @@
-import json
+from xml.etree import ElementTree
 
 import numpy as np
 import openslide
@@ -8,7 +8,8 @@ from PIL import Image
 
 from slidecaf import rasters
 from slidecaf.cells import Cells
-from slidecaf.rasters import write_confidence, write_mask
+from slidecaf.errors import SlidecafError
+from slidecaf.rasters import read_attributes, read_cells, write_confidence, write_mask
 
 SAYS = {"slide": "a-1", "patch_size": 112, "stride": 8, "threshold": 0.25, "status": "ok", "model": "Größe"}
 
@@ -68,12 +69,76 @@ def test_the_layout_is_tiles_and_the_tags_say_what_it_is(tmp_path):
         assert (page.tilewidth, page.tilelength, len(page.dataoffsets)) == (512, 512, 6)
         assert page.compression == tifffile.COMPRESSION.ADOBE_DEFLATE
         assert not file.is_bigtiff
-        assert json.loads(page.tags["ImageDescription"].value) == SAYS
+        assert file.is_ome
         assert page.tags["ResolutionUnit"].value == 3  # centimetres
         for tag in ("XResolution", "YResolution"):
             above, below = page.tags[tag].value
             assert above / below == 20_000  # px per cm at 0.5 micrometres
         assert "DateTime" not in page.tags
+
+
+def test_both_say_what_they_are_made_of(tmp_path):
+    cells, values = case(600, 700)
+    write_confidence(tmp_path / "c.tif", values, cells, attributes=SAYS, mpp=0.5)
+    write_mask(tmp_path / "m.tif", values > 0, cells, attributes=SAYS, mpp=0.5)
+    assert read_attributes(tmp_path / "c.tif") == read_attributes(tmp_path / "m.tif") == SAYS
+
+
+@pytest.mark.parametrize("mpp", [0.2527, 1 / 3, None])
+def test_a_confidence_map_is_an_ome_tiff_with_its_pixel_size(tmp_path, mpp):
+    cells, values = case(1200, 905)
+    write_confidence(tmp_path / "c.tif", values, cells, attributes=SAYS, mpp=mpp)
+    with tifffile.TiffFile(tmp_path / "c.tif") as file:
+        root = ElementTree.fromstring(file.ome_metadata)
+        assert file.series[0].axes == "YX"
+    image = root.find("{*}Image")
+    pixels = image.find("{*}Pixels")
+    assert image.get("Name") == "a-1"
+    wanted = {"Type": "float", "SizeX": "1200", "SizeY": "905", "SizeC": "1", "SizeZ": "1", "SizeT": "1"}
+    assert wanted.items() <= pixels.attrib.items()
+    for side in ("X", "Y"):
+        stated = pixels.get(f"PhysicalSize{side}")
+        assert (stated is None) if mpp is None else (float(stated) == mpp)
+        assert pixels.get(f"PhysicalSize{side}Unit") == (None if mpp is None else "µm")
+    assert pixels.find("{*}Channel").get("Name") == "confidence"
+    assert "AcquisitionDate" not in ElementTree.tostring(root, encoding="unicode")  # no time of day
+
+
+def test_lower_levels_show_the_pixel_in_the_middle_and_the_last_fits_a_tile(tmp_path):
+    cells, values = case(1200, 905, side=3)
+    write_confidence(tmp_path / "c.tif", values, cells, attributes=SAYS, mpp=0.5)
+    whole = pixels(values, cells)
+    with tifffile.TiffFile(tmp_path / "c.tif") as file:
+        levels = file.series[0].levels
+        assert [level.shape for level in levels] == [(905, 1200), (453, 600), (227, 300)]
+        for number, level in enumerate(levels[1:], start=1):
+            rows, columns = (
+                np.minimum(np.arange(length) * 2**number + 2 ** (number - 1), full - 1)
+                for length, full in zip(level.shape, whole.shape, strict=True)
+            )
+            np.testing.assert_array_equal(level.asarray(), whole[np.ix_(rows, columns)])
+            above, below = level.pages[0].tags["XResolution"].value
+            assert 1e4 * below / above == pytest.approx(0.5 * 2**number)
+
+
+@pytest.mark.parametrize(("width", "height", "side"), [(1, 1, 8), (100, 30, 7), (1200, 905, 8), (700, 1100, 601)])
+def test_cells_read_back_as_they_were_written(tmp_path, width, height, side):
+    cells, values = case(width, height, side=side)
+    write_confidence(tmp_path / "c.tif", values, cells, attributes=SAYS, mpp=0.5)
+    write_mask(tmp_path / "m.tif", values > 0, cells, attributes=SAYS, mpp=0.5)
+    np.testing.assert_array_equal(read_cells(tmp_path / "c.tif", cells), values)
+    np.testing.assert_array_equal(read_cells(tmp_path / "m.tif", cells) > 0, values > 0)
+
+
+def test_cells_of_another_slide_or_a_damaged_file_are_an_error_that_says_what_to_do(tmp_path):
+    cells, values = case(600, 700)
+    write_mask(tmp_path / "m.tif", values > 0, cells, attributes=SAYS, mpp=0.5)
+    with pytest.raises(SlidecafError, match=r"m.tif has 600 x 700 px, and its tiles 600 x 708; delete it"):
+        read_cells(tmp_path / "m.tif", case(600, 708)[0])
+    (tmp_path / "m.tif").write_bytes(b"II*\0 no more")
+    for read in (read_attributes, lambda path: read_cells(path, cells)):
+        with pytest.raises(SlidecafError, match=r"m.tif is missing or damaged.*delete it and run again"):
+            read(tmp_path / "m.tif")
 
 
 @pytest.mark.parametrize("mpp", [0.2527, 0.50149, 1 / 3, 31.7])

@@ -9,8 +9,11 @@ from collections import Counter
 import h5py
 import numpy as np
 import pytest
+import shapely
 import tifffile
 from PIL import Image
+
+from slidecaf.rasters import read_attributes
 
 TOP = "results/segmentation/svm-cnn"
 SLIDES = ["gbm-1", "gbm-2", "gbm-3"]
@@ -68,8 +71,8 @@ def test_the_mask_is_the_map_above_the_threshold_cleaned(segmented):
     from skimage.morphology import remove_small_holes, remove_small_objects
 
     chosen = json.loads((segmented / f"{TOP}/plain/fold-0/choice.json").read_text())["chosen"]
-    with tifffile.TiffFile(segmented / f"{TOP}/plain/confidence/gbm-1.tif") as file:
-        values, described = file.asarray(), json.loads(file.pages[0].description)
+    values = tifffile.imread(segmented / f"{TOP}/plain/confidence/gbm-1.tif")
+    described = read_attributes(segmented / f"{TOP}/plain/confidence/gbm-1.tif")
     assert values.dtype == np.float32
     assert described["threshold"] == chosen["threshold"]
     mask = values > np.float32(chosen["threshold"])
@@ -87,6 +90,33 @@ def test_the_comparison_says_whether_retraining_helped(segmented):
     examples = read(segmented / f"{TOP}/hard_examples.tsv")
     assert {row["kind"] for row in examples} <= {"missed", "false"}
     assert len(examples) == compared["hard_examples"]["final"]["drawn"]
+
+
+def test_outlines_are_annotations_for_qupath_and_rasterised_again_they_are_the_mask(study):
+    study.config(lambda config: config["segmentation"].update(outline_tolerance=0))
+    assert study.planned() == {"study": 1, "outlines": 8}
+    study.finish()
+    seen = 0
+    for mask in sorted(study.folder.glob(f"{TOP}/*/mask/*.tif")):
+        written = json.loads((mask.parents[1] / f"geojson/{mask.stem}.geojson").read_text())
+        assert written["type"] == "FeatureCollection"
+        assert written["slidecaf"]["slide"] == mask.stem
+        assert written["slidecaf"]["caveats"] == ["random weights: the network was never trained"]
+        polygons = [shapely.geometry.shape(feature["geometry"]) for feature in written["features"]]
+        for feature, polygon in zip(written["features"], polygons, strict=True):
+            assert feature["properties"]["objectType"] == "annotation"
+            assert feature["properties"]["classification"]["name"] == "Necrosis"
+            assert "random weights" in feature["properties"]["name"]
+            measured = feature["properties"]["measurements"]
+            assert measured["Confidence: mean"] <= measured["Confidence: max"]
+            assert polygon.is_valid
+            seen += 1
+        y, x = np.indices((500, 500)) + 0.5
+        drawn = np.zeros((500, 500), bool)
+        for polygon in polygons:
+            drawn |= shapely.contains_xy(polygon, x, y)
+        np.testing.assert_array_equal(drawn, pixels(mask) > 0)
+    assert seen
 
 
 def own_files(study, slide, part):
@@ -134,7 +164,9 @@ def method(**changes):
 
 def test_another_smallest_object_reruns_no_feature_and_no_svm(study):
     study.config(method(min_object=[500]))
-    assert study.planned() == {"study": 1, "map_choice": 8, "segment": 8, "segmentation_scores": 1, "variants": 1}
+    assert study.planned() == {"study": 1, "map_choice": 8, "segment": 8, "segmentation_scores": 1, "variants": 1} | {
+        "outlines": 8
+    }
 
 
 def test_another_C_reruns_no_feature(study):
@@ -157,7 +189,7 @@ def test_a_mask_for_the_test_row_gives_it_a_score_and_reruns_no_model(study):
     rows = study_sheet.read_text().splitlines()
     rows = [row.replace("gbm-4.png\t", "gbm-4.png\tmasks/gbm-4.png", 1) for row in rows]
     study_sheet.write_text("\n".join(rows) + "\n")
-    assert study.planned() == {"labels": 1, "segment": 2, "segmentation_scores": 1, "variants": 1}
+    assert study.planned() == {"labels": 1, "segment": 2, "segmentation_scores": 1, "variants": 1, "outlines": 2}
     study.finish()
     assert json.loads((study / f"{TOP}/scores.json").read_text())["plain"]["test"]["n"] == 1
 
@@ -190,7 +222,15 @@ def test_without_features_of_test_rows_their_maps_and_masks_are_the_same(study):
     before = {path.name: pixels(path) for path in study.folder.glob("results/segmentation/*/*/mask/*.tif")}
     maps = {path: pixels(path) for path in study.folder.glob("results/segmentation/*/*/confidence/*.tif")}
     study.config(lambda config: [chosen.update(store="train") for chosen in config["features"].values()])
-    assert study.planned().keys() <= {"predict", "segment", "segmentation_scores", "variants", "study", "all"}
+    assert study.planned().keys() <= {
+        "predict",
+        "segment",
+        "segmentation_scores",
+        "variants",
+        "outlines",
+        "study",
+        "all",
+    }
     tested = {row["slide"] for row in read(study / "segmentation.tsv") if row["split"] == "test"}
     for path in study.folder.glob("results/features/*/*.h5"):
         if path.stem in tested:

@@ -16,10 +16,12 @@ MINUTES_A_SLIDE = 1  # beside those of its patches, once a job has started
 SHEET_ORDER = list(dict.fromkeys(row.slide for row in [*ROWS, *SEGMENTED]))
 
 
-def of_feature_sets(*, segmentation=True, classification=True, fused_too=True):
+def of_feature_sets(
+    among=None, *, segmentation=True, classification=True, fused_too=True
+):
     """Return the slides of each feature set that a task uses, in the order of the sheets.
 
-    `fused_too`: test rows too that are predicted without a features file.
+    `among`: of these feature sets only; `fused_too`: test rows too that are predicted without a features file.
     """
     slides = {}
     for method in METHODS.values() if classification else ():
@@ -31,6 +33,7 @@ def of_feature_sets(*, segmentation=True, classification=True, fused_too=True):
     return [
         ({"features": features}, [slide for slide in SHEET_ORDER if slide in own])
         for features, own in slides.items()
+        if among is None or features in among
     ]
 
 

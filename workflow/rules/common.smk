@@ -8,15 +8,17 @@ import atexit
 import gc
 import inspect
 import os
+import re
 import sys
 from math import ceil
 
 from snakemake.utils import update_config
 
 from slidecaf import demo
-from slidecaf.config import is_weights_file, read_config
+from slidecaf.config import is_imported, is_weights_file, read_config
 from slidecaf.digests import Fingerprints, code_digest, value_digest
 from slidecaf.errors import SlidecafError
+from slidecaf.imported import find_sources
 from slidecaf.lock import is_locked_for_us, lock_study
 from slidecaf.pooling import norm_name
 from slidecaf.provenance import renew_code
@@ -75,6 +77,13 @@ PARTS = [f"fold-{fold}" for fold in FOLDS] + ["final"]
 DECIDED = PARTS if TEST else PARTS[:-1]
 
 LIMITS = {key: STUDY[key] for key in ("max_megapixels", "max_decoded_megapixels")}
+IMPORTED = [name for name, one in STUDY["features"].items() if is_imported(one)]
+COMPUTED = [name for name in STUDY["features"] if name not in IMPORTED]
+SOURCES = {
+    name: find_sources(STUDY["features"][name]["imported"], SLIDE.values())[0]
+    for name in IMPORTED
+}
+
 STUDY_FILE = f"{RESULTS}/study.yaml"
 CLASSIFICATION = f"{RESULTS}/classification/{{method}}"
 COMPARISON = f"{RESULTS}/classification/comparison.json"
@@ -119,6 +128,11 @@ def signed(function):
     """Keep a function's signature with it: Snakemake asks three times a job, and finding it takes longer than the call."""
     function.__signature__ = inspect.signature(function)
     return function
+
+
+def one_of(names):
+    """Return a pattern of some feature sets: which of the rules that make features files makes theirs."""
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def untracked(value):
@@ -194,6 +208,33 @@ def weights_fingerprint(wildcards):
     return FINGERPRINTS(weights) if is_weights_file(weights) else ""
 
 
+def imported_settings(wildcards):
+    """Return whose files an imported feature set has, and the name of their folder; where it lies reruns nothing."""
+    settings = STUDY["features"][wildcards.features]["imported"]
+    return {
+        "format": settings["format"],
+        "folder": os.path.basename(os.path.normpath(settings["folder"])),
+    }
+
+
+def imported_source(wildcards):
+    """Return the files of a slide."""
+    source = SOURCES[wildcards.features][wildcards.slide]
+    return [path.as_posix() for path in source.files]
+
+
+def imported_digest(wildcards):
+    """Return the digests of a slide's files; nothing for one that is missing."""
+    files = imported_source(wildcards)
+    return [FINGERPRINTS(path) if os.path.exists(path) else "" for path in files]
+
+
+def first_source(wildcards, output):
+    """Return the first file of a feature set, to which the others are compared; it reruns nothing."""
+    paths = [source.features for source in SOURCES[wildcards.features].values()]
+    return next((path.as_posix() for path in paths if path.is_file()), "")
+
+
 @signed
 def norms(wildcards):
     """Return the norms that the methods ask of a feature set, each once, by name."""
@@ -248,10 +289,16 @@ def caveats(wildcards):
 
 def caveats_of(used, rows):
     """Return what has to be said of feature sets and of slides."""
-    said = []
+    said = [
+        f"imported features ({name}): computed by "
+        f"{STUDY['features'][name]['imported']['format'].upper()}, not by slidecaf"
+        for name in used
+        if name in IMPORTED
+    ]
     if any(
         STUDY["features"][name]["encoder"]["weights"].startswith("random:")
         for name in used
+        if name in COMPUTED
     ):
         said.append("random weights: the network was never trained")
     if any(row.path in MADE for row in rows):

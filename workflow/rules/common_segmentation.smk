@@ -170,7 +170,7 @@ def mapped_from(kind, path):
 def fused(method):
     """Tell whether a method judges the patches of test rows as the network gives them."""
     features = SEGMENTATION_METHODS[method]["features"]
-    return STUDY["features"][features]["store"] == "train"
+    return STUDY["features"][features].get("store") == "train"
 
 
 @signed
@@ -246,6 +246,7 @@ def segmented(wildcards):
         files += slide_files(method, "confidence", "tif")
         files += slide_files(method, "mask", "tif")
         files += slide_files(method, "overlay", "jpg")
+        files += slide_files(method, "geojson", "geojson")
         files += [
             f"{top}/{name}" for name in ("folds.tsv", "scores.tsv", "scores.json")
         ]
@@ -258,7 +259,11 @@ def study_encoders(wildcards):
     """Return what describes the networks of the feature sets that a method uses."""
     used = {features for method in METHODS.values() for features in method["features"]}
     used |= {method["features"] for method in SEGMENTATION_METHODS.values()}
-    return [f"{RESULTS}/encoders/{features}.json" for features in sorted(used)]
+    return [
+        f"{RESULTS}/encoders/{features}.json"
+        for features in sorted(used)
+        if features in COMPUTED
+    ]
 
 
 @signed

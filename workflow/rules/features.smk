@@ -13,6 +13,8 @@ rule encoder:
         f"{RESULTS}/logs/encoders/{{features}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/encoders/{{features}}.tsv"
+    wildcard_constraints:
+        features=one_of(COMPUTED),
     conda:
         ENVIRONMENT
     resources:
@@ -30,7 +32,7 @@ rule encoder:
         "../scripts/encoder.py"
 
 
-for job in slide_jobs("features", of_feature_sets(fused_too=False)):
+for job in slide_jobs("features", of_feature_sets(COMPUTED, fused_too=False)):
 
     rule:
         name:
@@ -47,6 +49,8 @@ for job in slide_jobs("features", of_feature_sets(fused_too=False)):
             job.log(f"{RESULTS}/logs/features/{{features}}/{{slide}}.log"),
         benchmark:
             job.benchmark(f"{RESULTS}/benchmarks/features/{{features}}/{{slide}}.tsv")
+        wildcard_constraints:
+            features=one_of(COMPUTED),
         conda:
             ENVIRONMENT
         threads: STUDY["threads"]

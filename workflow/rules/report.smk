@@ -50,7 +50,8 @@ def read_by_report(wildcards):
             ]
         tiled.setdefault(chosen["features"], set()).update(LEARNED + TESTED)
     for features, slides in sorted(tiled.items()):
-        files += [f"{RESULTS}/encoders/{features}.json"]
+        if features in COMPUTED:
+            files += [f"{RESULTS}/encoders/{features}.json"]
         files += [f"{RESULTS}/tiles/{features}/{slide}.h5" for slide in sorted(slides)]
     return files
 
@@ -197,7 +198,7 @@ rule report:
         mem_mb=memory(2000, a_slide=0.1),
         runtime=minutes(15, a_slide=0.02),
     params:
-        results=RESULTS,
+        results=untracked(RESULTS),
         # named with output: how a run was started changes no result
         command=untracked(command()),
         commit=commit,

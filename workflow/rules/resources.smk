@@ -15,9 +15,9 @@ USUAL_MPP = 0.5  # where a tiling counts at a resolution and the sheet gives non
 BYTES_A_PATCH = 64  # coordinates, what is kept of cells and maps: benchmarks/RESULTS.md has 30 to 60
 WHOLE = (".png", ".jpg", ".jpeg")  # decoded whole
 
+USUAL_STRIDE = 256  # of features that another program computed
 TILINGS = {
-    name: Tiling.from_config(chosen["tiling"])
-    for name, chosen in STUDY["features"].items()
+    name: Tiling.from_config(STUDY["features"][name]["tiling"]) for name in COMPUTED
 }
 
 # Patches a second of a slow machine, one core or two.
@@ -55,6 +55,8 @@ def pixels(slide):
 
 def patches(slide, features):
     """Guess how many patches a slide has, if it is full of tissue."""
+    if features in IMPORTED:
+        return pixels(slide) / USUAL_STRIDE**2
     tiling = TILINGS[features]
     finer = tiling.mpp / (SLIDE[slide].mpp or USUAL_MPP) if tiling.mpp else 1
     return pixels(slide) / (tiling.stride * finer) ** 2

@@ -4,7 +4,7 @@ Needs   a slide, by its fingerprint
 Makes   {results}/tiles/{features}/{slide}.h5
 """
 
-for job in slide_jobs("tiles", of_feature_sets()):
+for job in slide_jobs("tiles", of_feature_sets(COMPUTED)):
 
     rule:
         name:
@@ -17,6 +17,8 @@ for job in slide_jobs("tiles", of_feature_sets()):
             job.log(f"{RESULTS}/logs/tiles/{{features}}/{{slide}}.log"),
         benchmark:
             job.benchmark(f"{RESULTS}/benchmarks/tiles/{{features}}/{{slide}}.tsv")
+        wildcard_constraints:
+            features=one_of(COMPUTED),
         conda:
             ENVIRONMENT
         resources:

@@ -35,6 +35,8 @@ def features_text(feature_set, versions):
     -------
     str
     """
+    if program := feature_set.get("imported"):
+        return f"Patches and their feature vectors were computed by {program} (say here with which network)."
     size, side, white = (feature_set[key] for key in ("patch_size", "input_size", "white_above"))
     said = [f"Slides were cut into square patches of {size} × {size} {feature_set['unit']}"]
     said.append(f", {feature_set['stride']} px apart")

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from slidecaf.config import is_imported
 from slidecaf.errors import SlidecafError
 from slidecaf.store import STATUS_OK, read_json, read_tiles
 from slidecaf.versions import version
@@ -76,9 +77,13 @@ class Study:
         -------
         list of dict
             name, patch_size, stride, unit, white_above, model, layer, weights, weights_sha256, dimension, input_size,
-            extraction, precision.
+            extraction, precision. Of one that another program computed: name and imported, the program.
         """
-        rows = []
+        rows = [
+            {"name": name, "imported": settings["imported"]["format"].upper()}
+            for name, settings in self.config["features"].items()
+            if is_imported(settings)
+        ]
         for name, encoder in self.encoders.items():
             settings = self.config["features"][name]
             tiling = settings["tiling"]
@@ -135,7 +140,8 @@ class Study:
         -------
         list of str
         """
-        if self.config["features"][features]["tiling"]["mpp"]:
+        settings = self.config["features"][features]
+        if is_imported(settings) or settings["tiling"]["mpp"]:
             return []
         stated = [float(self.tiles(features, slide)[1].get("level0_mpp", np.nan)) for slide in slides]
         known = [value for value in stated if np.isfinite(value)]

@@ -1,0 +1,136 @@
+"""What every export starts from: the slides of a feature set, and the rows of their patches that are valid."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from slidecaf import store
+from slidecaf.errors import SlidecafError
+from slidecaf.sheets import Row
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """A slide with features.
+
+    Attributes
+    ----------
+    row : slidecaf.sheets.Row
+        Of its sheet.
+    path : pathlib.Path
+        Its features file.
+    whole : bool
+        Whether every patch is valid.
+    """
+
+    row: Row
+    path: Path
+    whole: bool
+
+    def read(self):
+        """Read the valid patches.
+
+        Returns
+        -------
+        features : ndarray of float16, shape (N, D)
+        coords : ndarray of int64, shape (N, 2)
+            x and y at level 0.
+        attributes : dict
+            Of the coordinates, as `slidecaf.tiling.attributes` has them.
+        """
+        with store.open_features(self.path) as file:
+            valid = file["valid"][:]
+            return file["features"][:][valid], file["coords"][:][valid], dict(file["coords"].attrs)
+
+
+def extracted_slides(study, folder, name):
+    """List the slides of a feature set that have features.
+
+    Parameters
+    ----------
+    study : slidecaf.study.Study
+    folder : path-like
+        The study's.
+    name : str
+        Of the feature set.
+
+    Returns
+    -------
+    slides : list of Extracted
+        Sorted by id.
+    left_out : dict of str to str
+        Slide to why it has none, of those that the feature set's tasks list.
+
+    Raises
+    ------
+    SlidecafError
+        If there is no such feature set, or no slide has features.
+    """
+    known = study.config["features"]
+    if name not in known:
+        raise SlidecafError(f"the study has no feature set {name!r}; write one of: {', '.join(known)}.")
+    top = Path(folder) / study.config["results"] / "features" / name
+    slides, left_out = [], {}
+    # the classification's row where both tasks list a slide: it has the label
+    rows = {row.slide: row for row in [*study.segmentation, *study.classification]}
+    for slide, row in sorted(rows.items()):
+        path = top / f"{slide}.h5"
+        if not path.is_file():
+            left_out[slide] = "no features file"
+            continue
+        with store.open_features(path) as file:
+            status, valid = str(file["features"].attrs["status"]), file["valid"][:]
+        if status == store.STATUS_OK and valid.any():
+            slides.append(Extracted(row, path, bool(valid.all())))
+        else:
+            left_out[slide] = status
+    if not slides:
+        raise SlidecafError(f"{top} holds features of no slide; run the study first: make run STUDY={folder}")
+    return slides, left_out
+
+
+def needed(attributes, key, slide, what):
+    """Return an attribute that has to be a number.
+
+    Parameters
+    ----------
+    attributes : mapping
+        Of coordinates.
+    key : str
+    slide : str
+        For the error.
+    what : str
+        Who needs it.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    SlidecafError
+        If it is not known.
+    """
+    value = float(attributes[key])
+    if np.isnan(value):
+        raise SlidecafError(
+            f"slide {slide}: its micrometres a pixel are not known, which {what} needs; write them into the sheet's "
+            "column mpp and run the study again."
+        )
+    return value
+
+
+def write_csv(path, columns, rows):
+    """Write a table as CSV.
+
+    Parameters
+    ----------
+    path : path-like
+    columns : sequence of str
+    rows : iterable of sequence
+    """
+    with store.atomic(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([columns, *rows])
