@@ -1,12 +1,12 @@
 # The same few commands for a person and for CI.
 #   make run [STUDY=folder] [CORES=4]   make slurm STUDY=folder   make check   make bench
-#   make test   make test-slurm   make test-faults   make reliability
+#   make test   make test-slurm   make test-faults   make reliability   make docs
 STUDY ?= .
 CORES ?= all
 PYTHON ?= python3
 BIN := .venv/bin
 .DELETE_ON_ERROR:
-.PHONY: run test test-slurm test-faults check format bench slurm install reliability
+.PHONY: run test test-slurm test-faults check format bench slurm install docs reliability
 
 run: .venv/installed
 	@$(BIN)/python workflow/run.py --study "$(STUDY)" --cores $(CORES)
@@ -42,6 +42,11 @@ format: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/run.py
+
+# The site is build/site/index.html.
+docs: .venv/installed
+	$(BIN)/python docs/make_reference.py
+	$(BIN)/zensical build --clean --strict
 
 install: .venv/installed
 

@@ -7,23 +7,26 @@ holding it is taken for one that a killed run left.
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from slidecaf import watch
 from slidecaf.config import read_config
 from slidecaf.errors import SlidecafError
 from slidecaf.lock import HELD, lock_study
-from slidecaf.summary import score_table
+from slidecaf.run_state import SUMMARY
+from slidecaf.store import read_json
+from slidecaf.summary import failure_table, run_table, score_table
 
 ROOT = Path(__file__).resolve().parents[1]
-SHOWN = 20  # errors, of a run with many bad slides
 
 
 def main():
-    """Parse the arguments, run Snakemake, print the scores."""
+    """Parse the arguments, run Snakemake, print the scores, or what failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--study", type=Path, default=Path(), help="the study's folder, with its config.yaml")
     parser.add_argument("--cores", default="all", help="CPU cores to use")
@@ -47,16 +50,24 @@ def main():
         if any((study / ".snakemake" / "locks").glob("*")):
             subprocess.run([*snakemake, "--unlock"], check=False, capture_output=True)  # noqa: S603  no shell reads it
         dry = bool({"-n", "--dry-run", "--dryrun"} & set(further))
-        quiet = [] if dry else ["--quiet=rules"]  # one line a step; a plan is worth nothing without its jobs
-        start = time.time()
-        code = _run([*snakemake, *quiet, *further], study, lock)
+        shown = [] if dry else ["--logger", "slidecaf"]  # a plan is worth nothing without its jobs
+        folder = study / ".snakemake" / "slidecaf" / "watch"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        start = time.monotonic()
+        code = _run([*snakemake, *shown, *further], study, lock, folder)
     if dry:
         sys.exit(code)
-    results = _results(study)
+    known = folder / SUMMARY
+    summary = read_json(known) if known.is_file() else {"jobs": 0, "done": 0, "failures": [], "warnings": []}
     if code == 0:
-        print(score_table(results), f"\nAll results are in {results}; look at report.html there first.", sep="")
+        results = _results(study)
+        print(score_table(results), f"\n{run_table(summary, time.monotonic() - start)}", sep="")
+        if (results / "report.html").is_file():
+            print(f"The report is {results / 'report.html'}")
+        print(f"All results are in {results}")
     else:
-        _show_errors(results / "logs", start)
+        print(failure_table(summary, study), file=sys.stderr)
     sys.exit(code)
 
 
@@ -69,24 +80,11 @@ def _results(study):
     return study / (results if isinstance(results, str) else "results")
 
 
-def _show_errors(logs, start):
-    """Print what went wrong in this run's jobs: with `--quiet rules` Snakemake keeps their logs to itself."""
-    failed = []
-    for path in sorted(logs.rglob("*.log")):
-        if path.stat().st_mtime >= start:
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-            failed += [(path, line.partition(" ERROR ")[2]) for line in lines if " ERROR " in line]
-    for path, message in failed[:SHOWN]:
-        print(f"\n{message}\n    {path}", file=sys.stderr)
-    if len(failed) > SHOWN:
-        print(f"\nand {len(failed) - SHOWN} more, in {logs}", file=sys.stderr)
-
-
-def _run(command, study, lock):
+def _run(command, study, lock, folder):
     """Run Snakemake under our lock and return its exit code; who ends us, ends it."""
     # The lock is handed on: should this process alone be killed, Snakemake goes on under it.
     child = subprocess.Popen(  # noqa: S603
-        command, pass_fds=[lock.fileno()], env={**os.environ, HELD: str(study)}
+        command, pass_fds=[lock.fileno()], env={**os.environ, HELD: str(study), watch.FOLDER: str(folder)}
     )
     signal.signal(signal.SIGTERM, lambda *_: child.terminate())
     try:

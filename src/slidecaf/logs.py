@@ -5,9 +5,31 @@ import sys
 import time
 from contextlib import contextmanager
 
+from slidecaf import watch
 from slidecaf.errors import SlidecafError
 
 logger = logging.getLogger("slidecaf")
+
+TOLD_EVERY = 1.0
+"""Seconds between what a job tells a watcher."""
+
+
+class _Told(logging.Handler):
+    """Tells a watcher of the job's warnings, of its error, and of how far it is."""
+
+    def __init__(self, log):
+        super().__init__(logging.WARNING)
+        self._log, self.state = str(log), {"warnings": []}
+
+    def emit(self, record):
+        if record.levelno >= logging.ERROR:
+            self.tell(error=record.getMessage(), fault=bool(record.exc_info))
+        else:
+            self.tell(warnings=[*self.state["warnings"], record.getMessage()])
+
+    def tell(self, **more):
+        self.state |= more
+        watch.tell(self._log, self.state)
 
 
 class _LogFile(logging.FileHandler):
@@ -34,7 +56,9 @@ def job(log):
     """
     handler = _LogFile(log, mode="w", encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    told = _Told(log)
     logger.addHandler(handler)
+    logger.addHandler(told)
     logger.setLevel(logging.INFO)
     logging.captureWarnings(True)
     logging.getLogger("py.warnings").addHandler(handler)
@@ -48,13 +72,14 @@ def job(log):
         raise
     finally:
         logger.removeHandler(handler)
+        logger.removeHandler(told)
         logging.getLogger("py.warnings").removeHandler(handler)
         handler.close()
 
 
 @contextmanager
 def progress(total, label, *, unit="patches", every=30.0):
-    """Show how far a job is: a bar on a terminal, and a line every half minute in the log.
+    """Show how far a job is: a line every half minute in its log, and a bar on a terminal that no watcher has.
 
     Parameters
     ----------
@@ -72,19 +97,24 @@ def progress(total, label, *, unit="patches", every=30.0):
         Call it with the number of units just done.
     """
     bar = None
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and not watch.watched():
         from tqdm import tqdm
 
         bar = tqdm(total=total, desc=label, unit=f" {unit}", leave=False)
     start = said = time.monotonic()
-    done = 0
+    shown, done = start, 0
+    watchers = [handler for handler in logger.handlers if isinstance(handler, _Told)]
 
     def advance(count):
-        nonlocal done, said
+        nonlocal done, said, shown
         done += count
         if bar:
             bar.update(count)
         now = time.monotonic()
+        if now - shown >= TOLD_EVERY or done == total:
+            shown = now
+            for watcher in watchers:
+                watcher.tell(done=done, total=total, unit=unit)
         if now - said >= every:
             said = now
             rate = done / (now - start)

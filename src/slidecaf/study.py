@@ -8,6 +8,11 @@ from slidecaf.errors import InputErrors
 from slidecaf.imported import find_sources
 from slidecaf.sheets import check_classification, check_segmentation, check_together, read_sheet
 
+_WHOLE_SLIDES = (".svs", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".svslide", ".bif", ".czi")
+SLIDE_SUFFIXES = frozenset([*_WHOLE_SLIDES, ".tif", ".tiff", ".png", ".jpg", ".jpeg"])
+"""Suffixes of files that are taken for slides where a folder is looked through. DICOM is not among them: there a slide
+is many files."""
+
 
 @dataclass(frozen=True)
 class Study:
@@ -32,6 +37,33 @@ class Study:
     def slides(self):
         """Slide id to its row, over both sheets."""
         return {row.slide: row for row in [*self.classification, *self.segmentation]}
+
+    def slides_of(self, features):
+        """Return the slides that a feature set is computed for.
+
+        Parameters
+        ----------
+        features : str
+
+        Returns
+        -------
+        list of str
+            Each once; empty where no method uses the feature set.
+        """
+        rows = [
+            *(self.classification if features in self._used("classification") else ()),
+            *(self.segmentation if features in self._used("segmentation") else ()),
+        ]
+        return list(dict.fromkeys(row.slide for row in rows))
+
+    def pools(self, features):
+        """Tell whether a feature set is pooled, for the classification."""
+        return features in self._used("classification")
+
+    def _used(self, task):
+        methods = self.config.get(task, {}).get("methods", {}).values()
+        listed = [method["features"] for method in methods]
+        return {name for names in listed for name in ([names] if isinstance(names, str) else names)}
 
 
 def check_study(config, schemas, *, made=()):

@@ -1,11 +1,18 @@
-"""The scores of a study as a short table for a terminal."""
+"""What a run came to, for a terminal: the scores as a short table, warnings, what failed and what to do."""
 
 from pathlib import Path
 
+from slidecaf.run_state import duration
 from slidecaf.store import read_json
 
 CLASSIFICATION = f"{'method':<16}{'on':<18}{'slides':>7}{'correct':>9}{'accuracy':>10}{'95 % interval':>16}{'AUC':>7}"
 SEGMENTATION = f"{'method':<24}{'on':<20}{'slides':>7}{'mean S':>8}{'95 % interval':>18}{'S where not empty':>20}"
+
+SHOWN, TAIL = 20, 6
+"""Failures and warnings that are printed at most, and lines of a log."""
+
+READ_SLIDES = ("tiles", "features", "predict", "labels", "segment")
+"""Rules that may fail because of a slide."""
 
 
 def score_table(results):
@@ -26,6 +33,75 @@ def score_table(results):
         _table(results, "segmentation", SEGMENTATION, _dice),
     )
     return "".join(tables)
+
+
+def run_table(summary, seconds):
+    """Say how a run went that ended well.
+
+    Parameters
+    ----------
+    summary : mapping
+        From `slidecaf.run_state.RunState.summary`.
+    seconds : float
+        How long it took.
+
+    Returns
+    -------
+    str
+    """
+    warnings = summary["warnings"]
+    many = f"{len(warnings)} warning{'s' * (len(warnings) != 1)}" if warnings else "no warnings"
+    lines = [f"{summary['done']} jobs in {duration(seconds)}, {many}"]
+    lines += [f"  {of['name']}: {of['text']}" for of in warnings[:SHOWN]]
+    if len(warnings) > SHOWN:
+        lines.append(f"  and {len(warnings) - SHOWN} more, in the logs")
+    return "\n".join(lines)
+
+
+def failure_table(summary, study):
+    """Say which jobs failed, why, and what to do.
+
+    Parameters
+    ----------
+    summary : mapping
+        From `slidecaf.run_state.RunState.summary`.
+    study : path-like
+        The folder in which the logs' paths start.
+
+    Returns
+    -------
+    str
+        Empty where no job failed: then the run ended before its jobs, and Snakemake has said why.
+    """
+    failures, lines = summary["failures"], []
+    for of in failures[:SHOWN]:
+        lines += ["", f"{of['name']} failed:"]
+        lines += [f"    {line}" for line in [*_reason(of, Path(study)), f"log: {of['log'] or 'none'}"]]
+    if len(failures) > SHOWN:
+        lines += ["", f"and {len(failures) - SHOWN} more, in the logs"]
+    if failures:
+        lines += [
+            "",
+            f"{len(failures)} of {summary['jobs']} jobs failed; what is done is kept. Mend what is said above",
+        ]
+        lines[-1] += " and run the same command again."
+        if any(of["rule"] in READ_SLIDES and not of["fault"] for of in failures):
+            lines.append("A slide that cannot be mended: on_bad_slide: exclude in the config leaves such slides out.")
+    return "\n".join(lines)
+
+
+def _reason(failure, study):
+    """Return what a job said of its failure, and the end of its log where it said nothing or is at fault itself."""
+    said = failure["error"].splitlines()
+    if said and not failure["fault"]:
+        return said
+    log = study / failure["log"]
+    tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:] if log.is_file() else []
+    if not said and not tail:
+        tail = [
+            "It ended without a word, as jobs do that are killed or run out of memory; lower threads or batch_size."
+        ]
+    return [*tail, *said]
 
 
 def _table(results, task, header, lay_out):

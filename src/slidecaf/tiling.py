@@ -135,6 +135,42 @@ class Patches:
         return f"of {self.squares} of the grid " + ", ".join(parts)
 
 
+def lay(slide, tiling):
+    """Lay the grid over a slide, whose pixels are not looked at.
+
+    Parameters
+    ----------
+    slide : slidecaf.slides.Slide
+    tiling : Tiling
+
+    Returns
+    -------
+    xs, ys : ndarray of int64
+        Where columns and rows of patches start at level 0, ascending.
+    size : int
+        The side of a patch in px of level 0.
+    stride : float
+        Px of level 0 from one patch to the next, before positions are rounded.
+
+    Raises
+    ------
+    SlidecafError
+        If the tiling names a resolution and the slide has none, or the stride is below 1 px of level 0.
+    """
+    scale = _scale(slide, tiling)
+    size, stride = max(1, round(tiling.patch_size * scale)), tiling.stride * scale
+    if stride < 1:
+        raise SlidecafError(
+            f"slide {slide.name}: {slide.path}: a stride of {tiling.stride} px at {tiling.mpp} micrometres a pixel "
+            f"is less than 1 px of level 0, which has {slide.mpp}; raise tiling.stride or tiling.mpp."
+        )
+    if tiling.edge == "cover":
+        # Positions are rounded, so that patches side by side may need the next whole px to leave no gap.
+        size = max(size, ceil(stride - 1e-6))
+    xs, ys = (_positions(length, size, stride, tiling.edge) for length in (slide.width, slide.height))
+    return xs, ys, size, stride
+
+
 def tile(slide, tiling):
     """Find a slide's patches.
 
@@ -156,17 +192,7 @@ def tile(slide, tiling):
     SlideError
         If the slide cannot be read, or the grid has more than `MOST_SQUARES`.
     """
-    scale = _scale(slide, tiling)
-    size, stride = max(1, round(tiling.patch_size * scale)), tiling.stride * scale
-    if stride < 1:
-        raise SlidecafError(
-            f"slide {slide.name}: {slide.path}: a stride of {tiling.stride} px at {tiling.mpp} micrometres a pixel "
-            f"is less than 1 px of level 0, which has {slide.mpp}; raise tiling.stride or tiling.mpp."
-        )
-    if tiling.edge == "cover":
-        # Positions are rounded, so that patches side by side may need the next whole px to leave no gap.
-        size = max(size, ceil(stride - 1e-6))
-    xs, ys = (_positions(length, size, stride, tiling.edge) for length in (slide.width, slide.height))
+    xs, ys, size, stride = lay(slide, tiling)
     if len(xs) * len(ys) > MOST_SQUARES:
         raise SlideError(
             f"slide {slide.name}: {slide.path} has {slide.width} x {slide.height} px, on which patches every "

@@ -33,9 +33,7 @@ ENVIRONMENT = os.path.join(workflow.basedir, "envs", "slidecaf.yaml")
 gc.set_threshold(50_000, 20, 100)
 
 # Slides that the workflow draws itself; they need not exist when a plan is made.
-DEMO = [slide.slide for slide in demo.SLIDES]
-MADE_SLIDES = [f"demo/slides/{slide}.tiff" for slide in DEMO]
-MADE = {*MADE_SLIDES, *demo.mask_paths("demo")}
+MADE = demo.made_paths()
 
 
 def checked_study():

@@ -1,8 +1,8 @@
 """Synthetic slides: drawn by a program, no tissue of anybody."""
 
 from slidecaf.demo.drawing import draw_slide
-from slidecaf.demo.files import make_demo, make_mini, mask_paths
+from slidecaf.demo.files import made_paths, make_demo, make_mini, mask_paths
 from slidecaf.demo.pyramid import write_slide
 from slidecaf.demo.study import SLIDES, Slide
 
-__all__ = ["SLIDES", "Slide", "draw_slide", "make_demo", "make_mini", "mask_paths", "write_slide"]
+__all__ = ["SLIDES", "Slide", "draw_slide", "made_paths", "make_demo", "make_mini", "mask_paths", "write_slide"]

@@ -34,6 +34,16 @@ def mask_paths(folder):
     ]
 
 
+def made_paths():
+    """Return the slides and masks that the workflow draws, relative to the clone.
+
+    Returns
+    -------
+    set of str
+    """
+    return {*(f"demo/slides/{slide.slide}.tiff" for slide in SLIDES), *mask_paths("demo")}
+
+
 def make_demo(folder, *, seed=0, workers=1):
     """Draw the demo study: ``slides/{slide}.tiff``, and ``masks/`` for GBM slides.
 

@@ -84,6 +84,21 @@ def torchvision_weights(model_name, weights_name):
     return known[name]
 
 
+def checkpoint(weights):
+    """Return where torchvision keeps weights on this machine: below ``TORCH_HOME``.
+
+    Parameters
+    ----------
+    weights : torchvision.models.WeightsEnum
+
+    Returns
+    -------
+    pathlib.Path
+        The file need not be there yet.
+    """
+    return Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
+
+
 def download_state(weights):
     """Return the state dict of torchvision weights, downloaded into ``TORCH_HOME`` where it is not there yet.
 
@@ -100,13 +115,12 @@ def download_state(weights):
     SlidecafError
         If they can be neither found nor downloaded.
     """
-    place = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
     try:
         return weights.get_state_dict(progress=False, check_hash=True)
     except (OSError, RuntimeError) as error:
         raise SlidecafError(
             f"weights: {weights} could not be had from {weights.url} ({error}); download that file elsewhere and put "
-            f"it at {place}, or write its path as weights."
+            f"it at {checkpoint(weights)}, or write its path as weights."
         ) from error
 
 

@@ -1,0 +1,1 @@
+"""Before a run: is a study in order, and what will it take."""

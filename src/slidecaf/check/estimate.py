@@ -1,0 +1,138 @@
+"""What a run will take, by stage: patches from a survey of the slides, seconds and bytes from a probe of the machine.
+
+Rough on purpose: it tells an hour from a night and a full disk from an empty one.
+"""
+
+from dataclasses import dataclass
+
+GIB = 2**30
+
+BASE = 2**28
+"""Of a job's memory, before its data: Python and its libraries."""
+
+CELL_BYTES = 4
+"""Of a cell of a confidence map in its file, for every model: compression takes off little (measured: 3.9)."""
+
+PICTURE_BYTES = 24
+"""Of a patch's stride in confidence map and mask, for every variant (measured on 27 sections at stride 8: 23)."""
+
+OVERLAY_BYTES = 800_000
+"""Of an overlay (measured: 0.8 MB)."""
+
+HARD_ROWS = 1.25
+"""How many times as many rows the retrained models have as the plain ones: between none and half more."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the run.
+
+    Attributes
+    ----------
+    name : str
+    jobs : int
+    hours : float
+        On this machine, all its jobs together.
+    size : float
+        Bytes of what it writes.
+    memory : float or None
+        Bytes of a job at the peak, where known.
+    """
+
+    name: str
+    jobs: int
+    hours: float
+    size: float = 0.0
+    memory: float | None = None
+
+
+def estimate(study, looks, probes, *, job_start, cores):
+    """Work out the stages of a run from nothing.
+
+    Parameters
+    ----------
+    study : slidecaf.study.Study
+    looks : dict of str to slidecaf.check.survey.Look
+        Slides that could be read.
+    probes : dict of str to slidecaf.check.probe.Probe
+        Feature sets that could be probed; stages of others are left out.
+    job_start : float
+        Seconds that a job takes before its work begins.
+    cores : int
+        Over which jobs that need no network are spread; networks run one after the other, as the profile for
+        workstations lets them.
+
+    Returns
+    -------
+    list of Stage
+        In the order of the run.
+    """
+    stages = []
+    for name, probe in probes.items():
+        tiling = study.config["features"][name]["tiling"]
+        seen = [looks[slide] for slide in study.slides_of(name) if slide in looks]
+        patches = sum(look.patches[name] for look in seen)
+        tiles = sum(job_start + _tile_seconds(look, name, tiling) for look in seen)
+        stages.append(Stage(f"tiles, {name}", len(seen), tiles / cores / 3600))
+        stored = [look for look in seen if look.slide in _stored(study, name)]
+        features = len(seen) * (job_start + probe.start) + patches * probe.seconds
+        size = sum(look.patches[name] for look in stored) * probe.size
+        stages.append(Stage(f"features, {name}", len(seen), features / 3600, size, probe.memory))
+        if study.pools(name):
+            own = [look for look in seen if look.slide in {row.slide for row in study.classification}]
+            pooling = len(own) * job_start + sum(look.patches[name] for look in own) * probe.pooling
+            stages.append(Stage(f"pooling, {name}", len(own), pooling / cores / 3600))
+    for name, method in study.config.get("segmentation", {}).get("methods", {}).items():
+        if method["features"] in probes:
+            stages += _segmentation(study, name, method, looks, probes[method["features"]], job_start, cores)
+    return stages
+
+
+def _stored(study, features):
+    """Return the slides whose features are kept in a file."""
+    kept = set(study.slides_of(features))
+    if study.config["features"][features]["store"] == "train":
+        tested = {row.slide for row in study.segmentation if row.split == "test"}
+        kept -= tested - {row.slide for row in study.classification if study.pools(features)}
+    return kept
+
+
+def _tile_seconds(look, features, tiling):
+    """Return seconds: white patches are read in full, dark ones are mostly proved by a lower level."""
+    if tiling["white_above"] is None:
+        return 0.0
+    white = 1 - look.patches[features] / max(1, look.cells[features])
+    return look.megapixel * look.width * look.height / 1e6 * white
+
+
+def _segmentation(study, name, method, looks, probe, job_start, cores):
+    features = method["features"]
+    tiling = study.config["features"][features]["tiling"]
+    stride = tiling.get("stride") or round(tiling["patch_size"] * (1 - tiling["overlap"]))
+    train = [row for row in study.segmentation if row.split == "train" and row.slide in looks]
+    every = [row for row in study.segmentation if row.slide in looks]
+    learned = sum(looks[row.slide].patches[features] for row in train)
+    rows = learned / (method["training_stride"] / stride) ** 2
+    groups = study.config["segmentation"]["folds"] or len({row.patient for row in train})
+    values, inner = len(method["C"]), min(method["inner_folds"], max(1, groups - 1))
+    models = (groups * (inner + 1) + 1) * values
+    variants = 2 if method["hard_examples"] else 1
+    fits = models * rows * probe.svm * (1 + HARD_ROWS * (variants - 1))
+    matrix = 2.0 * rows * HARD_ROWS * probe.dimension
+    memory = BASE + min(study.config["memory"] * GIB, matrix * (1 + 2 * study.config["threads"]))
+    # a training slide is mapped once for each part: by its own model, or by an inner one of another part
+    mapped = learned * groups * values * variants
+    largest = max((looks[row.slide].cells[features] for row in every), default=0)
+    jobs = variants * (len(train) + len(every) + groups + 1)
+    pixels = sum(looks[row.slide].cells[features] for row in every) * variants * PICTURE_BYTES
+    maps = jobs * job_start + mapped * probe.pooling / groups + learned * variants * probe.pooling
+    return [
+        Stage(f"SVMs of patches, {name}", variants, (variants * job_start + fits) / 3600, 0.0, memory),
+        Stage(
+            f"maps and masks, {name}",
+            jobs,
+            maps / cores / 3600,
+            mapped * CELL_BYTES + pixels + len(every) * variants * OVERLAY_BYTES,
+            BASE + 8.0 * largest * values,
+        ),
+    ]

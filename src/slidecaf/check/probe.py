@@ -1,0 +1,257 @@
+"""A short probe of this machine: how fast a feature set's network is on a part of a slide, and what its files take.
+
+The probe does what the `features` job does, on some patches where the slide has most tissue: it reads, enlarges, runs
+the network, and writes. What it measures is scaled up by `slidecaf.check.estimate`.
+"""
+
+import resource
+import tempfile
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from slidecaf.config import is_weights_file
+from slidecaf.pooling import Pooler
+from slidecaf.slides import open_slide
+from slidecaf.store import open_features, valid_features, write_features
+from slidecaf.tiling import Tiling, lay
+
+RESOLVED = 1.5
+"""How many times as long as the smallest square a larger one has to take, for the difference to say something."""
+
+SECONDS = 2.0
+"""After which no larger square is extracted."""
+
+SIDES = (8, 24, 72, 160)
+"""Patches along a side of the squares that are extracted one after the other, until time is up."""
+
+PLACES = 5
+"""Candidates along each side of the slide for the place with most tissue."""
+
+SVM_ROWS = 2000
+"""Rows of the SVM that is timed."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a feature set takes on this machine.
+
+    Attributes
+    ----------
+    device : str
+        ``cpu``, or the GPU's name.
+    dimension : int
+        Values a patch.
+    timed : int
+        Patches on which the rest was measured.
+    start : float
+        Seconds of an extraction that do not depend on the patches.
+    seconds : float
+        For a patch: read, encoded, written.
+    size : float
+        Bytes of a patch in the features file.
+    pooling : float
+        Seconds for a patch: read and pooled.
+    svm : float
+        Seconds for a row of one SVM of patches.
+    minimum : float
+        The least feature value seen.
+    memory, gpu_memory : int
+        Bytes at the peak.
+    """
+
+    device: str
+    dimension: int
+    timed: int
+    start: float
+    seconds: float
+    size: float
+    pooling: float
+    svm: float
+    minimum: float
+    memory: int
+    gpu_memory: int
+
+
+def absent_weights(settings):
+    """Return what would have to be downloaded first.
+
+    Parameters
+    ----------
+    settings : mapping
+        A feature set of the config.
+
+    Returns
+    -------
+    str
+        The address of torchvision weights that are not on this machine; empty where nothing is missing.
+
+    Raises
+    ------
+    SlidecafError
+        If torchvision has no weights of this name.
+    """
+    from slidecaf.encoders.weights import checkpoint, torchvision_weights
+
+    weights = settings["encoder"]["weights"]
+    if is_weights_file(weights) or weights.startswith("random:"):
+        return ""
+    named = torchvision_weights(settings["encoder"]["model"], weights)
+    return "" if checkpoint(named).is_file() else named.url
+
+
+def probe(settings, path, *, mpp=None, threads=1, seconds=SECONDS):
+    """Time a feature set on a part of a slide; memory is that of the whole process.
+
+    Parameters
+    ----------
+    settings : mapping
+        A feature set of the config.
+    path : path-like
+        A slide.
+    mpp : float, optional
+        As the sheet has it.
+    threads : int, optional
+        Of an extraction.
+    seconds : float, optional
+        How long to measure.
+
+    Returns
+    -------
+    Probe
+
+    Raises
+    ------
+    SlidecafError
+        If the network or its weights cannot be had or used like this: what its jobs would say.
+    """
+    start = perf_counter()  # importing torch is a good part of a short job
+    from slidecaf.encoders.encoder import load_encoder
+    from slidecaf.encoders.precision import choose_precision
+    from slidecaf.extraction import devices
+
+    spec = settings["encoder"]
+    if absent_weights(settings):  # other weights of the same network are as fast
+        spec = {**spec, "weights": "random:0"}
+    with devices.device() as device, open_slide(path, mpp=mpp) as slide, tempfile.TemporaryDirectory() as folder:
+        precision = settings["precision"]
+        if precision == "auto":
+            precision = choose_precision(spec, device=device)
+        encoder = load_encoder(spec, device=device, precision=precision)
+        start = perf_counter() - start
+        part = _Part(slide, Tiling.from_config(settings["tiling"]))
+        file = Path(folder) / "features.h5"
+
+        def timed(side):
+            coords = part.coords(side)
+            begun = perf_counter()
+            with write_features(file, coords, encoder.dimension, coords_attributes={}, attributes={}) as writer:
+                _extract(slide, part, coords, encoder, writer, settings, threads)
+            return len(coords), perf_counter() - begun
+
+        timed(SIDES[0])  # fills caches
+        first, least = timed(SIDES[0])
+        patches, taken = first, least
+        for side in SIDES[1:]:
+            if patches < len(part.coords(side)) and taken - least < seconds:
+                patches, taken = timed(side)
+        slope = taken / patches  # an upper bound, kept where a start and patches cannot be told apart
+        if taken > RESOLVED * least:
+            slope = (taken - least) / (patches - first)
+        size = file.stat().st_size / patches
+        begun = perf_counter()
+        with open_features(file) as features:
+            pooler = Pooler([1], source=str(file))
+            for block in valid_features(features):
+                pooler.add(block)
+            pooler.result()
+            pooling = (perf_counter() - begun) / patches
+            rows = features["features"][:SVM_ROWS]
+        on_gpu = device.type == "cuda"
+        return Probe(
+            device=_name(device),
+            dimension=encoder.dimension,
+            timed=patches,
+            start=start + max(0.0, least - slope * first),
+            seconds=slope,
+            size=size,
+            pooling=pooling,
+            svm=_svm_seconds(rows, threads),
+            minimum=float(rows.min()),
+            memory=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+            gpu_memory=_gpu_peak() if on_gpu else 0,
+        )
+
+
+def _name(device):
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def _gpu_peak():
+    import torch
+
+    return torch.cuda.max_memory_allocated()
+
+
+class _Part:
+    """Squares of patches around the place of a slide with most tissue."""
+
+    def __init__(self, slide, tiling):
+        self.tiling = tiling
+        self.xs, self.ys, self.size, self.stride = lay(slide, tiling)
+        level = slide.best_level(8.0)
+        downsample = slide.levels[level].downsample
+        width, height = slide.levels[level].width, slide.levels[level].height
+        side = max(1, min(round(SIDES[1] * self.stride / downsample), width, height))
+        places = [
+            (round(x), round(y)) for x, y in product(*(np.linspace(0, of - side, PLACES) for of in (width, height)))
+        ]
+        tissue = [slide.read(x, y, side, side, level).min(axis=2).mean() for x, y in places]
+        x, y = places[int(np.argmin(tissue))]
+        self._middle = (x + side / 2) * downsample, (y + side / 2) * downsample
+
+    def coords(self, side):
+        """Return the corners of up to side x side patches, sorted by y and then x."""
+        chosen = []
+        for starts, middle in zip((self.xs, self.ys), self._middle, strict=True):
+            first = int(np.clip(np.searchsorted(starts, middle) - side // 2, 0, max(0, len(starts) - side)))
+            chosen.append(starts[first : first + side])
+        x, y = np.meshgrid(*chosen)
+        return np.stack([x.ravel(), y.ravel()], axis=1)
+
+
+def _extract(slide, part, coords, encoder, writer, settings, threads):
+    from slidecaf.extraction import dense, patchwise
+
+    common = {
+        "patch_size": part.tiling.patch_size,
+        "threads": threads,
+        "max_unreadable": 1.0,
+        "advance": lambda count: None,
+    }
+    if settings["extraction"] == "dense":
+        strides = {"stride": part.tiling.stride, "stride_level0": part.stride}
+        dense.extract(slide, coords, encoder, writer, **common, **strides)
+    else:
+        own = {"patch_size_level0": part.size, "batch_size": settings["batch_size"]}
+        patchwise.extract(slide, coords, encoder, writer, **common, **own)
+
+
+def _svm_seconds(rows, threads):
+    """Time SVMs on rows of features, under labels that a line through noise makes."""
+    from slidecaf.left_out import fit_left_out
+
+    rng = np.random.default_rng(0)
+    wanted = rng.integers(0, len(rows), SVM_ROWS)
+    rows = (rows[wanted] + rng.normal(0, 1e-3, (SVM_ROWS, 1))).astype(np.float16)
+    drawn = rows.astype(np.float32) @ rng.normal(0, 1, rows.shape[1])
+    labels = drawn + rng.normal(0, drawn.std(), SVM_ROWS) > np.median(drawn)
+    weights = [(np.arange(SVM_ROWS) % 4 != k).astype(np.float32) for k in range(4)]
+    begun = perf_counter()
+    fit_left_out(rows, labels, weights, [0.001, 0.01], threads=threads)
+    return (perf_counter() - begun) / (8 * SVM_ROWS)

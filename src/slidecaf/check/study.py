@@ -1,0 +1,298 @@
+"""A study is checked as a whole: config and sheets, every slide and mask, networks, disk; and a run is estimated."""
+
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from slidecaf import demo
+from slidecaf.check.estimate import GIB, estimate
+from slidecaf.check.survey import survey
+from slidecaf.config import TASKS, read_config
+from slidecaf.errors import SlidecafError
+from slidecaf.logs import progress
+from slidecaf.study import SLIDE_SUFFIXES, check_study
+
+FEW_PATCHES = 10
+"""Below so many patches a slide's tissue is called tiny."""
+
+MPP_SPREAD = 1.1
+"""Resolutions further apart than by this factor are mixed."""
+
+LONG = 8.0
+"""Hours of features on a CPU beyond which a GPU is worth a word."""
+
+PROBE_TIMEOUT = 600.0
+"""Seconds after which a network that does not answer is given up."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found.
+
+    Attributes
+    ----------
+    errors : list of str
+        What would make a run fail.
+    warnings : list of str
+        What looks wrong.
+    notes : list of str
+        What is as it is.
+    slides : dict
+        How many, in which splits, sizes and resolutions.
+    features : dict of str to dict
+        By feature set: patches, and what the probe measured.
+    stages : list of dict
+        The run's stages, as `slidecaf.check.estimate.Stage`.
+    """
+
+    errors: list
+    warnings: list
+    notes: list
+    slides: dict
+    features: dict
+    stages: list
+
+
+def check(schemas, *, workers=1, timeout=120.0, seconds=2.0, job_start=None):
+    """Check the study in the working directory.
+
+    Parameters
+    ----------
+    schemas : path-like
+        The folder of the schemas.
+    workers : int, optional
+        Slides that are opened side by side.
+    timeout : float, optional
+        Seconds that a slide may take.
+    seconds : float, optional
+        How long to try each network.
+    job_start : callable, optional
+        Returns the seconds that a job takes to start. None leaves out the networks, and with them the estimate.
+
+    Returns
+    -------
+    Checked
+
+    Raises
+    ------
+    InputErrors
+        If config or sheets are not valid.
+    SlidecafError
+        If the config is not YAML.
+    """
+    study = check_study(read_config("config.yaml"), schemas, made=demo.made_paths())
+    errors, warnings, notes = [], [], []
+    there = [row for row in study.slides.values() if os.path.exists(row.path)]
+    if missing := len(study.slides) - len(there):
+        notes.append(f"{missing} slides of the demo are drawn by the first job; check again once they are there.")
+    looks = _look(study, there, workers, timeout)
+    readable = {slide: look for slide, look in looks.items() if not look.unreadable}
+    unreadable = [look.unreadable for look in looks.values() if look.unreadable]
+    (errors if study.config["on_bad_slide"] == "fail" else warnings).extend(unreadable)
+    errors += [problem for look in readable.values() for problem in look.problems]
+    warnings += _odd(study, readable) + _unnamed(study)
+    probes = {}
+    if job_start and readable and not any(look.problems for look in readable.values()):
+        probes, failed = _probe(study, readable, seconds)
+        errors += failed
+        notes += _weights(study)
+    cores = len(os.sched_getaffinity(0))
+    stages = estimate(study, readable, probes, job_start=job_start(), cores=cores) if probes else []
+    errors += _disk(study, stages) + _negative(study, probes)
+    warnings += _slow(probes, stages)
+    return Checked(
+        errors,
+        warnings,
+        notes,
+        _slides(study, readable),
+        _features(study, readable, probes),
+        [asdict(stage) for stage in stages],
+    )
+
+
+def _features(study, looks, probes):
+    said = {}
+    for name in study.config["features"]:
+        patches = [looks[slide].patches.get(name, 0) for slide in study.slides_of(name) if slide in looks]
+        if patches:
+            said[name] = {"slides": len(patches), "patches": sum(patches)}
+            said[name] |= asdict(probes[name]) if name in probes else {}
+    return said
+
+
+def _look(study, rows, workers, timeout):
+    needed = {slide: {} for slide in study.slides}
+    for name, settings in study.config["features"].items():
+        for slide in study.slides_of(name):
+            needed[slide][name] = settings["tiling"]
+    mask_value = study.config.get("segmentation", {}).get("mask_value")
+    looks, wanted = {}, [(row, needed[row.slide]) for row in rows]
+    if rows:
+        with progress(len(rows), "slides", unit="slides") as advance:
+            for look in survey(wanted, mask_value=mask_value, workers=workers, timeout=timeout):
+                looks[look.slide] = look
+                advance(1)
+    return looks
+
+
+def _odd(study, looks):
+    """Say which slides have little tissue, and whether resolutions are mixed."""
+    said, features = [], study.config["features"]
+    for look in looks.values():
+        least = min(look.patches.values(), default=FEW_PATCHES)
+        if least < FEW_PATCHES:
+            what = "no tissue was found" if least == 0 else f"some {least} patches are all"
+            said.append(
+                f"slide {look.slide}: {what} ({look.tissue:.1%} of its overview is no glass); see whether it is the "
+                "right file. A slide without tissue counts as wrong."
+            )
+    at_level0 = [name for name, chosen in features.items() if chosen["tiling"]["mpp"] is None]
+    known = {slide: look.mpp for slide, look in looks.items() if look.mpp}
+    if at_level0 and known and max(known.values()) > MPP_SPREAD * min(known.values()):
+        low, high = min(known, key=known.get), max(known, key=known.get)
+        said.append(
+            f"resolutions are mixed: {known[low]:.3g} micrometres a pixel in slide {low}, {known[high]:.3g} in {high}; "
+            f"patches of {', '.join(at_level0)} count pixels of level 0 and so show more tissue in some slides than in "
+            "others. Set tiling.mpp."
+        )
+    unknown = [slide for slide, look in looks.items() if not look.mpp]
+    if unknown and known:
+        said.append(
+            f"{len(unknown)} of {len(looks)} slides do not say their micrometres a pixel, such as {unknown[0]}; where "
+            "you know them, write them into the sheet's column mpp."
+        )
+    return said
+
+
+def _unnamed(study):
+    """Say which files beside the slides no row names."""
+    named, folders = set(), {}
+    for row in [*study.classification, *study.segmentation]:
+        named |= {os.path.realpath(path) for path in (row.path, row.mask, row.hemorrhage) if path}
+        folders.setdefault(os.path.dirname(row.path) or ".", None)
+    said = []
+    for folder in folders:
+        if os.path.isdir(folder):
+            found = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            left = [
+                entry.name
+                for entry in found
+                if entry.is_file()
+                and not entry.name.startswith(".")
+                and os.path.splitext(entry.name)[1].lower() in SLIDE_SUFFIXES
+                and os.path.realpath(entry.path) not in named
+            ]
+            if left:
+                names = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
+                said.append(f"no row names {len(left)} of the files in {folder}: {names}.")
+    return said
+
+
+def _probe(study, looks, seconds):
+    """Try each feature set in a process of its own, on the slide with most patches."""
+    from concurrent.futures import TimeoutError
+
+    from pebble import ProcessExpired, ProcessPool
+
+    from slidecaf.check.probe import probe
+
+    rows, probes, failed = study.slides, {}, []
+    threads = study.config["threads"]
+    for name, settings in study.config["features"].items():
+        seen = [looks[slide] for slide in study.slides_of(name) if slide in looks]
+        chosen = max(seen, key=lambda look: look.patches[name], default=None)
+        if chosen is None or not chosen.patches[name]:
+            continue
+        row = rows[chosen.slide]
+        # a process of its own, so that the peak of memory is this feature set's
+        with ProcessPool(1, context=get_context("forkserver")) as pool:
+            options = {"mpp": row.mpp, "threads": threads, "seconds": seconds}
+            waiting = pool.schedule(probe, args=(settings, row.path), kwargs=options, timeout=PROBE_TIMEOUT)
+            try:
+                probes[name] = waiting.result()
+            except SlidecafError as error:
+                failed.append(f"features.{name}: {error}")
+            except TimeoutError:
+                failed.append(f"features.{name}: its network gave nothing within {PROBE_TIMEOUT:.0f} s.")
+            except ProcessExpired as error:
+                failed.append(
+                    f"features.{name}: trying its network ended the program (exit code {error.exitcode}), as happens "
+                    "when memory runs out; take a smaller model, batch_size or number of threads."
+                )
+    return probes, failed
+
+
+def _weights(study):
+    from slidecaf.check.probe import absent_weights
+
+    said = []
+    for name, settings in study.config["features"].items():
+        if not study.slides_of(name):
+            continue
+        weights = settings["encoder"]["weights"]
+        if weights.startswith("random:"):
+            said.append(f"features.{name}: random weights; its network was never trained.")
+        elif url := absent_weights(settings):
+            said.append(f"features.{name}: the first job downloads {weights} from {url}.")
+    return said
+
+
+def _negative(study, probes):
+    said = []
+    for name, method in study.config.get("classification", {}).get("methods", {}).items():
+        powers = [norm for norm in method["norm"] if norm not in (1, "inf")]
+        for features in method["features"]:
+            if powers and features in probes and probes[features].minimum < 0:
+                said.append(
+                    f"classification.methods.{name}.norm: {powers[0]} needs features from 0, and those of {features} "
+                    "go below; write [1, inf], or take a layer after a ReLU."
+                )
+    return said
+
+
+def _disk(study, stages):
+    needed = sum(stage.size for stage in stages)
+    folder = Path(study.config["results"]).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        return [
+            f"results: some {needed / GIB:.1f} GB will be written and {free / GIB:.1f} GB are free; make room, set "
+            "results to a larger disk, or write store: train."
+        ]
+    return []
+
+
+def _slow(probes, stages):
+    hours = sum(stage.hours for stage in stages if stage.name.startswith("features"))
+    if hours > LONG and any(probe.device == "cpu" for probe in probes.values()):
+        return [f"there is no GPU that torch can use, and features take some {hours:.0f} hours without one."]
+    return []
+
+
+def _group_name(study):
+    """Return what the patient column holds; where two tasks call it differently, the first's."""
+    return next(study.config[task]["group_name"] for task in TASKS if task in study.config)
+
+
+def _slides(study, looks):
+    rows = list(study.slides.values())
+    mpps = [look.mpp for look in looks.values() if look.mpp]
+    pixels = [look.width * look.height for look in looks.values()]
+    return {
+        "listed": len(rows),
+        "opened": len(looks),
+        "train": sum(row.split == "train" for row in rows),
+        "test": sum(row.split == "test" for row in rows),
+        "group_name": _group_name(study),
+        "groups": len({row.patient for row in rows}),
+        "labels": {label: sum(row.label == label for row in study.classification) for label in study.classes},
+        "masks": sum(bool(row.mask) for row in study.segmentation),
+        "gigapixels": sum(pixels) / 1e9,
+        "largest_gigapixels": max(pixels, default=0) / 1e9,
+        "gigabytes": sum(look.size for look in looks.values()) / GIB,
+        "mpp": [min(mpps), max(mpps)] if mpps else None,
+    }

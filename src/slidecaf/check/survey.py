@@ -1,0 +1,220 @@
+"""A look at every slide and mask before a run: does it open, how large is it, how much of it is tissue.
+
+Patches are not counted but estimated: squares of a patch's size on an overview (the slide's coarsest level, or a finer
+one that is small enough), and the share of these squares that the white rule would keep.
+"""
+
+from concurrent.futures import TimeoutError
+from dataclasses import dataclass, field
+from itertools import product
+from multiprocessing import get_context
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from slidecaf.errors import SlidecafError, SlideError
+from slidecaf.masks import mask_strips
+from slidecaf.slides import open_slide
+from slidecaf.tiling import Tiling, lay
+
+OVERVIEW, READ = 4_000_000, 32_000_000
+"""Px that an overview's level should have at most, and px of it that are read at most."""
+
+TISSUE_BELOW = 200
+"""A pixel with a channel up to this counts as tissue in the overview: the paper's white rule, by pixel."""
+
+TIMED_BLOCKS = 4
+"""Blocks of level 0 whose reading is timed."""
+
+MASK_PIXELS = 2**28
+"""Px of a mask that are looked at; a larger one is left to its job."""
+
+TIMEOUT = 120.0
+"""Seconds after which a slide that does not answer is given up."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look at a slide found.
+
+    Attributes
+    ----------
+    slide : str
+    unreadable : str
+        Why it cannot be read: a sentence; empty where it can.
+    problems : list of str
+        What else would stop its jobs: a mask, or a resolution that is missing.
+    width, height : int
+        In px of level 0.
+    mpp : float or None
+    size : int
+        Bytes of the file.
+    tissue : float
+        Share of the overview's px that are no glass.
+    patches : dict of str to int
+        Feature set to patches, estimated.
+    cells : dict of str to int
+        Feature set to squares of the grid, white ones too.
+    megapixel : float
+        Seconds to read a million px of level 0.
+    """
+
+    slide: str
+    unreadable: str = ""
+    problems: list = field(default_factory=list)
+    width: int = 0
+    height: int = 0
+    mpp: float | None = None
+    size: int = 0
+    tissue: float = 0.0
+    patches: dict = field(default_factory=dict)
+    cells: dict = field(default_factory=dict)
+    megapixel: float = 0.0
+
+
+def look(row, tilings, mask_value=None):
+    """Look at one slide and its masks.
+
+    Parameters
+    ----------
+    row : slidecaf.sheets.Row
+    tilings : dict of str to mapping
+        Feature set to its tiling in the config.
+    mask_value : int, optional
+        As in the config.
+
+    Returns
+    -------
+    Look
+    """
+    try:
+        with open_slide(row.path, name=row.slide, mpp=row.mpp) as slide:
+            level, blocks = _overview(slide)
+            problems, patches, cells = [], {}, {}
+            for name, config in tilings.items():
+                try:
+                    xs, ys, size, _ = lay(slide, Tiling.from_config(config))
+                except SlidecafError as error:
+                    problems.append(str(error))
+                    continue
+                cells[name] = len(xs) * len(ys)
+                kept = _kept(blocks, size / slide.levels[level].downsample, config["white_above"])
+                patches[name] = round(cells[name] * kept)
+            problems += _mask_problems(row, slide.width, slide.height, mask_value)
+            return Look(
+                row.slide,
+                problems=list(dict.fromkeys(problems)),
+                width=slide.width,
+                height=slide.height,
+                mpp=slide.mpp,
+                size=Path(row.path).stat().st_size,
+                tissue=float(np.concatenate([block.ravel() <= TISSUE_BELOW for block in blocks]).mean()),
+                patches=patches,
+                cells=cells,
+                megapixel=_read_time(slide),
+            )
+    except SlideError as error:
+        return Look(row.slide, unreadable=str(error))
+
+
+def survey(rows, *, mask_value=None, workers=1, timeout=TIMEOUT):
+    """Look at many slides side by side, each in a process that may hang or crash without harm to the others.
+
+    Parameters
+    ----------
+    rows : list of (slidecaf.sheets.Row, mapping)
+        Slides with the tilings that they need, as for `look`.
+    mask_value : int, optional
+        As for `look`.
+    workers : int, optional
+        Processes.
+    timeout : float, optional
+        Seconds that a slide may take.
+
+    Yields
+    ------
+    Look
+        In the order of `rows`.
+    """
+    from pebble import ProcessExpired, ProcessPool
+
+    with ProcessPool(workers, context=get_context("forkserver")) as pool:
+        waiting = [pool.schedule(look, args=(row, tilings, mask_value), timeout=timeout) for row, tilings in rows]
+        try:
+            for (row, _), one in zip(rows, waiting, strict=True):
+                where = f"slide {row.slide}: {row.path}"
+                try:
+                    yield one.result()
+                except TimeoutError:
+                    said = f"{where} was not read within {timeout:.0f} s; see whether its disk answers, or take a copy."
+                    yield Look(row.slide, unreadable=said)
+                except ProcessExpired as error:
+                    said = (
+                        f"{where} ended the program that read it (exit code {error.exitcode}); take an undamaged copy."
+                    )
+                    yield Look(row.slide, unreadable=said)
+        finally:
+            pool.stop()
+
+
+def _overview(slide):
+    """Return a level and blocks of it: the darkest channel of every px, arrays of uint8."""
+    areas = {index: level.width * level.height for index, level in enumerate(slide.levels)}
+    small = [index for index, area in areas.items() if area <= OVERVIEW]
+    chosen = max(small, key=areas.get) if small else min(areas, key=areas.get)
+    places = _places(slide.levels[chosen])
+    width, height = slide.levels[chosen].block
+    every = -(-len(places) * width * height // READ)
+    return chosen, [_darkest(slide, place, chosen) for place in places[::every]]
+
+
+def _places(level):
+    width, height = level.block
+    return list(product(range(0, level.width, width), range(0, level.height, height)))
+
+
+def _darkest(slide, place, index):
+    level = slide.levels[index]
+    width, height = (
+        min(side, whole - at) for side, whole, at in zip(level.block, (level.width, level.height), place, strict=True)
+    )
+    return slide.read(*place, width, height, index).min(axis=2)
+
+
+def _kept(blocks, side, white_above):
+    """Return the share of squares that have a px up to `white_above`."""
+    if white_above is None:
+        return 1.0
+    side, kept, squares = max(1, round(side)), 0, 0
+    for block in blocks:
+        rows, columns = (np.arange(0, length, side) for length in block.shape)
+        least = np.minimum.reduceat(np.minimum.reduceat(block, rows, axis=0), columns, axis=1)
+        kept, squares = kept + np.count_nonzero(least <= white_above), squares + least.size
+    return kept / squares
+
+
+def _read_time(slide):
+    places = _places(slide.levels[0])
+    chosen = places[len(places) // 2 :][:TIMED_BLOCKS]
+    start = perf_counter()
+    pixels = sum(_darkest(slide, place, 0).size for place in chosen)
+    return (perf_counter() - start) / (pixels / 1e6)
+
+
+def _mask_problems(row, width, height, mask_value):
+    problems = []
+    for column, value in (("mask", mask_value), ("hemorrhage", None)):
+        if path := getattr(row, column):
+            strips = mask_strips(
+                path, slide=row.slide, row=row.number, column=column, width=width, height=height, mask_value=value
+            )
+            try:
+                looked = 0
+                for strip in strips:
+                    looked += strip.size
+                    if looked > MASK_PIXELS:
+                        break
+            except SlidecafError as error:
+                problems.append(str(error))
+    return problems

@@ -1,0 +1,70 @@
+"""A check laid out for a terminal."""
+
+from slidecaf.check.estimate import GIB
+
+
+def table(checked, *, shown=20):
+    """Lay out what a check found.
+
+    Parameters
+    ----------
+    checked : slidecaf.check.study.Checked
+    shown : int, optional
+        Lines of errors and of warnings at most.
+
+    Returns
+    -------
+    str
+    """
+    lines = [*_slides_text(checked.slides), *_features_text(checked.features), *_stages_text(checked.stages)]
+    said = {"Notes": checked.notes, "Looks wrong": checked.warnings, "Has to be mended": checked.errors}
+    for title, all_of in said.items():
+        more = [f"and {len(all_of) - shown} more"] if len(all_of) > shown else []
+        lines += ["", title, *(f"  {line}" for line in [*all_of[:shown], *more])] if all_of else []
+    verdict = f"{len(checked.errors)} to mend before the run." if checked.errors else "Nothing stands against a run."
+    return "\n".join([*lines, "", verdict])
+
+
+def _slides_text(slides):
+    labels = "".join(f", {count} {label}" for label, count in slides["labels"].items())
+    masks = f", {slides['masks']} with a mask" if slides["masks"] else ""
+    lines = [
+        f"{slides['listed']} slides: {slides['train']} train, {slides['test']} test, {slides['groups']} "
+        f"{slides['group_name']}s{labels}{masks}"
+    ]
+    if slides["opened"]:
+        mpp = slides["mpp"]
+        resolution = "resolution not stated"
+        if mpp:
+            span = f"{mpp[0]:.3g}" if mpp[0] == mpp[1] else f"{mpp[0]:.3g} to {mpp[1]:.3g}"
+            resolution = f"{span} micrometres a pixel"
+        lines.append(
+            f"{slides['opened']} opened: {slides['gigapixels']:.2f} gigapixels, the largest "
+            f"{slides['largest_gigapixels']:.3f}; {slides['gigabytes']:.2f} GB on disk; {resolution}"
+        )
+    return lines
+
+
+def _features_text(features):
+    if not features:
+        return []
+    lines = ["", f"{'feature set':<20}{'patches':>12}{'values':>8}{'bytes each':>12}{'patches/s':>11}  on"]
+    for name, of in features.items():
+        line = f"{name:<20}{of['patches']:>12,}"
+        if "device" in of:
+            rate = 1 / max(of["seconds"], 1e-9)
+            line += f"{of['dimension']:>8,}{of['size']:>12,.0f}{rate:>11,.0f}  {of['device']}"
+        lines.append(line)
+    return [*lines, "  patches: estimated from the white share of an overview of each slide"]
+
+
+def _stages_text(stages):
+    if not stages:
+        return []
+    lines = ["", f"{'stage':<34}{'jobs':>7}{'hours':>9}{'gigabytes':>11}{'memory GB':>11}"]
+    for of in stages:
+        memory = f"{of['memory'] / GIB:.1f}" if of["memory"] else "-"
+        lines.append(f"{of['name']:<34}{of['jobs']:>7}{of['hours']:>9.2f}{of['size'] / GIB:>11.2f}{memory:>11}")
+    hours, size = sum(of["hours"] for of in stages), sum(of["size"] for of in stages) / GIB
+    lines.append(f"{'all':<34}{sum(of['jobs'] for of in stages):>7}{hours:>9.2f}{size:>11.2f}")
+    return [*lines, "  hours: rough, from a probe of a part of a slide on this machine; a job's memory at its peak"]

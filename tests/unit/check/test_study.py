@@ -1,0 +1,126 @@
+"""A whole study checked before its run, as `slidecaf check` and `slidecaf init` do."""
+
+import json
+
+import pytest
+import yaml
+
+from slidecaf import demo
+from slidecaf.cli import main
+
+ENCODER = {"model": "squeezenet1_0", "layer": "features", "weights": "random:0", "input_size": 64}
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """A mini study with both tasks."""
+    folder = tmp_path_factory.mktemp("study")
+    demo.make_mini(folder, patients=3, size=400)
+    tiling = {"patch_size": 96, "stride": 48, "white_above": 200}
+    config = {
+        "threads": 1,
+        "features": {
+            "patches": {"tiling": tiling, "encoder": ENCODER},
+            "dense": {"tiling": tiling | {"stride": 24, "edge": "cover"}, "encoder": ENCODER, "extraction": "dense"},
+        },
+        "classification": {
+            "sheet": "classification.tsv",
+            "positive": "GBM",
+            "methods": {"svm-cnn": {"features": ["patches"]}},
+        },
+        "segmentation": {
+            "sheet": "segmentation.tsv",
+            "methods": {"svm-cnn": {"features": "dense", "training_stride": 48}},
+        },
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    return folder
+
+
+@pytest.fixture
+def study(drawn, tmp_path, monkeypatch):
+    """A copy to change; the check goes into its folder."""
+    import shutil
+
+    shutil.copytree(drawn, tmp_path / "study")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "study"
+
+
+def change(study, edit):
+    path = study / "config.yaml"
+    config = yaml.safe_load(path.read_text())
+    edit(config)
+    path.write_text(yaml.safe_dump(config))
+
+
+def test_a_study_in_order_is_estimated_by_stage(study, capsys):
+    assert main(["check", str(study), "--json", "--seconds", "0"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["errors"] == []
+    assert found["slides"]["opened"] == 8
+    assert [stage["name"] for stage in found["stages"]] == [
+        *("tiles, dense", "features, dense", "tiles, patches", "features, patches", "pooling, patches"),
+        *("SVMs of patches, svm-cnn", "maps and masks, svm-cnn"),
+    ]
+    assert found["features"]["patches"]["slides"] == 8
+    assert found["features"]["dense"]["slides"] == 4
+    assert found["features"]["dense"]["dimension"] == 512
+    assert all(stage["hours"] > 0 for stage in found["stages"])
+    assert any("random weights" in note for note in found["notes"])
+    assert not (study / "results").exists()
+
+
+def test_what_is_wrong_is_said_and_ends_with_exit_code_1(study, capsys):
+    (study / "slides" / "gbm-1.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
+    (study / "slides" / "forgotten.png").touch()
+    change(study, lambda config: config["features"]["patches"]["tiling"].update(mpp=0.5))
+    assert main(["check", str(study), "--quick"]) == 1
+    said = capsys.readouterr().out
+    assert "slide gbm-1" in said
+    assert "column mpp" in said
+    assert "no row names 1 of the files in slides: forgotten.png" in said
+    assert "to mend before the run" in said
+
+
+def test_an_unreadable_slide_that_is_excluded_is_a_warning(study, capsys):
+    (study / "slides" / "gbm-1.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
+    change(study, lambda config: config.update(on_bad_slide="exclude"))
+    assert main(["check", str(study), "--quick"]) == 0
+    assert "Looks wrong\n  slide gbm-1" in capsys.readouterr().out
+
+
+def test_mixed_resolutions_and_missing_tissue_look_wrong(study, capsys):
+    from PIL import Image
+
+    Image.new("RGB", (400, 400), "white").save(study / "slides" / "gbm-2.png")
+    for name in ("classification", "segmentation"):
+        path = study / f"{name}.tsv"
+        header, *rows = path.read_text().splitlines()
+        rows = [row + ("\t0.25" if "gbm-1" in row else "\t0.5" if "gbm-3" in row else "\t") for row in rows]
+        path.write_text("\n".join([header + "\tmpp", *rows]))
+    assert main(["check", str(study), "--quick"]) == 0
+    said = capsys.readouterr().out
+    assert "resolutions are mixed: 0.25 micrometres a pixel in slide gbm-1, 0.5 in gbm-3" in said
+    assert "do not say their micrometres" in said
+    assert "slide gbm-2: no tissue was found" in said
+
+
+def test_a_network_that_cannot_be_used_is_an_error_before_any_job(study, capsys):
+    change(study, lambda config: config.pop("classification"))
+    change(study, lambda config: config["features"]["dense"]["encoder"].update(layer="classifier.9"))
+    assert main(["check", str(study), "--seconds", "0"]) == 1
+    assert "features.dense: layer: SqueezeNet has no 'classifier.9'" in capsys.readouterr().out
+
+
+def test_init_and_check_name_the_cells_that_are_empty(study, tmp_path, capsys):
+    assert main(["init", str(tmp_path / "new"), "--slides", str(study / "slides")]) == 0
+    assert main(["init", str(tmp_path / "new")]) == 1
+    assert "is there already" in capsys.readouterr().err
+    assert main(["check", str(tmp_path / "new")]) == 1
+    assert "row 2, column patient: an empty cell" in capsys.readouterr().err
+
+
+def test_a_study_without_a_config_says_how_to_make_one(tmp_path, capsys):
+    assert main(["check", str(tmp_path)]) == 1
+    assert "slidecaf init" in capsys.readouterr().err
