@@ -1,12 +1,14 @@
 # The same few commands for a person and for CI.
-#   make run [STUDY=folder] [CORES=4]   make slurm STUDY=folder   make check   make bench
+#   make run [STUDY=folder] [CORES=4]   make slurm STUDY=folder   make view [STUDY=folder] [PORT=8080]
 #   make test   make test-slurm   make test-faults   make reliability   make docs
+#   make test-browser   make check   make bench
 STUDY ?= .
 CORES ?= all
+PORT ?= 8080
 PYTHON ?= python3
 BIN := .venv/bin
 .DELETE_ON_ERROR:
-.PHONY: run test test-slurm test-faults check format bench slurm install docs reliability
+.PHONY: run view test test-browser test-slurm test-faults check format bench slurm install docs reliability
 
 run: .venv/installed
 	@$(BIN)/python workflow/run.py --study "$(STUDY)" --cores $(CORES)
@@ -59,3 +61,13 @@ install: .venv/installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@rm .venv/installing
 	@touch $@
+
+view: .venv/installed
+	@$(BIN)/slidecaf view "$(STUDY)" --port $(PORT)
+
+# The viewer in Debian's chromium, which is installed where it is missing.
+test-browser: .venv/installed
+	@command -v chromium >/dev/null || { \
+	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq chromium; }
+	$(BIN)/python -m pytest tests/browser

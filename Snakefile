@@ -10,6 +10,7 @@ min_version("9.27")
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/common_segmentation.smk"
+include: "workflow/rules/common_report.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/batches.smk"
 include: "workflow/rules/study.smk"

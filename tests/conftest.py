@@ -67,3 +67,26 @@ class Reliability:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         found = {"kept": self._kept, "missing": self._missing}
         self._path.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def viewed(tmp_path_factory):
+    """A study to look into, made without a run; nothing may change it."""
+    from tests import viewer_study
+
+    return viewer_study.make(tmp_path_factory.mktemp("viewed"))
+
+
+@pytest.fixture
+def served(viewed, repository, monkeypatch):
+    """A server of that study in a thread of its own."""
+    import threading
+
+    from slidecaf.viewer.catalogue import Catalogue
+    from slidecaf.viewer.server import Server
+
+    monkeypatch.chdir(viewed.folder)
+    with Server(Catalogue(repository / "workflow/schemas"), port=0) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server
+        server.shutdown()

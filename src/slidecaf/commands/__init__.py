@@ -1,4 +1,4 @@
 """Commands beside the workflow: one module each, with `add_arguments(parser)` and `run(arguments)`."""
 
-COMMANDS = ("init", "check", "export", "import_")
+COMMANDS = ("init", "check", "view", "export", "import_")
 """Modules of this folder, in the order in which `slidecaf --help` lists them; `import_` is ``import``."""

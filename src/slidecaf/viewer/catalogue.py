@@ -1,0 +1,233 @@
+"""What a study has to show: its slides with their results, and the layers of each."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from slidecaf import demo, store
+from slidecaf.config import load_config, load_schema
+from slidecaf.errors import SlidecafError
+from slidecaf.study import check_study
+
+VARIANTS = {"plain": "plain", "hard": "retrained with hard examples"}
+"""Variants of a segmentation, and what they are."""
+
+
+class _Anything:
+    """Contains whatever is asked for: missing slides are an error when they are looked at, not before."""
+
+    def __contains__(self, path):
+        return True
+
+
+class Catalogue:
+    """A study in the working directory, as far as it has been run. Nothing is written to it.
+
+    Parameters
+    ----------
+    schemas : path-like
+        The folder of the schemas: ``workflow/schemas`` of the clone.
+
+    Raises
+    ------
+    SlidecafError
+        If there is no config, or it or a sheet will not do.
+    """
+
+    def __init__(self, schemas):
+        if not Path("config.yaml").is_file():
+            raise SlidecafError(f"{Path.cwd()} has no config.yaml; name the folder of a study.")
+        config = load_config("config.yaml", load_schema(Path(schemas) / "config.schema.yaml"))
+        study = check_study(config, schemas, made=_Anything())
+        self.config, self.slides, self.name = study.config, study.slides, Path.cwd().name
+        self._classified, self._segmented = study.classification, study.segmentation
+        self._with_masks = {row.slide: row for row in study.segmentation}
+        self.results = Path(self.config["results"])
+
+    def methods(self, task):
+        """Return the methods of a task: name to settings, empty where the task is left out."""
+        return (self.config.get(task) or {}).get("methods", {})
+
+    def caveats(self):
+        """Return what has to be said wherever the study shows: of weights and slides that are artificial."""
+        said = []
+        random = sorted(
+            name
+            for name, features in self.config["features"].items()
+            if features["encoder"]["weights"].startswith("random:")
+        )
+        if random:
+            said.append(f"random weights: the network was never trained ({', '.join(random)})")
+        drawn = {f"demo/slides/{slide.slide}.tiff" for slide in demo.SLIDES}
+        if any(row.path in drawn for row in self.slides.values()):
+            said.append("synthetic slides: drawn by slidecaf.demo, no tissue")
+        # what scores say, of this or other matters, is said here too
+        for path in sorted(self.results.glob("*/*/scores.json")):
+            scores = store.read_json(path)
+            for part in (scores, *(part for part in scores.values() if isinstance(part, dict))):
+                said += part.get("caveats", [])
+        kinds = [text.split(":")[0] for text in said]
+        return [text for number, text in enumerate(said) if kinds.index(kinds[number]) == number]
+
+    def summary(self):
+        """Return what the page shows of the whole study, ready for JSON."""
+        shown = {
+            slide: {"slide": slide, "patient": row.patient, "split": row.split, "label": "", "results": {}}
+            for slide, row in sorted(self.slides.items())
+        }
+        for row in self._classified:
+            shown[row.slide]["label"] = row.label
+        views = []
+        for method in self.methods("classification"):
+            view = f"classification/{method}"
+            views.append({"id": view, "task": "classification", "method": method})
+            self._predictions(shown, view, method)
+        for method, settings in self.methods("segmentation").items():
+            for variant in VARIANTS:
+                if variant == "hard" and not settings["hard_examples"]:
+                    continue
+                view = f"segmentation/{method}/{variant}"
+                views.append(
+                    {"id": view, "task": "segmentation", "method": method, "variant": variant}
+                    | {"meaning": VARIANTS[variant]}
+                )
+                self._scores(shown, view, method, variant)
+        return {
+            "name": self.name,
+            "caveats": self.caveats(),
+            "views": views,
+            "group": (self.config.get("segmentation") or self.config["classification"])["group_name"],
+            "slides": list(shown.values()),
+        }
+
+    def _predictions(self, shown, view, method):
+        for row in _table(self.results / "classification" / method / "predictions.tsv"):
+            if row["slide"] in shown:
+                right = "" if not row["label"] else row["predicted"] == row["label"]
+                confidences = [key for key in row if key.startswith("confidence")]
+                largest = max((row[key] for key in confidences if row[key]), key=float, default="")
+                shown[row["slide"]]["results"][view] = {
+                    "predicted": row["predicted"],
+                    "right": right,
+                    "value": _number(largest),
+                    "status": row["status"],
+                }
+
+    def _scores(self, shown, view, method, variant):
+        for row in _table(self.results / "segmentation" / method / "scores.tsv"):
+            if row["variant"] == variant and row["slide"] in shown:
+                shown[row["slide"]]["results"][view] = {"value": _number(row["score"]), "status": row["status"]}
+
+    def row(self, slide):
+        """Return the sheet's row of a slide: that with its mask, where there is one.
+
+        Raises
+        ------
+        LookupError
+            If the study has no such slide.
+        """
+        return self._with_masks.get(slide) or self.slides[slide]
+
+    def layers(self, slide):
+        """List the layers that a slide has or will have, the lowest first.
+
+        Parameters
+        ----------
+        slide : str
+
+        Returns
+        -------
+        list of dict
+            ``id``: the kind and what it is of, joined by slashes; ``kind``; ``files``: what it is drawn from;
+            ``ready``: whether they exist; and ``method``, ``variant`` or ``features`` where the layer has them.
+        """
+        row, top = self.row(slide), self.results / "segmentation"
+        segmented = slide in self._with_masks
+        used = set()
+        if any(other.slide == slide for other in self._classified):
+            used |= {name for method in self.methods("classification").values() for name in method["features"]}
+        if segmented:
+            used |= {method["features"] for method in self.methods("segmentation").values()}
+        found = [
+            _layer("patches", features, features=features, files=[self.results / "tiles" / features / f"{slide}.h5"])
+            for features in self.config["features"]
+            if features in used
+        ]
+        if not segmented:
+            return found
+        truth = [Path(row.mask)] if row.mask else []
+        if truth:
+            found.append(_layer("truth", files=truth))
+        for method, settings in self.methods("segmentation").items():
+            tiles = self.results / "tiles" / settings["features"] / f"{slide}.h5"
+            for variant in VARIANTS:
+                if variant == "hard" and not settings["hard_examples"]:
+                    continue
+                named = {"method": method, "variant": variant}
+                of = top / method / variant
+                confidence, mask = (of / kind / f"{slide}.tif" for kind in ("confidence", "mask"))
+                found.append(_layer("confidence", method, variant, **named, files=[confidence]))
+                found.append(_layer("prediction", method, variant, **named, files=[mask]))
+                if truth:
+                    found.append(_layer("comparison", method, variant, **named, files=[mask, *truth]))
+            if settings["hard_examples"] and row.split == "train":
+                files = [top / method / "hard_examples.tsv", tiles]
+                found.append(_layer("hard", method, method=method, files=files))
+        return found
+
+    def layer(self, slide, name):
+        """Return one of `layers` by its id; LookupError where there is none."""
+        for layer in self.layers(slide):
+            if layer["id"] == name:
+                return layer
+        raise LookupError(name)
+
+
+def _layer(kind, *of, files, **named):
+    return {
+        "id": "/".join((kind, *of)),
+        "kind": kind,
+        **named,
+        "files": files,
+        "ready": all(path.is_file() for path in files),
+    }
+
+
+def version(files):
+    """Return what changes when any of some files does, and says nothing else about them: digits, or nothing."""
+    found = [path.stat() for path in map(Path, files) if path.is_file()]
+    return "-".join(f"{status.st_mtime_ns:x}.{status.st_size:x}" for status in found)
+
+
+def patches(path):
+    """Return where a slide's patches are.
+
+    Returns
+    -------
+    coords : ndarray of int64, shape (N, 2)
+    size : int
+    spacing : float
+        All in px of level 0.
+    """
+    coords, attributes = store.read_tiles(path)
+    if not len(coords):
+        return coords, 1, 1.0
+    return coords, int(attributes["patch_size_level0"]), float(attributes["stride_level0"])
+
+
+def hard_examples(path, slide):
+    """Return a slide's hard examples: kind (missed or false) to an ndarray of int64, shape (N, 2)."""
+    rows = [row for row in _table(path) if row["slide"] == slide]
+    return {
+        kind: np.array([(int(row["x"]), int(row["y"])) for row in rows if row["kind"] == kind], np.int64).reshape(-1, 2)
+        for kind in ("missed", "false")
+    }
+
+
+def _table(path):
+    return store.read_tsv(path) if Path(path).is_file() else []
+
+
+def _number(text):
+    return float(text) if re.fullmatch(r"-?[\d.]+(e[+-]?\d+)?", text) else None

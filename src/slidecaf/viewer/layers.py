@@ -1,0 +1,240 @@
+"""Tiles and values of a study's slides and layers, with what is open kept within bounds."""
+
+import functools
+from contextlib import ExitStack, contextmanager
+
+from slidecaf import store
+from slidecaf.errors import SlidecafError
+from slidecaf.slides import open_slide
+from slidecaf.viewer import fields, paint
+from slidecaf.viewer.boxes import outlines
+from slidecaf.viewer.catalogue import hard_examples, patches, version
+from slidecaf.viewer.grid import reductions, tile_box
+from slidecaf.viewer.leases import Leases
+from slidecaf.viewer.rasters import CACHE_BYTES, SheetMask, TiffRaster
+from slidecaf.viewer.slide_tiles import SlidePyramid
+
+SLIDES_BYTES = 2**30
+"""What open slides may hold, those in use aside."""
+
+FIELDS_BYTES = 2**29
+"""What open maps and masks may hold, those in use aside."""
+
+OPEN_SLIDE_BYTES = 2**27
+"""What an open slide is taken to hold where it is not decoded whole: its cache."""
+
+BOXES = 8
+"""Tables of patches and of hard examples that are kept."""
+
+OUT_OF_GRID = "there is no such tile"
+
+
+class Layers:
+    """Draws tiles of a study.
+
+    Parameters
+    ----------
+    catalogue : slidecaf.viewer.catalogue.Catalogue
+    """
+
+    def __init__(self, catalogue):
+        self._catalogue = catalogue
+        self._slides = Leases(SLIDES_BYTES, _slide_bytes)
+        self._masks = Leases(0, lambda mask: 1)  # open for as long as a field needs them
+        self._fields = Leases(FIELDS_BYTES, lambda field: field.nbytes + CACHE_BYTES)
+        self._patches = functools.lru_cache(BOXES)(lambda path, version: patches(path))
+        self._hard = functools.lru_cache(BOXES)(lambda path, version, slide: hard_examples(path, slide))
+
+    def close(self):
+        """Let go of all files."""
+        for leases in (self._fields, self._masks, self._slides):
+            leases.close()
+
+    def slide(self, name):
+        """Describe a slide: ready for JSON.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        dict
+
+        Raises
+        ------
+        LookupError
+            If the study has no such slide.
+        SlidecafError
+            If it cannot be opened.
+        """
+        row = self._catalogue.row(name)
+        with self._opened(name) as pyramid:
+            width, height, mpp = pyramid.width, pyramid.height, pyramid.mpp
+        return {
+            "slide": name,
+            "width": width,
+            "height": height,
+            "mpp": mpp,
+            "reductions": reductions(width, height),
+            "version": version([row.path]),
+            "layers": [
+                {key: value for key, value in layer.items() if key != "files"} | {"version": version(layer["files"])}
+                for layer in self._catalogue.layers(name)
+            ],
+        }
+
+    def image_tile(self, name, tile):
+        """Return a tile of a slide: media type and bytes.
+
+        Parameters
+        ----------
+        name : str
+        tile : (int, int, int)
+            Reduction, column and row.
+        """
+        with self._opened(name) as pyramid:
+            _check_tile(pyramid.width, pyramid.height, tile)
+            return paint.encode(pyramid.tile(*tile))
+
+    def layer_tile(self, name, layer, tile):
+        """Return a tile of a layer: media type and bytes.
+
+        Parameters
+        ----------
+        name : str
+        layer : str
+            Its id.
+        tile : (int, int, int)
+            Reduction, column and row.
+        """
+        found = self._catalogue.layer(name, layer)
+        self._check_ready(name, found)
+        with self._opened(name) as pyramid:
+            size = pyramid.width, pyramid.height
+        _check_tile(*size, tile)
+        if found["kind"] == "patches":
+            coords, side, spacing = self._patches(found["files"][0], version(found["files"]))
+            drawn = outlines(coords, side, spacing=spacing, slide=size, tile=tile)
+            return paint.encode(paint.outline_tile(drawn, paint.PATCHES))
+        if found["kind"] == "hard":
+            return paint.encode(self._hard_tile(name, found, size, tile))
+        with self._field(name, found, size) as field:
+            means = field.tile(*tile)
+            if found["kind"] == "confidence":
+                return paint.encode(paint.confidence_tile(means, _scale(field)))
+            if found["kind"] == "comparison":
+                return paint.encode(paint.comparison_tile(means))
+            colour = paint.TRUTH if found["kind"] == "truth" else paint.PREDICTED.fill
+            return paint.encode(paint.mask_tile(means, colour))
+
+    def confidence(self, name, layer):
+        """Describe a confidence map: where its colours end, and above which threshold is necrosis; ready for JSON."""
+        found = self._catalogue.layer(name, layer)
+        self._check_ready(name, found)
+        scores = self._catalogue.results / "segmentation" / found["method"] / found["variant"] / "score"
+        path = scores / f"{name}.json"
+        threshold = store.read_json(path)["threshold"] if path.is_file() else None
+        with self._opened(name) as pyramid:
+            size = pyramid.width, pyramid.height
+        with self._field(name, found, size) as field:
+            return {"scale": _scale(field), "threshold": threshold}
+
+    def values(self, name, method, variant, x, y):
+        """Return what lies under a pixel of level 0; ready for JSON.
+
+        Returns
+        -------
+        dict
+            ``confidence``: float, or None where no patch is; ``truth`` and ``prediction``: bool. What the slide has
+            not, or not yet, is left out.
+        """
+        with self._opened(name) as pyramid:
+            size = pyramid.width, pyramid.height
+        if not (0 <= x < size[0] and 0 <= y < size[1]):
+            raise LookupError("beyond the slide")
+        under = {}
+        for layer in self._catalogue.layers(name):
+            kind = layer["kind"]
+            of = layer.get("method", method), layer.get("variant", variant)
+            if kind in ("confidence", "truth", "prediction") and layer["ready"] and of == (method, variant):
+                with self._field(name, layer, size) as field:
+                    value = float(field.at(x, y)[0])
+                if kind == "confidence":
+                    under[kind] = None if value != value else value
+                else:
+                    under[kind] = value > 0
+        return under
+
+    def _check_ready(self, name, layer):
+        if not layer["ready"]:
+            missing = ", ".join(str(path) for path in layer["files"] if not path.is_file())
+            raise SlidecafError(f"slide {name}: {missing} does not exist; run the study to its end.")
+
+    @contextmanager
+    def _opened(self, name):
+        row = self._catalogue.row(name)
+
+        def make():
+            slide = open_slide(row.path, name=name, mpp=row.mpp)
+            return SlidePyramid(slide)
+
+        with self._slides.lease((name, version([row.path])), make) as pyramid:
+            yield pyramid
+
+    @contextmanager
+    def _field(self, name, layer, size):
+        """Give the field of a layer: a confidence map, a mask, or a comparison."""
+        with self._fields.lease(
+            (name, layer["id"], version(layer["files"])), lambda: self._make(name, layer, size)
+        ) as field:
+            yield field
+
+    def _make(self, name, layer, size):
+        with ExitStack() as opened:
+            rasters = []
+            if layer["kind"] != "truth":
+                rasters.append(TiffRaster(layer["files"][0]))
+                opened.callback(rasters[0].close)
+                if (rasters[0].width, rasters[0].height) != size:
+                    raise SlidecafError(
+                        f"{layer['files'][0]} has {rasters[0].width} x {rasters[0].height} px and slide {name} "
+                        f"{size[0]} x {size[1]}: it is of another file; run the study again."
+                    )
+            if layer["kind"] in ("truth", "comparison"):
+                rasters.append(opened.enter_context(self._truth(name, size)))
+            combine = {"confidence": fields.confidences, "comparison": fields.comparison}
+            return fields.Field(rasters, combine.get(layer["kind"], fields.mask), close=opened.pop_all().close)
+
+    def _truth(self, name, size):
+        row = self._catalogue.row(name)
+        value = self._catalogue.config["segmentation"]["mask_value"]
+        return self._masks.lease(
+            (name, version([row.mask])),
+            lambda: SheetMask(row, "mask", width=size[0], height=size[1], mask_value=value),
+        )
+
+    def _hard_tile(self, name, layer, size, tile):
+        table, tiles = layer["files"]
+        found = self._hard(table, version([table]), name)
+        side = self._patches(tiles, version([tiles]))[1]
+        missed, false = (
+            paint.outline_tile(outlines(found[kind], side, spacing=side, slide=size, tile=tile), paint.KINDS[kind])
+            for kind in ("missed", "false")
+        )
+        return paint.over(missed, false)
+
+
+def _scale(field):
+    overview = field.overview()
+    return paint.nice_scale(overview[..., 0], overview[..., -1])
+
+
+def _check_tile(width, height, tile):
+    if tile_box(width, height, *tile) is None:
+        raise LookupError(OUT_OF_GRID)
+
+
+def _slide_bytes(pyramid):
+    held = pyramid.width * pyramid.height * 4 if pyramid.decoded_whole else OPEN_SLIDE_BYTES
+    return held + pyramid.nbytes

@@ -1,0 +1,141 @@
+"""Colours of layers, and tiles as the bytes of a picture."""
+
+import io
+import math
+
+import numpy as np
+from PIL import Image
+
+from slidecaf.figures import FALSE, MISSED, PREDICTED, TRUE
+from slidecaf.viewer.grid import SIDE
+
+TRUTH = (0, 150, 60)
+"""R, G, B of what is true: a green that neither tissue nor any other layer has."""
+
+PATCHES = (0, 70, 200)
+"""R, G, B of patches' outlines."""
+
+KINDS = {"missed": MISSED.outline, "false": FALSE.outline}
+"""R, G, B of hard examples by their kind."""
+
+LOW, MIDDLE, HIGH = (5, 80, 180), (250, 245, 215), (190, 10, 40)
+"""R, G, B of the confidence's ends and of its zero: blue is not the positive class, red is."""
+
+INSIDE = 40
+"""Opacity of a patch's area, of 255; outlines are opaque."""
+
+COMPARED = np.array([TRUE.fill, MISSED.fill, FALSE.fill], np.float32)
+"""Colours of Figure 6, in the order of `slidecaf.viewer.fields.comparison`."""
+
+_RAMP = np.array([LOW, MIDDLE, HIGH], np.float32)
+
+
+def legend():
+    """Return what the page says of colours: a name to R, G, B."""
+    return {
+        "patches": PATCHES,
+        "truth": TRUTH,
+        "prediction": PREDICTED.fill,
+        "true": TRUE.fill,
+        "missed": MISSED.fill,
+        "false": FALSE.fill,
+        "hard_missed": KINDS["missed"],
+        "hard_false": KINDS["false"],
+        "confidence": [list(map(int, colour)) for colour in ramp(np.linspace(-1, 1, 21))],
+    }
+
+
+def ramp(values):
+    """Return the colours of confidences.
+
+    Parameters
+    ----------
+    values : ndarray of float
+        Shares of the scale, -1 to 1; beyond its ends colours stay.
+
+    Returns
+    -------
+    ndarray of float32, shape (..., 3)
+    """
+    place = np.clip(np.nan_to_num(np.asarray(values, np.float32)), -1, 1)[..., None]
+    end = np.where(place < 0, _RAMP[0], _RAMP[2])
+    return _RAMP[1] + np.abs(place) * (end - _RAMP[1])
+
+
+def nice_scale(values, shares):
+    """Choose where the colours of a confidence map end: 1, 2 or 5 times a power of ten, the same both ways from zero.
+
+    Parameters
+    ----------
+    values, shares : ndarray of float
+        Of the map's overview; where a share is 0 there is no value.
+
+    Returns
+    -------
+    float
+        At least as large as 99 % of the values' sizes.
+    """
+    known = np.abs(values[shares > 0])
+    wanted = float(np.quantile(known, 0.99)) if known.size else 1.0
+    if wanted <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(wanted))
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= wanted * (1 - 1e-6))
+
+
+def confidence_tile(means, scale):
+    """Colour the means of a confidence map: ndarray of uint8, shape (h, w, 4)."""
+    return _rgba(ramp(means[..., 0] / scale), means[..., -1])
+
+
+def mask_tile(means, colour):
+    """Colour the means of a mask: a pixel that is in it by half is half as opaque."""
+    return _rgba(np.broadcast_to(np.float32(colour), (*means.shape[:2], 3)), means[..., 0] * means[..., -1])
+
+
+def comparison_tile(means):
+    """Colour the means of a comparison as the paper's Figure 6."""
+    marked = means[..., :3]
+    whole = marked.sum(axis=2, keepdims=True)
+    return _rgba(marked @ COMPARED / np.where(whole > 0, whole, 1), whole[..., 0] * means[..., -1])
+
+
+def outline_tile(drawn, colour):
+    """Colour outlines as `slidecaf.viewer.boxes.outlines` draws them."""
+    opacity = np.array([0, INSIDE, 255], np.float32)[drawn] / 255
+    return _rgba(np.broadcast_to(np.float32(colour), (*drawn.shape, 3)), opacity)
+
+
+def _rgba(colour, opacity):
+    tile = np.concatenate([colour, 255 * opacity[..., None]], axis=2)
+    return np.rint(tile).clip(0, 255).astype(np.uint8)
+
+
+def over(below, above):
+    """Lay one coloured tile over another: at each pixel the more opaque one shows, `above` where they are equal."""
+    return np.where(above[..., 3:] >= below[..., 3:], above, below)
+
+
+def encode(pixels):
+    """Turn a tile into a picture of `SIDE` x `SIDE` px; what lies beyond the slide is transparent.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (h, w, 3) or (h, w, 4)
+
+    Returns
+    -------
+    str
+        Its media type: JPEG for whole tiles of a slide, PNG for all others.
+    bytes
+    """
+    stream = io.BytesIO()
+    if pixels.shape == (SIDE, SIDE, 3):
+        Image.fromarray(pixels).save(stream, "JPEG", quality=92, subsampling="4:4:4")
+        return "image/jpeg", stream.getvalue()
+    whole = np.zeros((SIDE, SIDE, 4), np.uint8)
+    whole[: pixels.shape[0], : pixels.shape[1], : pixels.shape[2]] = pixels
+    if pixels.shape[2] == 3:
+        whole[: pixels.shape[0], : pixels.shape[1], 3] = 255
+    Image.fromarray(whole).save(stream, "PNG", compress_level=1)
+    return "image/png", stream.getvalue()

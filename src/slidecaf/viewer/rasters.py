@@ -1,0 +1,137 @@
+"""Regions of maps and masks: of the TIFF files that a run wrote, and of the masks that a sheet names."""
+
+import os
+import tempfile
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from slidecaf.errors import SlidecafError
+from slidecaf.masks import mask_strips
+from slidecaf.slides.segments import SegmentCache
+
+CACHE_BYTES = 2**26
+"""What a file's cache of decoded tiles may hold."""
+
+
+class TiffRaster:
+    """A map or mask that `slidecaf.rasters` wrote: a TIFF file of tiles and a single channel.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Raises
+    ------
+    SlidecafError
+        If the file is missing or damaged, here and in `read`.
+    """
+
+    def __init__(self, path):
+        self._path = Path(path)
+        with self._damage():
+            self._tiff = tifffile.TiffFile(path)
+            page = self._page = self._tiff.pages.first
+            if not page.is_tiled or page.samplesperpixel != 1:
+                raise ValueError("no tiles of one channel")
+            page.init_decode()  # tifffile makes the decoder at first use, and not safely for threads
+        self.width, self.height = page.imagewidth, page.imagelength
+        self.description = page.description
+        self._across = -(-self.width // page.tilewidth)
+        self._cache = SegmentCache(CACHE_BYTES)
+
+    def close(self):
+        """Let go of the file."""
+        self._tiff.close()
+
+    @contextmanager
+    def _damage(self):
+        try:
+            yield
+        # A damaged file makes the library raise anything.
+        except Exception as error:
+            reason = str(error).strip().rstrip(".") or type(error).__name__
+            raise SlidecafError(f"{self._path} is missing or damaged ({reason}); delete it and run again.") from error
+
+    def read(self, x, y, width, height):
+        """Read a region that lies inside.
+
+        Parameters
+        ----------
+        x, y, width, height : int
+            In px of level 0.
+
+        Returns
+        -------
+        ndarray, shape (height, width)
+            Of the file's type.
+        """
+        page = self._page
+        region = np.empty((height, width), page.dtype)
+        for row in range(y // page.tilelength, -(-(y + height) // page.tilelength)):
+            for column in range(x // page.tilewidth, -(-(x + width) // page.tilewidth)):
+                left, top = column * page.tilewidth, row * page.tilelength
+                x0, x1 = max(x, left), min(x + width, left + page.tilewidth)
+                y0, y1 = max(y, top), min(y + height, top + page.tilelength)
+                tile = self._tile(row * self._across + column)
+                region[y0 - y : y1 - y, x0 - x : x1 - x] = tile[y0 - top : y1 - top, x0 - left : x1 - left]
+        return region
+
+    def _tile(self, index):
+        def decode():
+            with self._damage():
+                place, size = self._page.dataoffsets[index], self._page.databytecounts[index]
+                # read at a place, without a seek: threads share the file
+                data = os.pread(self._tiff.filehandle.fileno(), size, place)
+                return self._page.decode(data, index)[0].reshape(self._page.tilelength, self._page.tilewidth)
+
+        return self._cache.get(index, decode)
+
+
+class SheetMask:
+    """A mask that a sheet names, a bit a pixel, in a file without a name that ends with the process.
+
+    Masks may be PNG, which has no regions: so it is decoded once, and what is kept is a 24th of its pixels' size or
+    less, on the disk.
+
+    Parameters
+    ----------
+    row : slidecaf.sheets.Row
+    column : str
+        Of the sheet: mask or hemorrhage.
+    width, height : int
+        Of the slide at level 0, which the mask must have too.
+    mask_value : int or None
+        The config's.
+
+    Raises
+    ------
+    SlidecafError
+        If the mask will not do, as `slidecaf.masks.mask_strips` says.
+    """
+
+    def __init__(self, row, column, *, width, height, mask_value):
+        self.width, self.height = width, height
+        path = getattr(row, column)
+        strips = mask_strips(
+            path, slide=row.slide, row=row.number, column=column, width=width, height=height, mask_value=mask_value
+        )
+        with ExitStack() as opened:
+            file = opened.enter_context(tempfile.TemporaryFile())
+            for strip in strips:
+                file.write(np.packbits(strip, axis=1).tobytes())
+            file.flush()
+            self._bits = np.memmap(file, np.uint8, mode="r", shape=(height, -(-width // 8)))
+            self._opened = opened.pop_all()
+
+    def close(self):
+        """Let go of the file; its room is free when nobody reads it any more."""
+        self._opened.close()
+
+    def read(self, x, y, width, height):
+        """Read a region that lies inside: ndarray of bool, shape (height, width)."""
+        first = x // 8
+        bits = np.unpackbits(self._bits[y : y + height, first : -(-(x + width) // 8)], axis=1)
+        return bits[:, x - 8 * first : x - 8 * first + width].astype(bool)

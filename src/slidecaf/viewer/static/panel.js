@@ -1,0 +1,185 @@
+// The layers of a slide: which show, how opaque, and what their colours mean.
+
+import { get, slidePath } from "./api.js";
+import { byId, element, options, rgb } from "./dom.js";
+
+const KINDS = [
+  { kind: "comparison", title: "Prediction against truth", opacity: 0.5, on: true,
+    colours: [["true", "true"], ["missed", "missed"], ["false", "false"]] },
+  { kind: "confidence", title: "Confidence map", opacity: 0.6 },
+  { kind: "prediction", title: "Prediction", opacity: 0.5, colours: [["prediction", "necrosis"]] },
+  { kind: "truth", title: "Truth", opacity: 0.5, colours: [["truth", "necrosis"]] },
+  { kind: "patches", title: "Patches", opacity: 0.6, colours: [["patches", "outlines"]] },
+  { kind: "hard", title: "Hard examples of the last model", opacity: 0.8,
+    colours: [["hard_missed", "missed"], ["hard_false", "false"]] },
+];
+
+export class Panel {
+  constructor(study, stage, onMaps) {
+    this.stage = stage;
+    this.legend = study.legend;
+    this.state = new Map(KINDS.map(({ kind, opacity, on }) => [kind, { on: Boolean(on), opacity }]));
+    this.touched = "comparison";
+    this.hidden = null;
+    this.slide = null;
+    const views = new Map(study.views.filter((view) => view.task === "segmentation").map((view) => [view.id, view]));
+    this.views = views;
+    if (!views.size) this.state.get("patches").on = true;
+    options(byId("maps"), [...views.keys()], (id) => `${views.get(id).method}, ${views.get(id).variant}`);
+    for (const option of byId("maps").options) option.title = views.get(option.value).meaning;
+    byId("maps-label").hidden = !views.size;
+    byId("maps").addEventListener("change", () => this.draw());
+    byId("maps").addEventListener("change", onMaps);
+    byId("features").addEventListener("change", () => this.draw());
+    const stops = this.legend.confidence.map(rgb).join(",");
+    document.querySelector(".bar").style.backgroundImage = `linear-gradient(to right, ${stops})`;
+  }
+
+  maps() {
+    return this.views.get(byId("maps").value);
+  }
+
+  // Show the maps of a view, or of the next one.
+  choose(view) {
+    if (this.views.has(view)) byId("maps").value = view;
+    this.draw();
+  }
+
+  next() {
+    const select = byId("maps");
+    if (!select.length) return;
+    select.selectedIndex = (select.selectedIndex + 1) % select.length;
+    select.dispatchEvent(new Event("change"));
+  }
+
+  open(slide) {
+    this.slide = slide;
+    const sets = slide.layers.filter((layer) => layer.kind === "patches").map((layer) => layer.features);
+    const before = byId("features").value;
+    options(byId("features"), sets, (set) => set);
+    if (sets.includes(before)) byId("features").value = before;
+    byId("features-label").hidden = sets.length < 2;
+    this.draw();
+  }
+
+  close() {
+    this.slide = null;
+    byId("layers").replaceChildren();
+    byId("colours").hidden = byId("features-label").hidden = true;
+  }
+
+  // Show or hide the layer that stands at a place of the list.
+  toggle(place) {
+    const { kind } = KINDS[place];
+    this.hidden = null;
+    this.touched = kind;
+    this.state.get(kind).on = !this.state.get(kind).on;
+    this.draw();
+  }
+
+  fade(by) {
+    const state = this.state.get(this.touched);
+    state.opacity = Math.round(100 * Math.min(1, Math.max(0, state.opacity + by))) / 100;
+    this.draw();
+  }
+
+  toggleAll() {
+    if (this.hidden) {
+      for (const kind of this.hidden) this.state.get(kind).on = true;
+      this.hidden = null;
+    } else {
+      this.hidden = KINDS.map(({ kind }) => kind).filter((kind) => this.state.get(kind).on);
+      for (const kind of this.hidden) this.state.get(kind).on = false;
+    }
+    this.draw();
+  }
+
+  #layer(kind) {
+    const maps = this.maps(), features = byId("features").value;
+    return this.slide.layers.find(
+      (layer) =>
+        layer.kind === kind &&
+        (layer.method === undefined || layer.method === maps?.method) &&
+        (layer.variant === undefined || layer.variant === maps?.variant) &&
+        (layer.features === undefined || layer.features === features),
+    );
+  }
+
+  draw() {
+    if (!this.slide) return;
+    const items = [], wanted = new Set(["image"]);
+    for (const [place, about] of KINDS.entries()) {
+      const layer = this.#layer(about.kind), state = this.state.get(about.kind);
+      if (layer?.ready && state.on) {
+        wanted.add(layer.id);
+        this.stage.show(layer, state.opacity);
+      }
+      if (layer) items.push(this.#item(place, about, layer, state));
+    }
+    for (const id of [...this.stage.drawn.keys()]) if (!wanted.has(id)) this.stage.hide(id);
+    const focused = document.activeElement?.dataset?.control;
+    byId("layers").replaceChildren(...items);
+    if (focused) byId("layers").querySelector(`[data-control="${focused}"]`)?.focus();
+    this.#colourBar();
+  }
+
+  #item(place, about, layer, state) {
+    const { kind, title, colours = [] } = about;
+    const box = element("input", { type: "checkbox", checked: state.on && layer.ready, disabled: !layer.ready });
+    box.dataset.control = `${kind}-on`;
+    box.addEventListener("change", () => this.toggle(place));
+    const text = layer.ready ? title : `${title}: not computed yet`;
+    const head = element("label", { className: "head" }, box, element("span", { textContent: text }));
+    head.append(element("kbd", { textContent: String(place + 1) }));
+    const fade = element("input", { type: "range", min: 0, max: 100, value: 100 * state.opacity, disabled: !layer.ready });
+    fade.setAttribute("aria-label", `${title}: opacity`);
+    fade.dataset.control = `${kind}-fade`;
+    fade.addEventListener("input", () => {
+      state.opacity = fade.value / 100;
+      this.touched = kind;
+      if (state.on) this.stage.show(layer, state.opacity);
+    });
+    const swatches = element("div", { className: "swatches" });
+    for (const [key, meaning] of colours) {
+      const square = element("i");
+      square.style.background = rgb(this.legend[key]);
+      swatches.append(element("span", {}, square, meaning));
+    }
+    const item = element("li", { className: layer.ready ? "" : "off" }, head);
+    if (colours.length) item.append(swatches);
+    if (layer.ready) item.append(fade);
+    item.dataset.kind = kind;
+    return item;
+  }
+
+  // The colour bar belongs to one slide's map: its ends and its threshold.
+  async #colourBar() {
+    const layer = this.#layer("confidence"), slide = this.slide.slide, maps = this.maps();
+    const shown = layer?.ready && this.state.get("confidence").on;
+    byId("colours").hidden = !shown;
+    this.scale = null;
+    if (!shown) return;
+    const path = `${slidePath(slide)}/confidence/${layer.method}/${layer.variant}`;
+    const found = await get(path).catch(() => null); // a damaged map is reported by its tiles
+    if (!found || this.slide?.slide !== slide || this.maps() !== maps) return;
+    this.scale = found.scale;
+    const { scale, threshold } = found;
+    byId("low").textContent = `−${scale}`;
+    byId("high").textContent = `+${scale}`;
+    const mark = byId("threshold");
+    mark.hidden = threshold === null;
+    mark.style.left = `${this.#place(threshold ?? 0)}%`;
+    byId("threshold-text").textContent = threshold === null ? "" : `necrosis above ${threshold.toFixed(3)} (black line)`;
+  }
+
+  #place(value) {
+    return 50 + 50 * Math.max(-1, Math.min(1, value / this.scale));
+  }
+
+  // Mark the value under the pointer on the colour bar.
+  point(confidence) {
+    const known = typeof confidence === "number" && this.scale;
+    byId("here").style.visibility = known ? "visible" : "hidden";
+    if (known) byId("here").style.left = `${this.#place(confidence)}%`;
+  }
+}

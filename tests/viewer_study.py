@@ -1,0 +1,122 @@
+"""A study that looks finished, made without a run: for the viewer's tests."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+from PIL import Image
+
+from slidecaf import store
+from slidecaf.cells import Cells
+from slidecaf.rasters import write_confidence, write_mask
+
+WIDTH, HEIGHT = 700, 517
+PATCH, STRIDE = 64, 48
+THRESHOLD = 0.25
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@dataclass
+class Viewed:
+    """What lies in the study's files."""
+
+    folder: Path
+    truth: np.ndarray
+    predicted: np.ndarray
+    confidence: np.ndarray
+    coords: np.ndarray
+    hard: list
+
+
+def blobs():
+    """A mask with straight, slanted and round borders at places that no tile or cell knows."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    mask = (x - 251.3) ** 2 + (y - 255.7) ** 2 < 131.5**2
+    mask |= (np.abs(x - 533) < 61) & (np.abs(y - 211) < 45)
+    mask |= (x + 2 * y > 1290) & (x > 301) & (y < 507)
+    mask[13:16, 5:690] = True
+    return mask
+
+
+def config():
+    features = {
+        "tiling": {"patch_size": PATCH, "stride": STRIDE, "edge": "cover"},
+        "encoder": {"model": "squeezenet1_0", "layer": "features", "weights": "random:0", "input_size": 64},
+    }
+    return {
+        "features": {"cnn-64": features},
+        "classification": {
+            "sheet": "classification.tsv",
+            "positive": "GBM",
+            "folds": 2,
+            "methods": {"svm-caf": {"features": ["cnn-64"]}},
+        },
+        "segmentation": {
+            "sheet": "segmentation.tsv",
+            "methods": {
+                "svm-cnn": {"features": "cnn-64", "training_stride": STRIDE, "hard_examples": {"stride": STRIDE}}
+            },
+        },
+    }
+
+
+def make(folder):
+    """Make the study: `same` is black on white where its mask is, `bad` is no picture, `gone` is no file."""
+    truth = blobs()
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    confidence = (np.where(truth, 1.0, -0.75) + x / 7000 - y / 9000).astype(np.float32)
+    confidence[:, 650:] = np.nan
+    predicted = np.roll(truth, (9, 14), axis=(0, 1))
+    Image.fromarray(np.where(truth, np.uint8(0), np.uint8(255))).convert("RGB").save(folder / "same.png")
+    Image.fromarray(truth).save(folder / "mask.png")
+    for name in ("second", "third"):
+        Image.fromarray(np.full((90, 120, 3), 200, np.uint8)).save(folder / f"{name}.png")
+        Image.fromarray(np.zeros((90, 120), np.uint8)).save(folder / f"{name}-mask.png")
+    (folder / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nnot a picture")
+    rows = [
+        ("same", "same.png", "mask.png", "p1", "train"),
+        ("second", "second.png", "second-mask.png", "p2", "train"),
+        ("third", "third.png", "third-mask.png", "p3", "train"),
+    ]
+    _sheet(folder / "segmentation.tsv", ("slide", "path", "mask", "patient", "split"), rows)
+    labelled = [
+        ("same", "same.png", "GBM", "p1", "train"),
+        ("second", "second.png", "LGG", "p2", "train"),
+        ("bad", "bad.png", "GBM", "p4", "train"),
+        ("gone", "gone.png", "LGG", HOSTILE, "train"),
+    ]
+    _sheet(folder / "classification.tsv", ("slide", "path", "label", "patient", "split"), labelled)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config()))
+    results = folder / "results"
+    places = [np.arange(0, side, STRIDE) for side in (WIDTH, HEIGHT)]
+    coords = np.stack(np.meshgrid(*places), axis=-1).reshape(-1, 2)[:60]
+    attributes = {"patch_size_level0": PATCH, "stride_level0": float(STRIDE), "status": "ok"}
+    store.write_tiles(results / "tiles/cnn-64/same.h5", coords, attributes)
+    cells = Cells(np.arange(WIDTH + 1), np.arange(HEIGHT + 1))
+    top = results / "segmentation/svm-cnn"
+    scores = []
+    for variant, score in (("plain", 0.8125), ("hard", 0.75)):
+        values = confidence if variant == "plain" else confidence / 2
+        write_confidence(top / variant / "confidence/same.tif", values, cells, attributes={}, mpp=None)
+        write_mask(top / variant / "mask/same.tif", predicted, cells, attributes={}, mpp=None)
+        store.write_json(top / variant / "score/same.json", {"threshold": THRESHOLD})
+        scores.append({"slide": "same", "variant": variant, "score": score, "status": "ok"})
+    store.write_tsv(top / "scores.tsv", ["slide", "variant", "score", "status"], scores)
+    hard = [("same", 48, 96, "missed"), ("same", 480, 240, "false"), ("second", 0, 0, "missed")]
+    _sheet(top / "hard_examples.tsv", ("slide", "x", "y", "kind"), hard)
+    predictions = [
+        ("same", "GBM", "GBM", 1.5, "ok"),
+        ("second", "LGG", "GBM", 0.25, "ok"),
+        ("bad", "GBM", "", "", "unreadable"),
+    ]
+    columns = ("slide", "label", "predicted", "confidence", "status")
+    _sheet(results / "classification/svm-caf/predictions.tsv", columns, predictions)
+    (results / "classification/svm-caf/scores.json").write_text(json.dumps({"caveats": ["random weights: said twice"]}))
+    return Viewed(folder, truth, predicted, confidence, coords, hard)
+
+
+def _sheet(path, columns, rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join("\t".join(map(str, row)) + "\n" for row in (columns, *rows)))
