@@ -36,6 +36,8 @@ def config_page():
         "",
     ]
     lines += _keys(schema, "")
+    lines += ["", "## `features.NAME`, computed by another program", ""]
+    lines += _keys(schema["$defs"]["imported_features"], "features.NAME.")
     for task in ("classification", "segmentation"):
         sheet = yaml.safe_load((SCHEMAS / f"{task}.schema.yaml").read_text(encoding="utf-8"))
         lines += ["", f"## Columns of the {task} sheet", "", "| column | default | |", "| --- | --- | --- |"]
@@ -77,8 +79,8 @@ def commands_page():
     from slidecaf.commands import COMMANDS
 
     lines = ["# Commands", "", "Generated from the commands' help texts by `docs/make_reference.py`.", ""]
-    for name in COMMANDS:
-        module = importlib.import_module(f"slidecaf.commands.{name}")
+    for listed in COMMANDS:
+        module, name = importlib.import_module(f"slidecaf.commands.{listed}"), listed.rstrip("_")
         parser = argparse.ArgumentParser(
             prog=f"slidecaf {name}",
             description=module.__doc__,

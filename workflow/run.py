@@ -83,7 +83,7 @@ def _results(study):
 def _run(command, study, lock, folder):
     """Run Snakemake under our lock and return its exit code; who ends us, ends it."""
     # The lock is handed on: should this process alone be killed, Snakemake goes on under it.
-    child = subprocess.Popen(  # noqa: S603
+    child = subprocess.Popen(  # noqa: S603  no shell reads it
         command, pass_fds=[lock.fileno()], env={**os.environ, HELD: str(study), watch.FOLDER: str(folder)}
     )
     signal.signal(signal.SIGTERM, lambda *_: child.terminate())

@@ -19,6 +19,15 @@ ELSEWHERE = {
     "make test": "CI",
     "make docs": "test_the_site_is_built",
     "make run STUDY=mystudy": "tests/workflow: Study.run is what it calls",
+    "make view STUDY=/data/mystudy": "tests/browser starts the server as it does",
+    "slidecaf export clam STUDY --features NAME --to FOLDER": "tests/workflow/test_exchange.py",
+    "slidecaf export trident STUDY --features NAME --to FOLDER [--copy]": "tests/workflow/test_exchange.py",
+    "slidecaf export stamp STUDY --features NAME --to FOLDER": "tests/workflow/test_exchange.py",
+    "slidecaf import trident JOB/20x_256px_0px_overlap/features_uni_v1 --study STUDY --features uni": (
+        "tests/workflow/test_exchange.py"
+    ),
+    "slidecaf import clam FEAT_DIR --study STUDY --features uni [--patches PATCHES]": "tests/workflow/test_exchange.py",
+    ".venv/bin/snakemake --workflow-profile profiles/slurm --directory /data/mystudy": "tests/slurm",
     "make slurm STUDY=mystudy": "needs a cluster; test_make_slurm_plans_with_the_profile_for_slurm",
     "make slurm STUDY=/data/mystudy": "needs a cluster; test_make_slurm_plans_with_the_profile_for_slurm",
 }

@@ -97,12 +97,12 @@ class Study:
         path.write_text(change(path.read_text()))
 
     def bytes(self, *folders):
-        """Return path to content of every result."""
+        """Return path to content of every result; the checksums that lie beside texts follow from these."""
         found = {}
         for folder in folders or ("tiles", "encoders", "features", "pooled", "classification", "study.yaml"):
             top = self.folder / "results" / folder
             for path in [top] if top.is_file() else sorted(top.rglob("*")):
-                if path.is_file():
+                if path.is_file() and path.suffix != ".sha256":
                     found[path.relative_to(self.folder).as_posix()] = path.read_bytes()
         return found
 
