@@ -52,7 +52,8 @@ def site(tmp_path_factory):
 def undisturbed(site, tmp_path_factory):
     """The study of both tasks, run on this machine without SLURM."""
     study = make_study(tmp_path_factory.mktemp("studies") / "local", site)
-    study.first_run = Study(study.folder, site).finish("--resources", "gpu=2")
+    done = Study(study.folder, site).run("--resources", "gpu=2", timeout=1500)
+    assert done.returncode == 0, done.stdout + done.stderr
     return study
 
 
