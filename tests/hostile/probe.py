@@ -20,7 +20,10 @@ MEMORY = 1024
 """MiB of addresses that a job may take beyond those of the libraries."""
 
 SECONDS = 20
-"""After which a job is killed."""
+"""Of computing, after which a job is killed."""
+
+WAIT = 120
+"""Seconds after which a job is killed, though it only waits."""
 
 PATCH = 256
 
@@ -96,9 +99,11 @@ def _child(job, answer):
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.dup2(1, 2)
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    limit = taken + job.get("memory", MEMORY) * 2**20
+    limit = taken + MEMORY * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    spent = int(time.process_time())
+    resource.setrlimit(resource.RLIMIT_CPU, (spent + SECONDS, spent + SECONDS))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     read = {"slide": read_slide, "mask": read_mask}[job["kind"]]
     try:
@@ -117,7 +122,7 @@ def _run(job):
         os.close(mine)
         _child(job, answer)
     os.close(answer)
-    said, deadline = b"", time.monotonic() + job.get("seconds", SECONDS)
+    said, deadline = b"", time.monotonic() + WAIT
     while True:
         ready, _, _ = select.select([mine], [], [], max(0, deadline - time.monotonic()))
         part = os.read(mine, 2**20) if ready else None

@@ -125,7 +125,7 @@ def test_the_workflow_reads_the_config_in_the_same_way(tmp_path, repository, pro
         (study / "config.yaml").write_text(HOSTILE[name][0])
         command = [sys.executable, "-m", "snakemake", "-s", repository / "Snakefile", "--directory", study, "-n"]
         environment = {**os.environ, "PYTHONPATH": str(repository / "src")}
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
         assert done.returncode == 1
         assert HOSTILE[name][1] in done.stderr, done.stderr
         assert "Traceback" not in done.stderr
