@@ -22,7 +22,7 @@ def processes(run):
     except psutil.NoSuchProcess:
         return None, []
     snakemake = [process for process, command in commands if "--workflow-profile" in command]
-    jobs = [(process, re.search(r"--target-jobs '?(\w+):", command)) for process, command in commands]
+    jobs = [(process, re.search(r"/scripts/tmp\w+\.(\w+)\.py", command)) for process, command in commands]
     return snakemake[0] if snakemake else None, [(process, rule[1]) for process, rule in jobs if rule]
 
 
