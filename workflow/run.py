@@ -62,7 +62,9 @@ def main():
     summary = read_json(known) if known.is_file() else {"jobs": 0, "done": 0, "failures": [], "warnings": []}
     if code == 0:
         results = _results(study)
-        print(score_table(results), f"\n{run_table(summary, time.monotonic() - start)}", sep="")
+        print(score_table(results))
+        if summary["done"]:
+            print(run_table(summary, time.monotonic() - start))
         if (results / "report.html").is_file():
             print(f"The report is {results / 'report.html'}")
         print(f"All results are in {results}")

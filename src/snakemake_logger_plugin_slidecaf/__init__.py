@@ -75,7 +75,9 @@ class LogHandler(LogHandlerBase):
 
         if record.levelno < logging.WARNING:
             return record.msg == NOTHING_TO_BE_DONE_MSG
-        return not self._state.failures  # what Snakemake says of failed jobs has been said, job by job
+        # of failed jobs Snakemake says less than their own error, which is shown job by job
+        of_job = getattr(record, "exception", "") == "RuleException" and self._state.running
+        return not (of_job or self._state.failures)
 
     def _tick(self):
         while not self._stop.wait(1.0):

@@ -193,6 +193,7 @@ def test_snakemakes_events_become_lines_and_a_summary(tmp_path, monkeypatch, cap
     event(LogEvent.JOB_FINISHED, job_id=0)
     event(None, message="Select jobs to execute...")
     event(None, logging.ERROR, message="a config that cannot be read")
+    event(LogEvent.ERROR, logging.ERROR, message="CalledProcessError in file x", exception="RuleException")
     event(LogEvent.JOB_ERROR, logging.ERROR, jobid=1, rule_name="tiles", log=["b.log"])
     event(None, logging.ERROR, message="Exiting because a job execution failed.")
     handler.close()
@@ -201,6 +202,7 @@ def test_snakemakes_events_become_lines_and_a_summary(tmp_path, monkeypatch, cap
     assert "a config that cannot be read" in said
     assert "Select jobs" not in said
     assert "Exiting" not in said
+    assert "CalledProcessError" not in said
     from slidecaf.store import read_json
 
     summary = read_json(tmp_path / "run.json")

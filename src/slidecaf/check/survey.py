@@ -1,7 +1,7 @@
 """A look at every slide and mask before a run: does it open, how large is it, how much of it is tissue.
 
-Patches are not counted but estimated: squares of a patch's size on an overview (the slide's coarsest level, or a finer
-one that is small enough), and the share of these squares that the white rule would keep.
+Patches are not counted but estimated on an overview, the finest level that is small: those of the grid that have a dark
+pixel there. Where no level is small, some of its blocks tell which share of squares of a patch's size has one.
 """
 
 from concurrent.futures import TimeoutError
@@ -90,7 +90,7 @@ def look(row, tilings, mask_value=None):
     """
     try:
         with open_slide(row.path, name=row.slide, mpp=row.mpp) as slide:
-            level, blocks = _overview(slide)
+            level, blocks, whole = _overview(slide)
             problems, patches, cells = [], {}, {}
             for name, config in tilings.items():
                 try:
@@ -99,8 +99,14 @@ def look(row, tilings, mask_value=None):
                     problems.append(str(error))
                     continue
                 cells[name] = len(xs) * len(ys)
-                kept = _kept(blocks, size / slide.levels[level].downsample, config["white_above"])
-                patches[name] = round(cells[name] * kept)
+                downsample, white_above = slide.levels[level].downsample, config["white_above"]
+                if white_above is None:
+                    patches[name] = cells[name]
+                elif whole:
+                    patches[name] = _kept_patches(blocks[0] <= white_above, xs, ys, size, downsample)
+                else:
+                    share = _kept_share(blocks, size / downsample, white_above)
+                    patches[name] = round(cells[name] * share)
             problems += _mask_problems(row, slide.width, slide.height, mask_value)
             return Look(
                 row.slide,
@@ -159,14 +165,22 @@ def survey(rows, *, mask_value=None, workers=1, timeout=TIMEOUT):
 
 
 def _overview(slide):
-    """Return a level and blocks of it: the darkest channel of every px, arrays of uint8."""
+    """Return a level, the darkest channel of blocks of it (arrays of uint8), and whether they are one, the whole."""
     areas = {index: level.width * level.height for index, level in enumerate(slide.levels)}
     small = [index for index, area in areas.items() if area <= OVERVIEW]
-    chosen = max(small, key=areas.get) if small else min(areas, key=areas.get)
+    if small:
+        chosen = max(small, key=areas.get)
+        level = slide.levels[chosen]
+        whole = np.empty((level.height, level.width), np.uint8)
+        for x, y in _places(level):
+            block = _darkest(slide, (x, y), chosen)
+            whole[y : y + block.shape[0], x : x + block.shape[1]] = block
+        return chosen, [whole], True
+    chosen = min(areas, key=areas.get)
     places = _places(slide.levels[chosen])
     width, height = slide.levels[chosen].block
     every = -(-len(places) * width * height // READ)
-    return chosen, [_darkest(slide, place, chosen) for place in places[::every]]
+    return chosen, [_darkest(slide, place, chosen) for place in places[::every]], False
 
 
 def _places(level):
@@ -182,10 +196,21 @@ def _darkest(slide, place, index):
     return slide.read(*place, width, height, index).min(axis=2)
 
 
-def _kept(blocks, side, white_above):
+def _kept_patches(dark, xs, ys, size, downsample):
+    """Count the patches of a grid that have a dark px in an overview of the whole slide."""
+    count = np.zeros(np.add(dark.shape, 1), np.int64)
+    count[1:, 1:] = dark.cumsum(axis=0).cumsum(axis=1)
+    bounds = []
+    for starts, length in ((ys, dark.shape[0]), (xs, dark.shape[1])):
+        first = np.clip(np.floor(starts / downsample).astype(np.int64), 0, length - 1)
+        bounds.append((first, np.clip(np.ceil((starts + size) / downsample).astype(np.int64), first + 1, length)))
+    (top, bottom), (left, right) = bounds
+    top, bottom = top[:, None], bottom[:, None]
+    return int(np.count_nonzero(count[bottom, right] - count[top, right] - count[bottom, left] + count[top, left]))
+
+
+def _kept_share(blocks, side, white_above):
     """Return the share of squares that have a px up to `white_above`."""
-    if white_above is None:
-        return 1.0
     side, kept, squares = max(1, round(side)), 0, 0
     for block in blocks:
         rows, columns = (np.arange(0, length, side) for length in block.shape)

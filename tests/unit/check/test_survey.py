@@ -44,6 +44,13 @@ def test_patches_are_estimated_from_the_white_share(tmp_path):
     assert seen.megapixel > 0
 
 
+def test_of_a_slide_without_a_small_level_some_blocks_tell(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "OVERVIEW", 0)
+    seen = look(row(half_white(tmp_path / "a.png")), {"x": TILING, "all": TILING | {"white_above": None}})
+    assert seen.patches == {"x": 16, "all": 32}
+    assert seen.tissue == 0.5
+
+
 def test_the_estimate_is_near_the_count_on_a_real_slide(shared_data):
     path = shared_data / "slides" / "cmu-1-small-region.svs"
     tiling = TILING | {"patch_size": 112}
