@@ -33,6 +33,10 @@ FORBIDDEN_CALLS = {
 }
 
 
+VIEWER = "slidecaf/viewer/server.py"
+"""Serves the study on this machine; it answers, and asks nobody."""
+
+
 def sources(repository, *folders):
     return sorted(path for folder in folders for path in (repository / folder).rglob("*.py"))
 
@@ -40,19 +44,21 @@ def sources(repository, *folders):
 def test_no_own_code_unpickles_evaluates_or_opens_a_connection(repository):
     found = []
     for path in sources(repository, "src", "workflow"):
+        allowed = {"socket", "http"} if path.as_posix().endswith(VIEWER) else set()
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = []
             if isinstance(node, ast.Import):
                 names = [alias.name.split(".")[0] for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
-                names = [(node.module or "").split(".")[0]]
+                # urllib.parse writes and reads addresses, and goes nowhere
+                names = [] if node.module == "urllib.parse" else [(node.module or "").split(".")[0]]
             elif isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
                 shell = any(keyword.arg == "shell" for keyword in node.keywords)
                 unsafe = called == "torch.load" and not any(k.arg == "weights_only" for k in node.keywords)
                 if called in FORBIDDEN_CALLS or shell or unsafe:
                     found.append(f"{path}:{node.lineno}: {called}")
-            found += [f"{path}:{node.lineno}: {name}" for name in names if name in FORBIDDEN_MODULES]
+            found += [f"{path}:{node.lineno}: {name}" for name in names if name in FORBIDDEN_MODULES - allowed]
     assert not found
 
 
@@ -118,7 +124,7 @@ def test_nothing_but_weights_by_name_asks_the_network(tmp_path, promise):
 @pytest.mark.parametrize("folder", ["src", "workflow"])
 def test_files_are_opened_for_writing_by_the_store_only(repository, folder):
     """All that is written goes under a path that the workflow gives; see slidecaf.store.atomic."""
-    allowed = {"store.py", "logs.py", "run.py"}
+    allowed = {"store.py", "logs.py", "lock.py"}
     for path in sources(repository, folder):
         text = path.read_text(encoding="utf-8")
         for number, line in enumerate(text.splitlines(), 1):

@@ -83,11 +83,11 @@ def _coords_folder(slides):
     return f"{f'{magnification:g}x_' if known else ''}{size:g}px_{overlap:g}px_overlap"
 
 
-def _copy(slide, path, described, said):
+def _copy(slide, partial, described, said):
     import h5py
 
     features, coords, _ = slide.read()
-    with h5py.File(path, "w") as file:
+    with h5py.File(partial, "w") as file:
         chunks = (min(256, len(features)), features.shape[1])
         _describe(file.create_dataset("features", data=features, chunks=chunks, **PACKED), said)
         _describe(file.create_dataset("coords", data=coords), described)
