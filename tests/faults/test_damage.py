@@ -9,13 +9,13 @@ DAMAGES = {
     "zeroed": lambda content: bytes(len(content)),
     "with flipped bits": lambda content: bytes(b ^ (k % 997 == 500) for k, b in enumerate(content)),
 }
-# a result, and what has to be made again so that a job reads it
+# a result, and what has to be made again so that a job reads it; from the last rules to the first
 READ = {
-    "features/cnn-160/gbm-1.h5": "pooled/cnn-160/gbm-1.h5",
-    "features/dense-96/gbm-1.h5": "segmentation/svm-cnn/plain/final/model.h5",
-    "pooled/cnn-160/gbm-1.h5": "classification/more/fold-1/model.json",
     "segmentation/svm-cnn/plain/maps/gbm-1.h5": "segmentation/svm-cnn/plain/final/choice.json",
-    "classification/more/folds.tsv": "classification/more/fold-1/decisions.tsv",
+    "classification/svm-cnn/folds.tsv": "classification/svm-cnn/fold-1/decisions.tsv",
+    "pooled/cnn-160/gbm-2.h5": "classification/more/fold-1/model.json",
+    "features/dense-96/gbm-1.h5": "segmentation/svm-cnn/plain/final/model.h5",
+    "features/cnn-160/gbm-1.h5": "pooled/cnn-160/gbm-1.h5",
 }
 
 
