@@ -145,7 +145,9 @@ def survey(rows, *, mask_value=None, workers=1, timeout=TIMEOUT):
     """
     from pebble import ProcessExpired, ProcessPool
 
-    with ProcessPool(workers, context=get_context("forkserver")) as pool:
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # so that imports are no part of a slide's time
+    with ProcessPool(workers, context=context) as pool:
         waiting = [pool.schedule(look, args=(row, tilings, mask_value), timeout=timeout) for row, tilings in rows]
         try:
             for (row, _), one in zip(rows, waiting, strict=True):
