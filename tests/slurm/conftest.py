@@ -93,7 +93,7 @@ class SlurmStudy(Study):
         return {
             path.relative_to(top).as_posix(): path.read_bytes()
             for path in sorted(top.rglob("*"))
-            if path.is_file() and path.relative_to(top).parts[0] not in ("logs", "benchmarks")
+            if path.is_file() and path.relative_to(top).parts[0] not in ("logs", "benchmarks", "report.html")
         }
 
 

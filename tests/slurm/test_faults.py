@@ -79,7 +79,7 @@ def test_a_killed_job_is_tried_again_with_more_and_ends_right(study, undisturbed
     assert int(last["TimelimitRaw"]) >= len(tried) * 15
     file = file_of(rule, slide)
     assert (study / file).read_bytes() == (undisturbed / file).read_bytes()
-    promise(f"A job on SLURM that ends as {how} is tried again with more and ends right")
+    promise("A job that SLURM ends (cancelled, memory, time, a lost node) is tried again with more and ends right")
 
 
 def test_a_job_that_always_fails_ends_the_run_with_its_log_and_leaves_the_others_whole(study, undisturbed, promise):
