@@ -17,10 +17,10 @@ slurm: .venv/installed
 	@$(BIN)/python workflow/run.py --study "$(STUDY)" --profile slurm
 
 test: .venv/installed
-	$(BIN)/python -m pytest --reliability build/reliability/test.json
+	$(BIN)/python -m pytest --reliability=build/reliability/test.json
 
 test-faults: .venv/installed
-	$(BIN)/python -m pytest tests/faults --timeout 1500 --reliability build/reliability/test-faults.json
+	$(BIN)/python -m pytest tests/faults --timeout 1500 --reliability=build/reliability/test-faults.json
 
 # docs/reliability.md from what the tests last wrote
 reliability: .venv/installed
@@ -28,7 +28,7 @@ reliability: .venv/installed
 
 test-slurm: .venv/installed
 	@tests/slurm/install.sh
-	$(BIN)/python -m pytest tests/slurm --reliability build/reliability/test-slurm.json
+	$(BIN)/python -m pytest tests/slurm --reliability=build/reliability/test-slurm.json
 
 check: .venv/installed
 	$(BIN)/ruff check .
