@@ -99,8 +99,11 @@ rule scores:
     input: folds=f"{TOP}/folds.tsv", decisions=[f"{TOP}/{part}/decisions.tsv" for part in PARTS]
     output: predictions=f"{TOP}/predictions.tsv", scores=f"{TOP}/scores.json"
 
-rule thumbnail:
-    output: "results/thumbnails/{slide}.jpg"
+for first in range(0, len(TRAIN + TEST), 50):
+
+    rule:
+        name: f"thumbnail-{first // 50}"
+        output: [f"results/thumbnails/{line[0]}.jpg" for line in SHEET[first : first + 50]]
 
 rule neurons:
     input:
@@ -125,7 +128,6 @@ WILDCARDS = {
     **dict.fromkeys(("selection", "svm", "decisions"), "{method}/{part}"),
     **dict.fromkeys(("folds", "scores", "neurons"), "{method}"),
     "encoder": "{features}",
-    "thumbnail": "{slide}",
     "study": "study",
     "report": "report",
 }

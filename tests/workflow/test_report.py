@@ -40,7 +40,7 @@ def test_what_is_deleted_of_the_report_is_made_again_alone(study):
     (study / "results/report.html").unlink()
     assert study.planned(shown=True) == {"report": 1}
     next((study / "results/thumbnails").iterdir()).unlink()
-    assert study.planned(shown=True) == {"report": 1, "thumbnail": 1}
+    assert study.planned(shown=True) == {"report": 1, "thumbnail-0": 1}
 
 
 def test_another_title_reruns_nothing_but_the_report(study):

@@ -12,6 +12,7 @@ Gives   `slide_jobs`, and the sets of slides that rules are about
 from slidecaf.batches import forget, in_batches
 
 KEPT = f"{RESULTS}/.kept"
+THUMBNAILS = 50  # of a job, at least: they take less than its start
 MINUTES_A_SLIDE = 1  # beside those of its patches, once a job has started
 SHEET_ORDER = list(dict.fromkeys(row.slide for row in [*ROWS, *SEGMENTED]))
 
@@ -57,8 +58,8 @@ def of_methods(slides, *, per_variant=True, only_fused=False):
 
 
 def slide_jobs(rule, about):
-    """Return one job with wildcards, or with `slides_per_job` above 1 a job for each batch of slides."""
-    size = STUDY["slides_per_job"]
+    """Return one job with wildcards, or, where several slides share a job, one for each batch of them."""
+    size = slides_of_job(rule)
     if size == 1:
         return [SlideJob(rule)]
     return [
@@ -68,9 +69,14 @@ def slide_jobs(rule, about):
     ]
 
 
+def slides_of_job(rule):
+    """Return how many slides share a job of a rule: `slides_per_job`, and more where a job is little work."""
+    return max(STUDY["slides_per_job"], THUMBNAILS if rule == "thumbnail" else 1)
+
+
 def script_of(rule):
     """Return the script that a rule's jobs run. Snakemake asks when a job starts: no loop's variable may stand here."""
-    return f"../scripts/{rule if STUDY['slides_per_job'] == 1 else 'batch'}.py"
+    return f"../scripts/{rule if slides_of_job(rule) == 1 else 'batch'}.py"
 
 
 class SlideJob:
