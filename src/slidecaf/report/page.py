@@ -83,6 +83,7 @@ def context(study, *, command="", commit=""):
         "compared": read_json(compared) if compared.is_file() else [],
         "timings": rule_timings(study.results / "benchmarks"),
         "versions": versions,
+        "slide_files": study.slide_files(),
         "method_text": _method_text(study, found, versions),
         "pictures_left_out": album.left_out + patches.left_out,
         "shown_hard": SHOWN_HARD,

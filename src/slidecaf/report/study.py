@@ -128,6 +128,21 @@ class Study:
             said.append(f"only {len(coords)} patch{'es' if len(coords) > 1 else ''}")
         return said
 
+    def slide_files(self):
+        """Describe the slides that were read.
+
+        Returns
+        -------
+        list of dict
+            slide, digest (of size and both ends of the file, not of all of it), width and height in px of level 0 and
+            mpp; None where the slide could not be read.
+        """
+        rows = {}
+        for (_, slide), (_, attributes) in sorted(self._tiles.items()):
+            known = {key: attributes.get(f"level0_{key}") for key in ("width", "height", "mpp")}
+            rows[slide] = {"slide": slide, "digest": str(attributes.get("slide_digest", "")), **known}
+        return list(rows.values())
+
     def resolution_warning(self, features, slides):
         """Say where slides have no resolution, or different ones, while sizes count in px of level 0.
 
