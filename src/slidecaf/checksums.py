@@ -2,9 +2,9 @@
 
 An HDF5 file carries a note behind its end, where HDF5 does not look, so that every reader still opens it. The note
 has the file's SHA-256, which is compared before HDF5 sees it: in damaged bytes HDF5 may read other numbers, crash, or
-never end. Of a large file the note lists where gzip chunks are and leaves them to gzip's own checksum, which HDF5
-compares when it unpacks them; so nothing is read twice, and only what is wanted. Adler-32 is the weaker of the two: one
-damage in thousands of small chunks escaped it in tests.
+never end. Chunks of features, of which often a part is read, are left to gzip's own checksum, which HDF5 compares when
+it unpacks them; the note lists where they are. Adler-32 is the weaker of the two: in other, smaller chunks one flipped
+bit in thousands escaped it.
 
 A text file would lose its form by such a note, and has a hidden file beside it, as ``sha256sum -c`` reads it.
 """
@@ -21,9 +21,6 @@ from slidecaf.logs import logger
 END = "slidecaf {:012d}\n"
 """The last line of a file: how many bytes of a note stand before it."""
 
-LARGE = 2**26
-"""Bytes from which on gzip chunks are left to their own checksums."""
-
 PIECE = 2**20
 """Bytes read at once."""
 
@@ -31,7 +28,7 @@ _whole = set()  # files that this process has compared: maps are opened once a m
 
 
 def packed_chunks(file):
-    """Return where gzip chunks lie in an HDF5 file.
+    """Return where the gzip chunks of features lie in an HDF5 file.
 
     Parameters
     ----------
@@ -52,7 +49,7 @@ def packed_chunks(file):
             found.append([chunk.byte_offset, chunk.size])
 
     def visit(name, dataset):
-        if isinstance(dataset, h5py.Dataset) and dataset.compression == "gzip":
+        if name == "features" and isinstance(dataset, h5py.Dataset) and dataset.compression == "gzip":
             dataset.id.chunk_iter(note)
 
     file.visititems(visit)
@@ -76,7 +73,7 @@ def append(path, packed):
     """
     with open(path, "rb+") as file:
         size = file.seek(0, os.SEEK_END)
-        note = {"bytes": size, "packed": packed if size >= LARGE else []}
+        note = {"bytes": size, "packed": packed}
         text = json.dumps({**note, "sha256": _digest(file, note)}).encode()
         file.seek(size)
         file.write(text + END.format(len(text)).encode())

@@ -176,17 +176,6 @@ def test_a_flipped_bit_is_named_or_changes_nothing(damaged, promise):
     )
 
 
-def test_a_large_file_leaves_its_chunks_to_gzip_and_all_else_is_compared(tmp_path, monkeypatch):
-    monkeypatch.setattr("slidecaf.checksums.LARGE", 0)
-    large = Damaged(tmp_path / "features.h5", *KINDS["features.h5"])
-    assert b'"packed": [[' in large.content
-    for place in rng().permutation(8 * len(large.content))[: FLIPS // 4]:
-        content = bytearray(large.content)
-        content[place // 8] ^= 1 << (place % 8)
-        large.read(bytes(content))
-    assert large.noticed >= 0.95 * (FLIPS // 4)
-
-
 def test_a_file_that_is_zeroed_in_part_or_cut_off_is_named_or_changes_nothing(damaged, promise):
     size, tried, draw = len(damaged.content), 0, rng()
     for start in draw.integers(0, size, 40):
