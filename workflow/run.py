@@ -50,7 +50,7 @@ def main():
         if any((study / ".snakemake" / "locks").glob("*")):
             subprocess.run([*snakemake, "--unlock"], check=False, capture_output=True)  # noqa: S603  no shell reads it
         dry = bool({"-n", "--dry-run", "--dryrun"} & set(further))
-        shown = [] if dry else ["--logger", "slidecaf"]  # a plan is worth nothing without its jobs
+        shown = [] if dry else ["--logger=slidecaf"]  # a plan is worth nothing without its jobs
         folder = study / ".snakemake" / "slidecaf" / "watch"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)

@@ -59,7 +59,7 @@ def test_a_larger_slide_asks_for_more(planned, first, tmp_path):
     os.truncate(slide, 10**9)
     grown = {job for job, asked in plan(study).items() if int(asked["mem_mb"]) > int(first[job]["mem_mb"])}
     assert {slide for _, _, slide in grown} == {"gbm-1", None}  # thumbnails of several slides share a job
-    assert {rule for rule, _, _ in grown} == {"tiles", "features", "labels", "maps", "segment", "thumbnail"}
+    assert {rule for rule, _, _ in grown} == {"tiles", "features", "labels", "maps", "segment", "outlines", "thumbnail"}
 
 
 def test_only_jobs_that_run_a_network_ask_for_a_gpu_and_never_for_two(first, repository):
