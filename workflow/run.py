@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from slidecaf import watch
+from slidecaf.clock import date_anew
 from slidecaf.config import read_config
 from slidecaf.errors import SlidecafError
 from slidecaf.lock import HELD, lock_study
@@ -50,6 +51,8 @@ def main():
         if any((study / ".snakemake" / "locks").glob("*")):
             subprocess.run([*snakemake, "--unlock"], check=False, capture_output=True)  # noqa: S603  no shell reads it
         dry = bool({"-n", "--dry-run", "--dryrun"} & set(further))
+        if not dry and (count := date_anew(study, _results(study))):
+            print(f"{count} results are dated in the future; the clock was set back, and they are dated anew.")
         shown = [] if dry else ["--logger=slidecaf"]  # a plan is worth nothing without its jobs
         folder = study / ".snakemake" / "slidecaf" / "watch"
         shutil.rmtree(folder, ignore_errors=True)

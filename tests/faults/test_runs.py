@@ -46,6 +46,8 @@ def test_a_clock_set_off_between_runs_changes_no_result_and_ends_in_nothing_to_d
     # as if the first part of the study had been run while the clock stood elsewhere
     for path in [*study.folder.glob("results/tiles/*/*"), *study.folder.glob("results/features/*/*")]:
         later(path, seconds)
+    for name in ("incomplete", "metadata"):
+        later(study / ".snakemake" / name, seconds)
     for path in study.folder.glob("results/pooled/*/*"):
         path.unlink()
     study.finish("--resources", "gpu=2")

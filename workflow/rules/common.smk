@@ -334,5 +334,6 @@ def classified(wildcards):
 
 def everything(wildcards):
     """Return every file of the study, so that one that was deleted is made again even if nothing needs it."""
-    results = [STUDY_FILE, *classified(wildcards), *segmented(wildcards)]
+    results = [STUDY_FILE, *study_encoders(wildcards)]
+    results += [*classified(wildcards), *segmented(wildcards)]
     return [*results, *shown(wildcards), f"{RESULTS}/report.html"]

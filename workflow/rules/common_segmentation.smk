@@ -239,6 +239,13 @@ def segmented(wildcards):
             for kind in ("tiles", "features")
             if kind == "tiles" or slide in LEARNED or not fused(method)
         ]
+        files += [
+            f"{RESULTS}/labels/{features}/{slide}.h5"
+            for slide in LEARNED + TESTED
+            if SEGMENTED_ROW[slide].mask
+        ]
+        if fused(method):
+            files += [f"{top}/confidences/{slide}.h5" for slide in TESTED]
         for variant in variants(method):
             files += [f"{top}/{variant}/{part}/model.h5" for part in LEFT_OUT_PARTS]
             files += [f"{top}/{variant}/{part}/choice.json" for part in LEFT_OUT_PARTS]
@@ -247,11 +254,14 @@ def segmented(wildcards):
         files += slide_files(method, "mask", "tif")
         files += slide_files(method, "overlay", "jpg")
         files += slide_files(method, "geojson", "geojson")
+        files += slide_files(method, "score", "json")
         files += [
             f"{top}/{name}" for name in ("folds.tsv", "scores.tsv", "scores.json")
         ]
         if chosen["hard_examples"]:
-            files += [f"{top}/hard_examples.tsv", f"{top}/comparison.json"]
+            files += [f"{top}/hard/{part}/hard_examples.tsv" for part in LEFT_OUT]
+            kinds = ("hard_examples.tsv", "hard_examples.json", "comparison.json")
+            files += [f"{top}/{kind}" for kind in kinds]
     return files
 
 
