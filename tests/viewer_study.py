@@ -1,6 +1,5 @@
 """A study that looks finished, made without a run: for the viewer's tests."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,15 +104,17 @@ def make(folder):
         scores.append({"slide": "same", "variant": variant, "score": score, "status": "ok"})
     store.write_tsv(top / "scores.tsv", ["slide", "variant", "score", "status"], scores)
     hard = [("same", 48, 96, "missed"), ("same", 480, 240, "false"), ("second", 0, 0, "missed")]
-    _sheet(top / "hard_examples.tsv", ("slide", "x", "y", "kind"), hard)
+    columns = ("slide", "x", "y", "kind")
+    store.write_tsv(top / "hard_examples.tsv", columns, [dict(zip(columns, row, strict=True)) for row in hard])
     predictions = [
         ("same", "GBM", "GBM", 1.5, "ok"),
         ("second", "LGG", "GBM", 0.25, "ok"),
         ("bad", "GBM", "", "", "unreadable"),
     ]
     columns = ("slide", "label", "predicted", "confidence", "status")
-    _sheet(results / "classification/svm-caf/predictions.tsv", columns, predictions)
-    (results / "classification/svm-caf/scores.json").write_text(json.dumps({"caveats": ["random weights: said twice"]}))
+    top = results / "classification/svm-caf"
+    store.write_tsv(top / "predictions.tsv", columns, [dict(zip(columns, row, strict=True)) for row in predictions])
+    store.write_json(top / "scores.json", {"caveats": ["random weights: said twice"]})
     return Viewed(folder, truth, predicted, confidence, coords, hard)
 
 

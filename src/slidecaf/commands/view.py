@@ -5,6 +5,7 @@ machine, reach it through a tunnel: ssh -L 8080:127.0.0.1:8080 MACHINE.
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -33,6 +34,8 @@ def run(arguments):
         if not server.loopback:
             print("Whoever reaches this address can look into the study.", file=sys.stderr)
         print(f"{server.catalogue.name} at {server.url} (Ctrl-C ends it)", flush=True)
+        # a shell that starts it in the background lets it ignore Ctrl-C
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
