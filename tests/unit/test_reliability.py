@@ -19,12 +19,17 @@ def promising_tests(repository):
     return found
 
 
+SUITES = {"tests/faults/": "## make test-faults", "tests/slurm/": "## make test-slurm"}
+
+
 def test_the_page_lists_exactly_the_promises_that_the_tests_make(repository):
-    listed = {}
-    for line in (repository / "docs/reliability.md").read_text(encoding="utf-8").splitlines():
+    listed, page = {}, (repository / "docs/reliability.md").read_text(encoding="utf-8")
+    unlisted = tuple(folder for folder, title in SUITES.items() if title not in page)
+    for line in page.splitlines():
         if row := re.fullmatch(r"\| (.*) \| `(.*)` \| \d+ \| \d+ \|", line):
             listed.setdefault(row[2], set()).add(row[1])
-    assert listed == promising_tests(repository), "run make test, test-faults, test-slurm, then make reliability"
+    promising = {test: texts for test, texts in promising_tests(repository).items() if not test.startswith(unlisted)}
+    assert listed == promising, "run make test, test-faults, test-slurm, then make reliability"
 
 
 def test_results_of_tests_become_a_table_and_other_tables_stay(repository, tmp_path):
