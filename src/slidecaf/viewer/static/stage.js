@@ -101,7 +101,7 @@ export class Stage extends EventTarget {
   }
 
   pan(across, down) {
-    if (this.slide) this.map.panBy([across * 120, down * 120]);
+    if (this.slide) this.map.panBy([across * 120, down * 120], { animate: false });
   }
 
   zoom(steps) {
