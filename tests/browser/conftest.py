@@ -66,4 +66,11 @@ def settle(page):
         """() => document.getElementById("readout").ariaBusy !== "true" &&
         [...document.querySelectorAll("#map img")].every((tile) => tile.complete)"""
     )
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    # loaded is not yet decoded
+    page.evaluate(
+        """async () => {
+            const tiles = [...document.querySelectorAll("#map img")];
+            await Promise.all(tiles.map((tile) => tile.decode().catch(() => null)));
+            await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+        }"""
+    )
