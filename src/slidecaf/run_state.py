@@ -26,6 +26,8 @@ class Job:
     wildcards : dict of str to str
     log : str
         Empty where it has none.
+    cluster_log : str
+        What a cluster wrote of its failure; empty on one machine, and where it has not failed.
     started : float
         On the clock.
     told : dict
@@ -37,6 +39,7 @@ class Job:
     log: str
     started: float
     told: dict = field(default_factory=dict)
+    cluster_log: str = ""
 
     @property
     def name(self):
@@ -80,6 +83,7 @@ class RunState:
         Those that ended well.
     running : dict of int to Job
     failures : list of Job
+        Those that are not being tried again.
     warnings : list of (str, str)
         A job's name and what it warned of.
     """
@@ -96,9 +100,10 @@ class RunState:
         self.planned = Counter({rule: n for rule, n in stats.items() if rule not in {"total", *NOT_COUNTED}})
 
     def start(self, number, rule, wildcards, logs):
-        """Take a job's start."""
+        """Take a job's start, its first or another after a failure."""
         if rule not in NOT_COUNTED:
-            self.running[number] = Job(rule, wildcards, logs[0] if logs else "", self._clock())
+            job = self.running[number] = Job(rule, wildcards, logs[0] if logs else "", self._clock())
+            self.failures = [failed for failed in self.failures if failed.name != job.name]
 
     def finish(self, number):
         """Take a job's end."""
@@ -113,6 +118,13 @@ class RunState:
     def fail(self, number, rule, logs):
         """Take a job's failure.
 
+        Parameters
+        ----------
+        number : int
+        rule : str
+        logs : list of str
+            The job's own, and after it the cluster's where it ran on one.
+
         Returns
         -------
         str
@@ -120,6 +132,7 @@ class RunState:
         """
         job = self.running.pop(number, None) or Job(rule, {}, logs[0] if logs else "", self._clock())
         self._ask(job)
+        job.cluster_log = next((log for log in logs if log != job.log), "")
         self.failures.append(job)
         return f"failed: {job.name}; the other jobs go on"
 
@@ -199,7 +212,7 @@ class RunState:
             "jobs": self.planned.total(),
             "done": self.done.total(),
             "failures": [
-                {"name": job.name, "rule": job.rule, "log": job.log}
+                {"name": job.name, "rule": job.rule, "log": job.log, "cluster_log": job.cluster_log}
                 | {"error": job.told.get("error", ""), "fault": job.told.get("fault", False)}
                 for job in self.failures
             ],

@@ -76,7 +76,8 @@ def failure_table(summary, study):
     failures, lines = summary["failures"], []
     for of in failures[:SHOWN]:
         lines += ["", f"{of['name']} failed:"]
-        lines += [f"    {line}" for line in [*_reason(of, Path(study)), f"log: {of['log'] or 'none'}"]]
+        logs = [f"log: {of['log'] or 'none'}", *([f"the cluster's: {of['cluster_log']}"] if of["cluster_log"] else [])]
+        lines += [f"    {line}" for line in [*_reason(of, Path(study)), *logs]]
     if len(failures) > SHOWN:
         lines += ["", f"and {len(failures) - SHOWN} more, in the logs"]
     if failures:
@@ -95,13 +96,18 @@ def _reason(failure, study):
     said = failure["error"].splitlines()
     if said and not failure["fault"]:
         return said
-    log = study / failure["log"]
-    tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:] if log.is_file() else []
+    tail = _tail(study / failure["log"])
+    if not said and not tail and failure["cluster_log"]:
+        tail = _tail(study / failure["cluster_log"])
     if not said and not tail:
         tail = [
             "It ended without a word, as jobs do that are killed or run out of memory; lower threads or batch_size."
         ]
     return [*tail, *said]
+
+
+def _tail(log):
+    return log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:] if log.is_file() else []
 
 
 def _table(results, task, header, lay_out):

@@ -74,9 +74,11 @@ def attempts(name):
 def test_a_killed_job_is_tried_again_with_more_and_ends_right(study, undisturbed, name, promise):
     rule, slide, how = KILLED[name]
     first, *_, last = tried = attempts(name)  # more than two where it was on the lost node too
+    if name == "memory" and first["State"] == "NODE_FAIL":  # it was on the node that was set down as well
+        first = tried[1]
     assert first["State"].split()[0] in how
     assert last["State"] == "COMPLETED"
-    assert int(last["ReqMem"][:-1]) == len(tried) * int(first["ReqMem"][:-1])
+    assert int(last["ReqMem"][:-1]) == len(tried) * int(tried[0]["ReqMem"][:-1])
     assert int(last["TimelimitRaw"]) >= len(tried) * 15
     file = file_of(rule, slide)
     assert (study / file).read_bytes() == (undisturbed / file).read_bytes()

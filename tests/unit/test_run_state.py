@@ -207,3 +207,26 @@ def test_snakemakes_events_become_lines_and_a_summary(tmp_path, monkeypatch, cap
 
     summary = read_json(tmp_path / "run.json")
     assert (summary["jobs"], summary["done"], len(summary["failures"])) == (2, 1, 1)
+
+
+def test_a_job_tried_again_has_failed_only_if_its_last_attempt_did(state):
+    plan(state, tiles=2)
+    for slide, number in (("a", 0), ("b", 1)):
+        for _ in range(2):
+            state.start(number, "tiles", {"slide": slide}, [f"{slide}.log"])
+            state.fail(number, "tiles", [f"{slide}.log", "cluster.log"])
+    assert [job.name for job in state.failures] == ["tiles of slide a", "tiles of slide b"]
+    state.start(0, "tiles", {"slide": "a"}, ["a.log"])
+    assert "1 failed" in state.line
+    state.finish(0)
+    assert [job.name for job in state.failures] == ["tiles of slide b"]
+
+
+def test_of_a_job_that_a_cluster_ended_the_clusters_log_is_shown(state, tmp_path):
+    plan(state, tiles=1)
+    (tmp_path / "cluster.log").write_text("slurmstepd: error: exceeded memory limit\n")
+    state.start(0, "tiles", {"slide": "a"}, ["a.log"])
+    state.fail(0, "tiles", ["a.log", "cluster.log"])
+    said = failure_table(state.summary(), tmp_path)
+    assert "slurmstepd: error: exceeded memory limit" in said
+    assert "the cluster's: cluster.log" in said

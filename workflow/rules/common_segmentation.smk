@@ -280,4 +280,4 @@ def study_encoders(wildcards):
 def all_code(wildcards, output):
     """Return the digest of what all rules run; naming `output` keeps it out of what reruns, see `onstart`."""
     scripts = sorted(name for name in os.listdir(SCRIPTS) if name.endswith(".py"))
-    return value_digest({name: code(name) for name in scripts})
+    return value_digest({name: script_digest(name) for name in scripts})
