@@ -108,14 +108,15 @@ def make_study(folder, root):
     return SlurmStudy(make_mini(folder, patients=3, config=config, size=500).folder, root)
 
 
-FIELDS = ("JobIDRaw", "Comment", "State", "ReqMem", "TimelimitRaw", "Submit", "Start", "End", "ReqTRES", "AllocTRES")
+FIELDS = ("JobIDRaw", "Comment", "WorkDir", "State", "Submit", "Start", "End", "TimelimitRaw")
+FIELDS += ("ReqMem", "ReqTRES", "AllocTRES")
 
 
-def accounted(comment=""):
-    """Return what the accounting knows of jobs in the order of their ids, of those of a rule and slide if wished."""
+def accounted(study, comment=""):
+    """Return what the accounting knows of a study's jobs in the order of their ids, of a rule and slide if wished."""
     said = run("sacct", "-XnP", "--starttime", "now-1days", "--format", ",".join(FIELDS))
     rows = [dict(zip(FIELDS, line.split("|"), strict=True)) for line in said.splitlines()]
-    return [row for row in rows if comment in row["Comment"]]
+    return [row for row in rows if row["WorkDir"] == str(study.folder) and comment in row["Comment"]]
 
 
 def state(job):

@@ -65,15 +65,15 @@ def disturb(study):
     run("scontrol", "update", "nodename=node2", "state=resume")
 
 
-def attempts(name):
+def attempts(study, name):
     rule, slide, _ = KILLED[name]
-    return accounted(f"rule_{rule}_wildcards_dense-96_{slide}")
+    return accounted(study, f"rule_{rule}_wildcards_dense-96_{slide}")
 
 
 @pytest.mark.parametrize("name", KILLED)
 def test_a_killed_job_is_tried_again_with_more_and_ends_right(study, undisturbed, name, promise):
     rule, slide, how = KILLED[name]
-    first, *_, last = tried = attempts(name)  # more than two where it was on the lost node too
+    first, *_, last = tried = attempts(study, name)  # more than two where it was on the lost node too
     if name == "memory" and first["State"] == "NODE_FAIL":  # it was on the node that was set down as well
         first = tried[1]
     assert first["State"].split()[0] in how
@@ -89,7 +89,7 @@ def test_a_killed_job_is_tried_again_with_more_and_ends_right(study, undisturbed
 
 
 def test_a_job_that_always_fails_ends_the_run_with_its_log_and_leaves_the_others_whole(study, undisturbed, promise):
-    tried = accounted(f"rule_tiles_wildcards_dense-96_{DAMAGED}")
+    tried = accounted(study, f"rule_tiles_wildcards_dense-96_{DAMAGED}")
     assert [row["State"] for row in tried] == ["FAILED"] * 3
     assert study.returncode != 0
     assert f"slide {DAMAGED}" in study.said

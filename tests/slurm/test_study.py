@@ -22,7 +22,7 @@ def study(site, tmp_path_factory):
 @pytest.fixture(scope="module")
 def rows(study):
     """What the accounting knows of its jobs."""
-    rows = accounted()
+    rows = accounted(study)
     assert {row["State"] for row in rows} == {"COMPLETED"}
     assert len(rows) > 50
     return rows
@@ -32,7 +32,7 @@ def test_a_cluster_and_one_machine_end_with_the_same_bytes(study, undisturbed, p
     ours, theirs = study.results(), undisturbed.results()
     assert len(theirs) > 60
     assert [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)] == []
-    assert "score" in study.first_run.stdout
+    assert "mean S" in study.first_run.stdout
     assert study.first_run.stdout.splitlines()[-1].startswith("All results are in")
     promise("A study on SLURM ends with the same bytes as on one machine", provoked=len(theirs), survived=len(ours))
 
