@@ -1,11 +1,13 @@
 """The segmentation on 27 real glioblastoma sections: makes the study, runs it, and scores the masks by themselves.
 
-    .venv/bin/python benchmarks/necrosis_sections.py FOLDER DATA
+    .venv/bin/python benchmarks/necrosis_sections.py FOLDER DATA [--precision bf16] [--extraction KIND] [--stride 32]
 
 DATA holds gbm_necrosis/ (sheet.tsv, images, masks) and weights/squeezenet1_0_imagenet.pth. Scores are recomputed from
-the mask files without slidecaf, and must equal those of scores.json.
+the mask files without slidecaf, and must equal those of scores.json. Runs with other settings, each in a folder of its
+own, say what a precision or a kind of extraction costs in S.
 """
 
+import argparse
 import csv
 import json
 import os
@@ -20,7 +22,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def make_study(folder, data):
+def make_study(folder, data, settings):
     """Write the sheet, blocks as patients, and the config."""
     folder.mkdir(parents=True, exist_ok=True)
     top = os.path.relpath(data, folder)
@@ -32,10 +34,11 @@ def make_study(folder, data):
             paths = (f"{top}/gbm_necrosis/{row[column]}" for column in ("path", "mask"))
             print(row["slide"], *paths, row["block"], sep="\t", file=file)
     encoder = {"model": "squeezenet1_0", "layer": "features", "weights": f"{top}/weights/squeezenet1_0_imagenet.pth"}
-    tiling = {"patch_size": 112, "stride": 8, "edge": "cover"}
+    tiling = {"patch_size": 112, "stride": settings.stride, "edge": "cover"}
+    extracted = {"extraction": settings.extraction, "precision": settings.precision}
     method = {"features": "sq-112", "training_stride": 32, "hard_examples": {"copies": 1}}
     config = {
-        "features": {"sq-112": {"tiling": tiling, "encoder": encoder, "extraction": "dense"}},
+        "features": {"sq-112": {"tiling": tiling, "encoder": encoder, **extracted}},
         "segmentation": {"sheet": "sheet.tsv", "group_name": "block", "methods": {"svm-cnn": method}},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
@@ -55,10 +58,18 @@ def recomputed(folder, variant):
     return np.array(found)
 
 
-def main(folder, data):
+def main():
     """Run the study and print its scores twice: as written, and recomputed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--extraction", default="dense")
+    parser.add_argument("--stride", type=int, default=8)
+    settings = parser.parse_args()
+    folder = settings.folder
     if not (folder / "config.yaml").exists():
-        make_study(folder, data)
+        make_study(folder, settings.data.resolve(), settings)
     subprocess.run([sys.executable, ROOT / "workflow/run.py", "--study", folder], check=True)
     scores = json.loads((folder / "results/segmentation/svm-cnn/scores.json").read_text())
     for variant, of in scores.items():
@@ -72,4 +83,4 @@ def main(folder, data):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]).resolve())
+    main()

@@ -3,6 +3,7 @@
 The config's text has one source, the clone's ``config.yaml``; what stands there for the demo only is replaced.
 """
 
+import json
 import os
 import re
 from pathlib import Path
@@ -25,6 +26,7 @@ HEADER = """\
 REPLACED = (
     (r"\A(#.*\n)+", HEADER),
     (r"demo/(classification|segmentation)\.tsv  ", r"\1.tsv       "),
+    (r"slides_per_job: \d+ ", "slides_per_job: 1 "),
     (r"weights: random:0     #", "weights: IMAGENET1K_V1  #"),
     (r"weights: random:0\n", "weights: IMAGENET1K_V1\n"),
     (r"input_size: 112 .*", "input_size: 224"),
@@ -105,7 +107,7 @@ def slide_ids(paths):
     return ids
 
 
-def config_text(template, tasks):
+def config_text(template, tasks, title):
     """Turn the demo's config into a new study's.
 
     Parameters
@@ -114,6 +116,8 @@ def config_text(template, tasks):
         The clone's ``config.yaml``.
     tasks : sequence of str
         Those to keep.
+    title : str
+        What heads the report.
 
     Returns
     -------
@@ -125,7 +129,8 @@ def config_text(template, tasks):
         If the template has none of what is to be replaced: it and this module are out of step.
     """
     text = template
-    for pattern, instead in REPLACED:
+    heading = json.dumps(title, ensure_ascii=False)
+    for pattern, instead in (*REPLACED, (r"title: Demo study  ", lambda found: f"title: {heading}  ")):
         text, count = re.subn(pattern, instead, text)
         if not count:
             raise ValueError(f"the config's template has no {pattern!r}")
@@ -192,7 +197,7 @@ def make_study(folder, template, *, slides=None, tasks=("classification",)):
         config="the label that counts as positive, " if "classification" in sheets else "",
         folder=folder.absolute(),
     )
-    for path, text in ((files[0], config_text(template, tasks)), (files[-1], said)):
+    for path, text in ((files[0], config_text(template, tasks, folder.absolute().name)), (files[-1], said)):
         with atomic(path) as partial:
             partial.write_text(text, encoding="utf-8")
     return files

@@ -27,8 +27,11 @@ def slides(tmp_path):
 
 @pytest.mark.parametrize("tasks", [["classification"], ["segmentation"], ["classification", "segmentation"]])
 def test_the_config_is_the_demos_with_its_comments_and_is_valid(template, repository, tasks):
-    text = config_text(template, tasks)
+    title = r"Dr. O's \1 \"study\": größer"
+    text = config_text(template, tasks, title)
     config = yaml.safe_load(text)
+    assert config["title"] == title
+    assert config["slides_per_job"] == 1
     checked = check_config(config, load_schema(repository / "workflow/schemas/config.schema.yaml"))
     assert set(tasks) == {"classification", "segmentation"} & set(checked)
     assert "demo" not in text
