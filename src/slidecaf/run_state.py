@@ -23,46 +23,84 @@ class Job:
     Attributes
     ----------
     rule : str
+        The rule's name; of several slides that share a job, followed by what they are about and a number.
     wildcards : dict of str to str
-    log : str
-        Empty where it has none.
-    cluster_log : str
-        What a cluster wrote of its failure; empty on one machine, and where it has not failed.
+        Empty where slides share a job.
+    logs : list of str
+        One a slide; empty where it has none.
     started : float
         On the clock.
-    told : dict
-        What it told last, see `slidecaf.watch`.
+    told : dict of str to dict
+        What it told last, by log, see `slidecaf.watch`.
+    cluster_log : str
+        What a cluster wrote of its failure; empty on one machine, and where it has not failed.
     """
 
     rule: str
     wildcards: dict
-    log: str
+    logs: list
     started: float
     told: dict = field(default_factory=dict)
     cluster_log: str = ""
 
     @property
+    def kind(self):
+        """The rule, however many slides share a job."""
+        return kind(self.rule)
+
+    @property
     def name(self):
         """What the job does, for a person."""
-        return job_name(self.rule, self.wildcards)
+        return job_name(self.rule, self.wildcards, len(self.logs))
+
+    @property
+    def share(self):
+        """How much of it is done, from 0 to 1, as far as it tells."""
+        told = [state["done"] / state["total"] for state in self.told.values() if state.get("total")]
+        return sum(told) / max(len(self.logs), 1)
+
+    @property
+    def patches(self):
+        """How many patches it has computed."""
+        return sum(state["done"] for state in self.told.values() if state.get("unit") == "patches")
 
 
-def job_name(rule, wildcards):
+def kind(rule):
+    """Return the rule of a job, however many slides share it.
+
+    Parameters
+    ----------
+    rule : str
+        Such as ``features``, or ``features-cnn-336-0``.
+
+    Returns
+    -------
+    str
+    """
+    return rule.partition("-")[0]
+
+
+def job_name(rule, wildcards, slides=1):
     """Name a job.
 
     Parameters
     ----------
     rule : str
     wildcards : mapping of str to str
+    slides : int, optional
+        How many share it.
 
     Returns
     -------
     str
-        Such as ``features of slide gbm-01 (cnn-336)``.
+        Such as ``features of slide gbm-01 (cnn-336)``, or ``features of 11 slides (cnn-336)``.
     """
     rest = [value for key, value in wildcards.items() if key != "slide"]
     of = f" of slide {wildcards['slide']}" if "slide" in wildcards else ""
-    return f"{rule}{of}{' (' + ', '.join(rest) + ')' if rest else ''}"
+    if kind(rule) != rule:
+        of = f" of {slides} slide{'s' * (slides != 1)}"
+        rest = ["-".join(rule.split("-")[1:-1])]
+    return f"{kind(rule)}{of}{' (' + ', '.join(rest) + ')' if any(rest) else ''}"
 
 
 class RunState:
@@ -97,13 +135,18 @@ class RunState:
 
     def plan(self, stats):
         """Take the plan: jobs by rule, and their total, which is left out."""
-        self.planned = Counter({rule: n for rule, n in stats.items() if rule not in {"total", *NOT_COUNTED}})
+        self.planned = Counter()
+        for rule, count in stats.items():
+            if rule not in {"total", *NOT_COUNTED}:
+                self.planned[kind(rule)] += count
 
     def start(self, number, rule, wildcards, logs):
         """Take a job's start, its first or another after a failure."""
         if rule not in NOT_COUNTED:
-            job = self.running[number] = Job(rule, wildcards, logs[0] if logs else "", self._clock())
-            self.failures = [failed for failed in self.failures if failed.name != job.name]
+            self.running[number] = Job(rule, wildcards, logs, self._clock())
+            self.failures = [failed for failed in self.failures if (failed.rule, failed.wildcards) != (rule, wildcards)]
+            for log in logs if self._folder else []:
+                watch.forget(self._folder, log)
 
     def finish(self, number):
         """Take a job's end."""
@@ -111,9 +154,10 @@ class RunState:
         if job:
             self._ask(job)
             del self.running[number]
-            self.done[job.rule] += 1
-            self._seconds[job.rule] += self._clock() - job.started
-            self.warnings += [(job.name, said) for said in job.told.get("warnings", [])]
+            self.done[job.kind] += 1
+            self._seconds[job.kind] += self._clock() - job.started
+            for told in job.told.values():
+                self.warnings += [(job.name, said) for said in told.get("warnings", [])]
 
     def fail(self, number, rule, logs):
         """Take a job's failure.
@@ -130,9 +174,9 @@ class RunState:
         str
             A line that says so.
         """
-        job = self.running.pop(number, None) or Job(rule, {}, logs[0] if logs else "", self._clock())
+        job = self.running.pop(number, None) or Job(rule, {}, logs, self._clock())
         self._ask(job)
-        job.cluster_log = next((log for log in logs if log != job.log), "")
+        job.cluster_log = next((log for log in logs if log not in job.logs), "")
         self.failures.append(job)
         return f"failed: {job.name}; the other jobs go on"
 
@@ -146,10 +190,11 @@ class RunState:
             self._seen.popleft()
 
     def _ask(self, job):
-        if self._folder and job.log:
-            before, job.told = job.told, watch.told(self._folder, job.log) or job.told
-            if job.told.get("unit") == "patches":
-                self._patches += job.told["done"] - before.get("done", 0)
+        before = job.patches
+        for log in job.logs if self._folder else []:
+            if told := watch.told(self._folder, log):
+                job.told[log] = told
+        self._patches += job.patches - before
 
     @property
     def rate(self):
@@ -173,11 +218,11 @@ class RunState:
         known, left, now = dict(self._seconds), 0.0, self._clock()
         mean = {rule: seconds / self.done[rule] for rule, seconds in known.items()}
         for job in self.running.values():
-            if job.rule not in mean and job.told.get("done"):  # how far it is tells how long it takes
-                mean[job.rule] = (now - job.started) * job.told["total"] / job.told["done"]
+            if job.kind not in mean and job.share:  # how far it is tells how long it takes
+                mean[job.kind] = (now - job.started) / job.share
         waiting = {rule: count - self.done[rule] for rule, count in self.planned.items() if count > self.done[rule]}
         for rule, count in waiting.items():
-            spent = sum(min(now - job.started, mean.get(rule, 0)) for job in self.running.values() if job.rule == rule)
+            spent = sum(min(now - job.started, mean.get(rule, 0)) for job in self.running.values() if job.kind == rule)
             left += max(0.0, count * mean.get(rule, 0) - spent)
         if not mean:
             return None, False
@@ -188,7 +233,7 @@ class RunState:
     @property
     def line(self):
         """How far the run is, in a line, without the count of jobs."""
-        rules = Counter(job.rule for job in self.running.values())
+        rules = Counter(job.kind for job in self.running.values())
         parts = [f"{rule} {self.done[rule] + 1} of {self.planned[rule]}" for rule in rules]
         if self.rate >= 1:
             parts.append(f"{self.rate:,.0f} patches/s")
@@ -205,19 +250,28 @@ class RunState:
         Returns
         -------
         dict
-            ``jobs``, ``done``, ``failures`` (name, rule, log, error, and fault: whether it is slidecaf's own) and
-            ``warnings`` (name, text).
+            ``jobs``, ``done``, ``failures`` (name, rule, log, cluster_log, error, and fault: whether it is slidecaf's
+            own) and ``warnings`` (name, text).
         """
         return {
             "jobs": self.planned.total(),
             "done": self.done.total(),
-            "failures": [
-                {"name": job.name, "rule": job.rule, "log": job.log, "cluster_log": job.cluster_log}
-                | {"error": job.told.get("error", ""), "fault": job.told.get("fault", False)}
-                for job in self.failures
-            ],
+            "failures": [_failure(job) for job in self.failures],
             "warnings": [{"name": name, "text": text} for name, text in self.warnings],
         }
+
+
+def _failure(job):
+    """Describe a failure: of slides that share a job the errors of all, and the log of the first."""
+    failed = {log: told for log, told in job.told.items() if "error" in told}
+    return {
+        "name": job.name,
+        "rule": job.kind,
+        "log": next(iter(failed), job.logs[0] if job.logs else ""),
+        "cluster_log": job.cluster_log,
+        "error": "\n".join(told["error"] for told in failed.values()),
+        "fault": any(told["fault"] for told in failed.values()),
+    }
 
 
 def duration(seconds):

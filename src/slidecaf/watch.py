@@ -60,5 +60,17 @@ def told(folder, log):
         return {}
 
 
+def forget(folder, log):
+    """Forget what an earlier attempt at a job has told.
+
+    Parameters
+    ----------
+    folder : path-like
+    log : str
+        As in `tell`.
+    """
+    _path(folder, log).unlink(missing_ok=True)
+
+
 def _path(folder, log):
     return Path(folder) / f"{hashlib.sha256(str(log).encode()).hexdigest()[:24]}.json"

@@ -26,7 +26,7 @@ def config():
 
 
 METHODS = {"svm-cnn": 20, "more": 50}
-OURS = ("logs", "benchmarks", "report.html")
+OURS = ("logs", "benchmarks", "report.html", ".kept")
 
 
 class FaultyStudy(Study):

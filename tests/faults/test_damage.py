@@ -7,7 +7,7 @@ import pytest
 DAMAGES = {
     "cut off": lambda content: content[: len(content) // 2],
     "zeroed": lambda content: bytes(len(content)),
-    "with flipped bits": lambda content: bytes(b ^ (k % 997 == 500) for k, b in enumerate(content)),
+    "with flipped bits": lambda content: bytes(b ^ (k % 997 == len(content) // 2 % 997) for k, b in enumerate(content)),
 }
 # a result, and what has to be made again so that a job reads it; from the last rules to the first
 READ = {

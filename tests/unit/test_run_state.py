@@ -230,3 +230,25 @@ def test_of_a_job_that_a_cluster_ended_the_clusters_log_is_shown(state, tmp_path
     said = failure_table(state.summary(), tmp_path)
     assert "slurmstepd: error: exceeded memory limit" in said
     assert "the cluster's: cluster.log" in said
+
+
+def test_of_slides_that_share_a_job_every_failed_one_is_named(state, tmp_path, monkeypatch, clock):
+    monkeypatch.setenv(watch.FOLDER, str(tmp_path))
+    plan(state, **{"features-cnn-336-0": 1, "features-cnn-336-1": 1})
+    logs = [f"results/{slide}.log" for slide in "abcd"]
+    state.start(0, "features-cnn-336-0", {}, logs)
+    clock.now += 10
+    watch.tell(logs[0], {"done": 100, "total": 100, "unit": "patches"})
+    watch.tell(logs[1], {"error": "slide b: torn; take an undamaged copy.", "fault": False})
+    state.look()
+    assert state.line == "features 1 of 2, 1 min left"  # a quarter of the first took 10 s
+    watch.tell(logs[3], {"error": "slide d: empty; take a whole copy.", "fault": False})
+    state.fail(0, "features-cnn-336-0", logs)
+    said = failure_table(state.summary(), tmp_path)
+    assert "features of 4 slides (cnn-336) failed:\n    slide b: torn; take an undamaged copy.\n    slide d: " in said
+    assert "log: results/b.log" in said
+    assert "the cluster's" not in said
+    assert "on_bad_slide: exclude" in said
+    state.start(0, "features-cnn-336-0", {}, logs)
+    state.fail(0, "features-cnn-336-0", logs)
+    assert "ended without a word" in failure_table(state.summary(), tmp_path)
