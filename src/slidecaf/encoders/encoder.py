@@ -5,10 +5,10 @@ import difflib
 from functools import cached_property
 
 import torch
-import torchvision
 
 from slidecaf.config import is_weights_file
 from slidecaf.encoders import weights as weights_of
+from slidecaf.encoders.networks import models
 from slidecaf.errors import SlidecafError
 
 MEAN = (0.485, 0.456, 0.406)
@@ -190,7 +190,7 @@ def load_encoder(spec, *, device="cpu", precision="fp32"):
     normalisation, and the paper's was trained on all of ImageNet.
     """
     name, weights = spec["model"], spec["weights"]
-    known = torchvision.models.list_models(module=torchvision.models)
+    known = models.list_models(module=models)
     if name not in known:
         near = difflib.get_close_matches(name, known, n=5, cutoff=0.4) or known
         raise SlidecafError(f"model: torchvision has no classification model {name!r}; write one of {', '.join(near)}.")
@@ -200,7 +200,7 @@ def load_encoder(spec, *, device="cpu", precision="fp32"):
         # what draw_weights leaves alone (a transformer's attention and tokens) is torchvision's, by the same seed
         with torch.random.fork_rng(devices=[]), weights_of.left_undrawn():
             torch.manual_seed(seed)
-            model = torchvision.models.get_model(name, weights=None, **options)
+            model = models.get_model(name, weights=None, **options)
         weights_of.draw_weights(model, seed)
     else:
         if is_weights_file(weights):
@@ -211,6 +211,6 @@ def load_encoder(spec, *, device="cpu", precision="fp32"):
         # torchvision's weights of these two were trained on another normalisation, which the model itself undoes.
         options |= {"transform_input": True} if name in ("googlenet", "inception_v3") else {}
         with weights_of.left_undrawn():
-            model = torchvision.models.get_model(name, weights=None, **options)
+            model = models.get_model(name, weights=None, **options)
         weights_of.load_state(model, state, source)
     return Encoder(model.eval(), spec["layer"], input_size=spec["input_size"], device=device, precision=precision)

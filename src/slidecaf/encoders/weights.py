@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torchvision.models import get_model_weights
 
+from slidecaf.encoders.networks import models
 from slidecaf.errors import SlidecafError
 
 
@@ -74,7 +74,7 @@ def torchvision_weights(model_name, weights_name):
     SlidecafError
         If the model has no weights of this name.
     """
-    known = get_model_weights(model_name)
+    known = models.get_model_weights(model_name)
     group, _, name = weights_name.rpartition(".")
     if name not in known.__members__ or group not in ("", known.__name__):
         raise SlidecafError(
