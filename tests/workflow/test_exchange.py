@@ -75,6 +75,13 @@ def test_the_whole_classification_runs_on_imported_features(adopted):
         assert file["coords"].attrs["patch_size_level0"] == 100
 
 
+def test_the_report_says_whose_features_they_are(adopted):
+    page = (adopted / "results/report.html").read_text()
+    assert "computed by TRIDENT, not by slidecaf" in page
+    assert "Patches and their feature vectors were computed by TRIDENT" in page
+    assert all(f">{slide}<" in page for slide in SLIDES)
+
+
 def test_one_slides_new_features_rerun_what_comes_of_them_only(adopted, tmp_path):
     job = adopted.folder.parent / "job/20x_50px_0px_overlap/features_uni_v1"
     study = adopted.copy(tmp_path / "study")
