@@ -16,8 +16,9 @@ run: .venv/installed
 slurm: .venv/installed
 	@$(BIN)/python workflow/run.py --study "$(STUDY)" --profile slurm
 
+# In two processes: a file's tests stay together, since they share studies.
 test: .venv/installed
-	$(BIN)/python -m pytest --reliability=build/reliability/test.json
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --reliability=build/reliability/test.json
 
 test-faults: .venv/installed
 	$(BIN)/python -m pytest tests/faults --timeout 1500 --reliability=build/reliability/test-faults.json

@@ -39,21 +39,25 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    if path := config.getoption("--reliability"):
+    path = config.getoption("--reliability")
+    if path and not hasattr(config, "workerinput"):  # of several processes the one that hears of all tests
         config.pluginmanager.register(Reliability(Path(path)))
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "promise" in item.fixturenames:
+            item.add_marker("promises")
 
 
 class Reliability:
     """Collects promises, and the tests that did not come to theirs."""
 
     def __init__(self, path):
-        self._path, self._promising, self._kept, self._missing = path, set(), [], []
-
-    def pytest_collection_modifyitems(self, items):
-        self._promising = {item.nodeid for item in items if "promise" in item.fixturenames}
+        self._path, self._kept, self._missing = path, [], []
 
     def pytest_runtest_logreport(self, report):
-        if report.nodeid not in self._promising:
+        if "promises" not in report.keywords:
             return
         test = report.nodeid.partition("[")[0]
         if report.when == "call" and report.passed:
