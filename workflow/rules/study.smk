@@ -4,6 +4,10 @@ Needs   {results}/encoders/{features}.json
 Makes   {results}/study.yaml: the config with its defaults filled in, digests of code and of weights
 """
 
+from signal import SIGTERM
+
+from slidecaf.signals import handle_in_thread
+
 
 rule study:
     input:
@@ -37,6 +41,7 @@ onstart:
             LOCKS.append(lock_study("."))
         # what runs now runs with this code: by no job, so that an edit reruns what depends on it and no more
         renew_code(STUDY_FILE, all_code(None, None))
+        handle_in_thread(SIGTERM)
     except SlidecafError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
