@@ -21,7 +21,7 @@ test: .venv/installed
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --reliability=build/reliability/test.json
 
 test-faults: .venv/installed
-	$(BIN)/python -m pytest tests/faults --timeout 1500 --reliability=build/reliability/test-faults.json
+	$(BIN)/python -m pytest tests/faults --numprocesses 2 --dist worksteal --timeout 1500 --reliability=build/reliability/test-faults.json
 
 # docs/reliability.md from what the tests last wrote
 reliability: .venv/installed
