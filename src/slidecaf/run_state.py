@@ -144,9 +144,11 @@ class RunState:
         """Take a job's start, its first or another after a failure."""
         if rule not in NOT_COUNTED:
             self.running[number] = Job(rule, wildcards, logs, self._clock())
-            self.failures = [failed for failed in self.failures if (failed.rule, failed.wildcards) != (rule, wildcards)]
-            for log in logs if self._folder else []:
-                watch.forget(self._folder, log)
+            others = [failed for failed in self.failures if (failed.rule, failed.wildcards) != (rule, wildcards)]
+            if len(others) < len(self.failures):
+                self.failures = others
+                for log in logs if self._folder else []:
+                    watch.forget(self._folder, log)
 
     def finish(self, number):
         """Take a job's end."""
@@ -183,17 +185,22 @@ class RunState:
     def look(self):
         """Ask the running jobs how far they are."""
         for job in self.running.values():
-            self._ask(job)
+            self._ask(job, whole=False)
         now = self._clock()
         self._seen.append((now, self._patches))
         while self._seen[0][0] < now - WINDOW:
             self._seen.popleft()
 
-    def _ask(self, job):
+    def _ask(self, job, whole=True):
+        """Ask a job: all of it at its end, before that the slide that it is at, for there may be many."""
         before = job.patches
         for log in job.logs if self._folder else []:
+            if not whole and _is_over(job.told.get(log, {})):
+                continue
             if told := watch.told(self._folder, log):
                 job.told[log] = told
+            elif not whole:
+                break
         self._patches += job.patches - before
 
     @property
@@ -259,6 +266,11 @@ class RunState:
             "failures": [_failure(job) for job in self.failures],
             "warnings": [{"name": name, "text": text} for name, text in self.warnings],
         }
+
+
+def _is_over(told):
+    """Tell whether a slide's part of a job has come to its end."""
+    return "error" in told or 0 < told.get("total", 0) == told.get("done")
 
 
 def _failure(job):

@@ -96,9 +96,7 @@ def _reason(failure, study):
     said = failure["error"].splitlines()
     if said and not failure["fault"]:
         return said
-    tail = _tail(study / failure["log"])
-    if not said and not tail and failure["cluster_log"]:
-        tail = _tail(study / failure["cluster_log"])
+    tail = _tail(study / failure["log"]) or _tail(study / failure["cluster_log"])
     if not said and not tail:
         tail = [
             "It ended without a word, as jobs do that are killed or run out of memory; lower threads or batch_size."

@@ -252,3 +252,20 @@ def test_of_slides_that_share_a_job_every_failed_one_is_named(state, tmp_path, m
     state.start(0, "features-cnn-336-0", {}, logs)
     state.fail(0, "features-cnn-336-0", logs)
     assert "ended without a word" in failure_table(state.summary(), tmp_path)
+
+
+def test_of_a_running_job_only_the_slide_at_work_is_asked_and_at_its_end_all(state, tmp_path, monkeypatch):
+    monkeypatch.setenv(watch.FOLDER, str(tmp_path))
+    plan(state, **{"features-cnn-336-0": 1})
+    logs = [f"{slide}.log" for slide in range(100)]
+    state.start(0, "features-cnn-336-0", {}, logs)
+    asked, told = [], watch.told
+    monkeypatch.setattr(watch, "told", lambda folder, log: asked.append(log) or told(folder, log))
+    watch.tell("0.log", {"done": 5, "total": 5, "unit": "patches"})
+    watch.tell("1.log", {"done": 1, "total": 5, "unit": "patches"})
+    state.look()
+    state.look()
+    assert asked == ["0.log", "1.log", "2.log", "1.log", "2.log"]
+    watch.tell("0.log", {"done": 5, "total": 5, "unit": "patches", "error": "the disk is full", "fault": False})
+    state.fail(0, "features-cnn-336-0", logs)
+    assert state.summary()["failures"][0]["error"] == "the disk is full"

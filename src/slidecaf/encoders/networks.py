@@ -16,17 +16,17 @@ def _is_compile_supported(device_type):
     return importlib.import_module(COMPILER).is_compile_supported(device_type)
 
 
-def _without_compiler(name):
-    if COMPILER in sys.modules or name in sys.modules:
-        return importlib.import_module(name)
+def _torchvision():
+    if COMPILER in sys.modules:
+        return importlib.import_module("torchvision")
     stand_in = ModuleType(COMPILER)
     stand_in.is_compile_supported = _is_compile_supported
     sys.modules[COMPILER] = stand_in
     try:
-        return importlib.import_module(name)
+        return importlib.import_module("torchvision")
     finally:
         del sys.modules[COMPILER]
 
 
-models = _without_compiler("torchvision").models
+models = _torchvision().models
 """``torchvision.models``."""
