@@ -62,9 +62,11 @@ def look(page, served):
 
 def settle(page):
     """Wait until every tile on the stage is loaded, what is pointed at is read, and all of it is drawn."""
+    # Leaflet lets a tile that came less than 200 ms before its layer's opacity changed fade in
     page.wait_for_function(
         """() => document.getElementById("readout").ariaBusy !== "true" &&
-        [...document.querySelectorAll("#map img")].every((tile) => tile.complete)"""
+        [...document.querySelectorAll("#map img")].every(
+            (tile) => tile.complete && Number(getComputedStyle(tile).opacity) === 1)"""
     )
     # loaded is not yet decoded
     page.evaluate(
