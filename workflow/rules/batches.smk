@@ -87,6 +87,8 @@ class SlideJob:
 
     def input(self, *, drawn=None, **named):
         """Return named inputs; `drawn` has those that are there unless the workflow draws them, whatever their age."""
+        if not DRAWN:
+            return named
         return named | {
             name: ancient(function) for name, function in (drawn or {}).items()
         }
@@ -129,7 +131,8 @@ class BatchJob:
         return [Own(self._fixed, slide=slide) for slide in self._slides]
 
     def input(self, *, drawn=None, **named):
-        self._inputs = named | (drawn or {})
+        drawn = (drawn or {}) if DRAWN else {}
+        self._inputs = named | drawn
 
         def files(kinds):
             found = [

@@ -5,6 +5,7 @@ Gives   STUDY, ROWS and other names in capitals; functions for inputs and params
 """
 
 import atexit
+import functools
 import gc
 import inspect
 import os
@@ -12,6 +13,8 @@ import re
 import sys
 from math import ceil
 
+from snakemake import sourcecache
+from snakemake.resources import Resource
 from snakemake.utils import update_config
 
 from slidecaf import demo
@@ -31,8 +34,10 @@ ENVIRONMENT = os.path.join(workflow.basedir, "envs", "slidecaf.yaml")
 
 # A plan makes millions of objects that stay; looking for garbage less often takes a tenth off its time.
 gc.set_threshold(50_000, 20, 100)
+# Snakemake takes the address of a job's script apart three times for each job: as much again.
+sourcecache.parse_uri = functools.cache(sourcecache.parse_uri)
 
-# Slides that the workflow draws itself; they need not exist when a plan is made.
+# Slides and masks that the workflow draws itself; they need not exist when a plan is made.
 MADE = demo.made_paths()
 
 
@@ -65,6 +70,12 @@ METHODS = TASK["methods"] if TASK else {}
 RESULTS = STUDY["results"].rstrip("/")
 ROW = {row.slide: row for row in ROWS}
 SLIDE = {row.slide: row for row in [*ROWS, *SEGMENTED]}
+# Few studies have any; an input function that always says so costs every job of a plan.
+DRAWN = any(
+    file in MADE
+    for row in [*ROWS, *SEGMENTED]
+    for file in (row.path, row.mask, row.hemorrhage)
+)
 TRAIN = sorted(row.slide for row in ROWS if row.split == "train")
 TEST = sorted(row.slide for row in ROWS if row.split == "test")
 # Folds that the sheet fixes are counted from 0 in the order of their numbers there.
@@ -126,6 +137,9 @@ def signed(function):
     """Keep a function's signature with it: Snakemake asks three times a job, and finding it takes longer than the call."""
     function.__signature__ = inspect.signature(function)
     return function
+
+
+signed(Resource.evaluate)  # asked for eight times a job
 
 
 def one_of(names):

@@ -47,6 +47,7 @@ def extraction():
 EXTRACTION = extraction()
 
 
+@functools.cache
 def pixels(slide):
     """Guess how many pixels a slide has by the size of its file."""
     path = SLIDE[slide].path
