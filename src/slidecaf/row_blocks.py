@@ -23,6 +23,12 @@ class RowBlocks:
     rows : ndarray of int64, shape (m,)
         Ascending; no other row is looked at, and blocks are counted in these.
 
+    Attributes
+    ----------
+    dimension : int
+    step : int
+        Rows of a block, at most.
+
     Raises
     ------
     FloatingPointError
@@ -32,8 +38,9 @@ class RowBlocks:
     def __init__(self, matrix, rows):
         self._matrix, self._rows = matrix, rows
         self.dimension = matrix.shape[1]
-        step = max(64, BLOCK_BYTES // (4 * self.dimension))
-        self._slices = [slice(start, min(start + step, len(rows))) for start in range(0, len(rows), step)]
+        self.step = max(64, BLOCK_BYTES // (4 * self.dimension))
+        starts = range(0, len(rows), self.step)
+        self._slices = [slice(start, min(start + self.step, len(rows))) for start in starts]
         total, square = np.zeros((2, self.dimension))
         for own in self._slices:
             total += self._wide(own).sum(axis=0, dtype=np.float64)

@@ -35,8 +35,9 @@ from slidecaf.row_blocks import RowBlocks
 TOLERANCE = 1e-5
 """How far an objective may be from its optimum, as a share of it."""
 
-CHANGED = 0.01
-"""Share of the active rows that may change before a new factor is made."""
+CHANGED = 0.001
+"""Share of the active rows that may change before a new factor is made: at many values a factor takes as long as some
+passes over the rows, and at few next to nothing."""
 
 FORCING = 0.1
 """What conjugate gradients leave of the residual."""
@@ -118,10 +119,10 @@ def solve(matrix, labels, weights, C, *, max_iter, memory, threads, tolerance=TO
         blocks = RowBlocks(matrix, rows)
         square, total = blocks.gram()
         waiting = (
-            (k, _newton(_Gram(weight, own, square, total), labels, C, max_iter, tolerance))
+            (k, _newton(_Gram(weight, own, square, total, blocks.step), labels, C, max_iter, tolerance))
             for k, (weight, own) in enumerate(zip(weights, blocks.own(weights), strict=True))
         )
-        each = 2 * square.nbytes + ROW_BYTES * len(labels)
+        each = 2 * square.nbytes + 8 * blocks.step * len(total) + ROW_BYTES * len(labels)
         together = max(1, (memory - square.nbytes) // each)
         running = list(islice(waiting, together))
         while running:
@@ -241,13 +242,16 @@ class _Gram:
     own : Own
     square, total : ndarray
         The lower triangle of Σ x xᵀ over all rows, and Σ x.
+    step : int
+        Rows of a block, at most.
     """
 
-    def __init__(self, weight, own, square, total):
-        self.weight, self.own, self.factored = weight, own, None
+    def __init__(self, weight, own, square, total, step):
+        self.weight, self.own, self.factored, self._shift = weight, own, None, 0.0
         self._held = np.ones_like(weight)
         self._square, self._total, self._count = square.copy(order="F"), total.copy(), _sum(self._held)
         self._factor = np.empty([len(total) + 1] * 2, np.float32, order="F")
+        self._waiting = {sign: _Waiting(step, len(total)) for sign in (1, -1)}
 
     def changed(self, active):
         """Return the number of rows of another weight than `active`."""
@@ -260,7 +264,7 @@ class _Gram:
         self._change, self._held = active - self._held, active
 
     def feed(self, rows, block):
-        for sign in (1, -1):
+        for sign, waiting in self._waiting.items():
             change = sign * self._change[rows]
             places = np.flatnonzero(change > 0)
             if len(places):
@@ -269,12 +273,14 @@ class _Gram:
                 self._count += sign * _sum(by)
                 if (by != 1).any():
                     changed *= np.sqrt(by)[:, None]
-                blas.add_gram(self._square, changed, sign)
+                waiting.add(changed, self._square, sign)
 
     def factor(self, C):
         """Factor I + 2C G in the problem's own standardisation."""
+        for sign, waiting in self._waiting.items():
+            waiting.empty(self._square, sign)
         mean, inverse, factor = self.own.mean, self.own.inverse, self._factor
-        size, shift = len(mean), 0.0
+        size = len(mean)
         while True:
             for start in range(0, size, PANEL):
                 own, below = slice(start, min(start + PANEL, size)), slice(start, size)
@@ -284,10 +290,10 @@ class _Gram:
             factor[size, :size] = 2 * C * inverse * (self._total - self._count * mean)
             factor[size, size] = 2 * C * self._count
             diagonal = factor.reshape(-1, order="F")[:: size + 2]
-            diagonal += 1 + shift * diagonal.mean()
+            diagonal += 1 + self._shift * diagonal.mean()
             if blas.factor(factor):
                 break
-            shift = max(SHIFT, 10 * shift)
+            self._shift = max(SHIFT, 10 * self._shift)  # larger C need it too: kept, so that no factor fails twice
         self.factored = C
 
     def solve(self, right):
@@ -295,3 +301,21 @@ class _Gram:
         solution = right.astype(np.float32)
         blas.solve(self._factor, solution)
         return solution.astype(np.float64)
+
+
+class _Waiting:
+    """Rows that wait until there is a block of them: to add a few to G takes as long as to add many."""
+
+    def __init__(self, step, dimension):
+        self._rows, self._count = np.empty((step, dimension), np.float32), 0
+
+    def add(self, rows, square, sign):
+        """Let some rows wait, and add those that wait to ``square`` first where there is no room."""
+        if self._count + len(rows) > len(self._rows):
+            self.empty(square, sign)
+        self._rows[self._count : self._count + len(rows)] = rows
+        self._count += len(rows)
+
+    def empty(self, square, sign):
+        blas.add_gram(square, self._rows[: self._count], sign)
+        self._count = 0
