@@ -31,7 +31,7 @@ from rows import Row, report
 from slidecaf.demo import write_slide
 
 ROOT = Path(__file__).resolve().parents[1]
-SLIDES, REPEATS = 1200, 3
+SLIDES, REPEATS = 1200, 2
 FULL = (2500, 5000, 10_000)
 TOGETHER = 100
 

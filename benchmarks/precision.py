@@ -19,7 +19,7 @@ SPECS = [
     {"model": "vgg16", "layer": "classifier.4", "weights": "random:0", "input_size": 224},
     {"model": "squeezenet1_0", "layer": "features", "weights": "random:0", "input_size": 224},
 ]
-BATCH, REPEATS, GOAL = 32, 3, 2
+BATCH, REPEATS, GOAL = 16, 3, 2
 
 
 def main():

@@ -6,10 +6,10 @@ problem's own rows and a 1 behind it for the intercept, y = 1 or -1 and z = w·x
     P(w) = |w|²/2 + C Σ s max(0, 1 - yz)²,      its gradient  w - v,  v = Σ a y x,  a = 2 C s max(0, 1 - yz),
 
 and its Hessian I + 2C G, G = Σ s x xᵀ over the active rows, those with yz < 1. The sum over all rows is made once; from
-there on, from step to step and from C to C, rows are taken off and added as their part in G changes. A Cholesky factor
-of the Hessian, made anew when many rows have changed, preconditions conjugate gradients, which settle the rest in a
-pass or two over the rows; the step's length is exact. The smallest C starts from 0, where all rows are active, every
-other C from the solution before it.
+there on (or from nothing, where a problem hardly has some feature), from step to step and from C to C, rows are taken
+off and added as their part in G changes. A Cholesky factor of the Hessian, made anew when rows have changed,
+preconditions conjugate gradients, which settle the rest in a pass or two over the rows; the step's length is exact. The
+smallest C starts from 0, where all rows are active, every other C from the solution before it.
 
 Each a is feasible for the dual problem, and so is t a for t > 0; the best of these has the value
 
@@ -53,6 +53,10 @@ SHIFT = 1e-6
 
 ROW_BYTES = 60
 """Bytes that a problem keeps of each row, about."""
+
+RARE = 10
+"""How many times less a feature may vary among a problem's rows than among all, for rows to be taken off the sum over
+all: what is left of a feature that the problem hardly has is mostly rounding, and its own scale enlarges that."""
 
 PANEL = 64
 """Columns of a Hessian that are filled at once."""
@@ -250,6 +254,8 @@ class _Gram:
         self.weight, self.own, self.factored, self._shift = weight, own, None, 0.0
         self._held = np.ones_like(weight)
         self._square, self._total, self._count = square.copy(order="F"), total.copy(), _sum(self._held)
+        if own.inverse.max() > RARE:
+            self._start_anew()
         self._factor = np.empty([len(total) + 1] * 2, np.float32, order="F")
         self._waiting = {sign: _Waiting(step, len(total)) for sign in (1, -1)}
 
@@ -260,8 +266,11 @@ class _Gram:
     def turn_to(self, active):
         """Set the weights that rows have once this request was served."""
         if self.changed(active) > np.count_nonzero(active):  # less is added to nothing than taken off
-            self._held[:], self._square[:], self._total[:], self._count = 0, 0, 0, 0.0
+            self._start_anew()
         self._change, self._held = active - self._held, active
+
+    def _start_anew(self):
+        self._held[:], self._square[:], self._total[:], self._count = 0, 0, 0, 0.0
 
     def feed(self, rows, block):
         for sign, waiting in self._waiting.items():

@@ -35,6 +35,9 @@ PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 CHUNK_CACHE = 256 * 2**20
 """Bytes of chunks that wait to be whole: more than the grid rows of one block of a dense extraction touch."""
 
+FLUSHED = 16 * CHUNK_ROWS
+"""Rows that wait to be compressed, about, while more are computed; all at once they would wait for the file's end."""
+
 
 FORMULA = re.compile("'*[=+@\t\r\uff0b\uff0d\uff1d\uff20-]")
 """How a cell starts that a spreadsheet would compute, or that is marked as one that it shall not."""
@@ -393,6 +396,7 @@ class FeatureWriter:
         self._valid = file.create_dataset("valid", (count,), bool)
         self.written = 0
         self.nonzero = 0
+        self._flushed = 0
 
     def append(self, features, valid):
         """Add rows after those written last.
@@ -415,6 +419,10 @@ class FeatureWriter:
         features : ndarray of float16, shape (n, D)
         valid : ndarray of bool, shape (n,)
         """
+        # all rows before are there: their chunks are whole
+        if start == self.written >= self._flushed + FLUSHED:
+            self.features.flush()
+            self._flushed = self.written
         end = start + len(features)
         self.features[start:end] = features
         self._valid[start:end] = valid

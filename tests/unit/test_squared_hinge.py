@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.svm import LinearSVC
 
-from slidecaf import row_blocks
+from slidecaf import blas, row_blocks
 from slidecaf.squared_hinge import TOLERANCE, solve
 
 OPTIONS = {"max_iter": 100, "memory": 2**30, "threads": 1}
@@ -129,3 +129,19 @@ def test_too_few_steps_are_seen_in_the_gap():
     matrix, labels, weights = drawn(4, 300, 20)
     (found,) = solve(matrix, labels, weights[:1], [100.0], **{**OPTIONS, "max_iter": 1})[0]
     assert found.gap > TOLERANCE
+
+
+def test_a_feature_that_a_problem_hardly_has_spoils_no_factor(monkeypatch):
+    rng = np.random.default_rng(5)
+    matrix = rng.normal(0, 1, (4000, 30)).astype(np.float32)
+    labels = matrix[:, 1] + rng.normal(0, 1, len(matrix)) > 0
+    first = np.repeat([1, 0], (3000, 1000)).astype(np.float32)
+    matrix[3000:, :5] *= 3000  # nearly all that these features vary, they do among the others' rows
+    weights = np.stack([first, 1 - first])
+    factored = []
+    factor = blas.factor
+    monkeypatch.setattr(blas, "factor", lambda hessian: factored.append(factor(hessian)) or factored[-1])
+    for solutions in solve(matrix, labels, weights, [1e-3, 1e-1, 10], **OPTIONS):
+        assert all(solution.gap <= TOLERANCE for solution in solutions)
+    assert factored
+    assert all(factored)
