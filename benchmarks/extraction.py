@@ -31,7 +31,7 @@ from slidecaf.slides import open_slide
 from slidecaf.tiling import Tiling, tile
 
 CLAIMS = {  # model: (layer, px of the slide, repetitions, goal)
-    "alexnet": ("classifier.5", 6500, 3, 0.85),
+    "alexnet": ("classifier.5", 6500, 2, 0.85),
     "vgg16": ("classifier.4", 1700, 2, 0.95),
 }
 TOGETHER, COMMAND_GOAL = 1000, 0.65

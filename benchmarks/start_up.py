@@ -21,7 +21,7 @@ from rows import Row, report, seconds
 ROOT = Path(__file__).resolve().parents[1]
 WITH_NETWORK = {"encoder", "features", "predict"}
 HEAVY = ("torch", "sklearn", "skimage", "scipy", "pandas", "matplotlib")
-REPEATS = 4
+REPEATS = 3
 
 LOADED = f"import sys\nprint(*(name for name in {HEAVY} if name in sys.modules))\n"
 PUT_OFF = """
