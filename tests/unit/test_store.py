@@ -150,3 +150,24 @@ def test_json_holds_plain_numbers_and_no_nan(tmp_path):
     (tmp_path / "v.json").write_text("{")
     with pytest.raises(SlidecafError, match=r"v\.json is damaged"):
         store.read_json(tmp_path / "v.json")
+
+
+def test_features_are_compressed_while_more_come_and_blocks_in_any_order_give_the_same_rows(tmp_path):
+    rng = np.random.default_rng(3)
+    columns, rows = 300, 60  # of a grid, in blocks of 20 rows and half the columns
+    features = rng.normal(0, 1, (rows * columns, 8)).astype(np.float16)
+    coords = np.zeros((len(features), 2), np.int64)
+    sizes, halfway = [], store.FLUSHED * features[0].nbytes // 2
+    with store.write_features(tmp_path / "f.h5", coords, 8, coords_attributes={}, attributes={}) as writer:
+        for top in range(0, rows, 20):
+            for left in (0, columns // 2):
+                for row in range(top, top + 20):
+                    own = slice(row * columns + left, row * columns + left + columns // 2)
+                    writer.write(own.start, features[own], np.ones(columns // 2, bool))
+            (unfinished,) = [path for path in tmp_path.iterdir() if path.is_file()]
+            sizes.append(unfinished.stat().st_size)
+    assert sizes[0] < sizes[1] < sizes[2]
+    assert sizes[1] - sizes[0] > halfway
+    with h5py.File(tmp_path / "f.h5") as file:
+        np.testing.assert_array_equal(file["features"][:], features)
+        assert file["valid"][:].all()
