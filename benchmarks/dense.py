@@ -27,13 +27,11 @@ from slidecaf.tiling import Tiling, tile
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 WEIGHTS = DATA / "weights" / "squeezenet1_0_imagenet.pth"
 PATCH, STRIDE = 112, 8
-CLAIMS = {  # model: (layer, weights, px a side of the dense side's part of the slide, patches of the other, goal)
-    "alexnet": ("classifier.5", "random:0", 1024, 256, 9),
-    "squeezenet1_0": ("features", str(WEIGHTS) if WEIGHTS.is_file() else "random:0", 2048, 256, 100),
-    "vgg16": ("classifier.4", "random:0", 1024, 32, 50),
+CLAIMS = {  # model: (layer, weights, px a side of the dense side's part, patches of the other, repetitions, goal)
+    "alexnet": ("classifier.5", "random:0", 1024, 256, 2, 9),
+    "squeezenet1_0": ("features", str(WEIGHTS) if WEIGHTS.is_file() else "random:0", 2048, 256, 2, 100),
+    "vgg16": ("classifier.4", "random:0", 1024, 32, 1, 50),
 }
-SLOW = {"vgg16": 1}
-"""Repetitions where fewer than of the others have to do."""
 AGREEMENT = 1024
 """Px a side of the part whose features are held against each other."""
 
@@ -72,12 +70,12 @@ def extract(path, coords, encoder, folder, threads, *, how):
 
 def speed(name, folder, arguments):
     """Return how many times as many patches a second the dense side does, a repetition."""
-    layer, weights, side, count, _ = CLAIMS[name]
+    layer, weights, side, count, repeats, _ = CLAIMS[name]
     path, coords = make_slide(folder, side)
     encoder = load_encoder({"model": name, "layer": layer, "weights": weights, "input_size": 224})
     few = coords[len(coords) // 2 :][:: max(1, len(coords) // 2 // count)][:count]
     ratios = []
-    for repeat in range(SLOW.get(name, arguments.repeats) + 1):
+    for repeat in range(repeats + 1):
         fast = seconds(lambda: extract(path, coords, encoder, folder, arguments.threads, how="dense"))
         slow = seconds(lambda: extract(path, few, encoder, folder, arguments.threads, how="patchwise"))
         rates = len(coords) / fast, len(few) / slow
@@ -106,7 +104,6 @@ def agreement(weights, folder, threads):
 def main():
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--models", nargs="+", default=list(CLAIMS))
     arguments = parser.parse_args()
@@ -114,7 +111,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         for name in arguments.models:
-            layer, weights, _, count, goal = CLAIMS[name]
+            layer, weights, _, count, _, goal = CLAIMS[name]
             kind = "ImageNet weights" if weights.endswith("pth") else "random weights"
             ratios = speed(name, folder, arguments)
             against = f"patchwise extraction, {count} of the patches, scaled"

@@ -87,10 +87,8 @@ class SlideJob:
 
     def input(self, *, drawn=None, **named):
         """Return named inputs; `drawn` has those that are there unless the workflow draws them, whatever their age."""
-        if not DRAWN:
-            return named
         return named | {
-            name: ancient(function) for name, function in (drawn or {}).items()
+            name: ancient(function) for name, function in _drawn(drawn).items()
         }
 
     def output(self, **named):
@@ -131,7 +129,7 @@ class BatchJob:
         return [Own(self._fixed, slide=slide) for slide in self._slides]
 
     def input(self, *, drawn=None, **named):
-        drawn = (drawn or {}) if DRAWN else {}
+        drawn = _drawn(drawn)
         self._inputs = named | drawn
 
         def files(kinds):
@@ -224,6 +222,11 @@ class BatchJob:
             return resource(first, attempt) + sum(further)
 
         return signed(amount)
+
+
+def _drawn(functions):
+    """Return the input functions of what the workflow draws, where it draws anything: each costs every job of a plan."""
+    return functions if DRAWN and functions else {}
 
 
 def _value(kind, wildcards):

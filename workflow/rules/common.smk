@@ -70,7 +70,7 @@ METHODS = TASK["methods"] if TASK else {}
 RESULTS = STUDY["results"].rstrip("/")
 ROW = {row.slide: row for row in ROWS}
 SLIDE = {row.slide: row for row in [*ROWS, *SEGMENTED]}
-# Few studies have any; an input function that always says so costs every job of a plan.
+# Few studies have any that are drawn.
 DRAWN = any(
     file in MADE
     for row in [*ROWS, *SEGMENTED]
