@@ -117,10 +117,45 @@ class DenseEncoder:
         torch.Tensor of float32, shape (rows, columns, D)
             On the encoder's device.
         """
+        height, width = ((count - 1) * step + self.span for count in (rows, columns))
+        return self.pool(self.places(region, first=first, rows=height, columns=width), step=step)
+
+    def places(self, region, *, first, rows, columns):
+        """Compute a part of the map, of which `pool` makes features.
+
+        Parameters
+        ----------
+        region : torch.Tensor of uint8, shape (1, 3, h, w)
+            As `__call__` takes it.
+        first : int
+            The first place, in both directions; px before it are context.
+        rows, columns : int
+            How many places.
+
+        Returns
+        -------
+        torch.Tensor, shape (1, K, rows, columns)
+            Of the encoder's type, on its device, channels last in memory.
+        """
         x = region.to(self.device, torch.float32).sub_(self._mean).mul_(self._scale)
         with self._encoder.arithmetic():
-            height, width = ((count - 1) * step + self.span for count in (rows, columns))
-            places = self._map_of(x)[:, :, first : first + height, first : first + width]
+            return self._map_of(x)[:, :, first : first + rows, first : first + columns]
+
+    def pool(self, places, *, step):
+        """Make features of all patches that a part of the map holds.
+
+        Parameters
+        ----------
+        places : torch.Tensor, shape (1, K, (rows - 1) step + span, (columns - 1) step + span)
+            From `places`, of one region or put together.
+        step : int
+            Places from one patch to the next.
+
+        Returns
+        -------
+        torch.Tensor of float32, shape (rows, columns, D)
+        """
+        with self._encoder.arithmetic():
             if self._connected is None:
                 places = functional.avg_pool2d(places.float(), (self.span, 1), (step, 1))
                 places = functional.avg_pool2d(places, (1, self.span), (1, step))
@@ -192,13 +227,23 @@ class DenseEncoder:
                 raise self._refusal("gives a map of one size, whatever the image's")
             stride, rest = divmod(PROBE_STEP, more)
             moved = [self._spoilt(width, width // 2 + k * stride)[:2] for k in (1, 2, 3)]
+            left, right = self._to_the_next(width, low, high, stride)
         if rest or moved != [(low + k, high + k) for k in (1, 2, 3)]:
             raise self._refusal("does not move with the image")
-        # of an interval that is known to a whole stride, the farther end
-        before, after = (high + 1) * stride - width // 2 - 1, width // 2 - (low - 1) * stride - 1
+        before, after = (high + 1) * stride - width // 2 - right, width // 2 - left - (low - 1) * stride
         if max(before, after) > FARTHEST:
             raise self._refusal(f"sees more than {FARTHEST} px around")
         return stride, before, after
+
+    def _to_the_next(self, width, low, high, stride):
+        """Return how many px left and right of the middle a column first reaches the next place: 1 to `stride`."""
+        least, most = np.ones(2, int), np.full(2, stride)
+        while (least < most).any():
+            tried = (least + most) // 2
+            first, last, _ = self._spoilt(width, [width // 2 - tried[0], width // 2 + tried[1]])
+            further = np.array([first < low, last > high])
+            least, most = np.where(further, least, tried + 1), np.where(further, tried, most)
+        return most.tolist()
 
     def _largest_layer(self):
         """Return the bytes of the largest output of any layer, for one px of the image."""
@@ -214,10 +259,10 @@ class DenseEncoder:
             self._map_of(torch.zeros(1, 3, side, side))
         return max(largest)
 
-    def _spoilt(self, width, column):
-        """Return the first and last place of the map that a column of pixels reaches, and all places of a row."""
+    def _spoilt(self, width, columns):
+        """Return the first and last place of the map that columns of pixels reach, and all places of a row."""
         image = torch.zeros(1, 3, PROBE_HEIGHT, width)
-        image[..., column] = torch.nan
+        image[..., columns] = torch.nan
         try:
             # not by cuDNN, some of whose convolutions would carry the NaN farther than the network does
             with torch.backends.cudnn.flags(enabled=False):

@@ -1,1 +1,8 @@
-"""Extraction: from a slide's patches to one feature vector a patch."""
+"""Features of a slide's patches, from its pixels.
+
+Importing this package decides how the process hands out memory: once other threads have had some, it is too late.
+"""
+
+from slidecaf.extraction.allocation import keep_freed_memory
+
+keep_freed_memory()

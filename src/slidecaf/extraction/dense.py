@@ -5,8 +5,8 @@ border, here the network sees the slide's own pixels. The slide goes through in 
 the network sees, so that blocks and the whole slide agree.
 """
 
-from dataclasses import dataclass
-from itertools import pairwise
+from functools import lru_cache
+from itertools import chain
 from math import ceil
 
 import numpy as np
@@ -14,10 +14,12 @@ import torch
 
 from slidecaf.encoders.dense import DenseEncoder
 from slidecaf.errors import SlidecafError, SlideError
+from slidecaf.extraction.blocks import plan_blocks
 from slidecaf.extraction.patchwise import resize_to
 from slidecaf.extraction.pipeline import run, too_many_unreadable
+from slidecaf.extraction.seams import Handed, Seams
 
-BLOCK, WIDEST = 64, 192
+BLOCK, WIDEST = 96, 128
 """Places of the network's map along a block's side, at most, and along a row where memory allows. Blocks depend on the
 network, not on the number of threads."""
 
@@ -44,7 +46,8 @@ def extract(
 ):
     """Compute the features of a slide's patches and write them.
 
-    Memory is bounded whatever the number of patches is: some blocks.
+    Memory is bounded whatever the number of patches is: some blocks, and of the map a strip as high as a patch and as
+    wide as the slide.
 
     Parameters
     ----------
@@ -79,26 +82,47 @@ def extract(
     SlidecafError
         If the network cannot be run densely at this stride, or features are not numbers or too large for 16 bit.
     """
-    dense = DenseEncoder(encoder)
+    dense = _made_dense(encoder)
     step = dense.check_stride(patch_size, stride)
-    reader = BlockReader(slide, dense, step=step, patch_size=patch_size, stride=stride, scale=stride_level0 / stride)
+    reach = ceil(dense.span / step) - 1
+    reader = BlockReader(
+        slide, dense, step=step, reach=reach, patch_size=patch_size, stride=stride, scale=stride_level0 / stride
+    )
+    height, width = (block, block) if block else (BLOCK, reader.widest(BLOCK))
+    grid = np.rint(coords / stride_level0).astype(np.int64)
+    blocks = plan_blocks(grid, max(1, height // step), max(1, width // step), reach)
+    shape = tuple(max((block.shape[side] for block in blocks), default=0) for side in (0, 1))
+    damaged, seams = Handed(blocks), Seams(blocks, reach, step)
+
+    def read(own):
+        with damaged.failing(own), seams.handed.failing(own):
+            region, *own_damage = reader(own, shape)
+            damaged.give(own, own_damage)
+            damage = [own_damage, *map(damaged.take, own.needs)]
+        valid = np.ones(len(own.rows), bool)
+        for square in chain.from_iterable(squares for squares, _ in damage):
+            valid &= ~reader.meets(own, square)
+        reason = next((why for _, why in damage if why), None)
+        return (region, own), valid, None if valid.all() else reason
 
     def encode(piece):
         region, own = piece
-        rows, columns = own.shape
-        try:
-            features = dense(region, step=step, first=reader.first, rows=rows, columns=columns)
-        except torch.OutOfMemoryError as error:
-            raise SlidecafError(
-                "the GPU's memory does not hold the network and one block of a dense extraction; take a smaller model, "
-                "or extraction: patchwise."
-            ) from error
-        return features[own.grid_y, own.grid_x].to(torch.float16)
+        rows, columns = (count * step for count in own.shape)
+        with seams.handed.failing(own):
+            try:
+                joined = seams.join(own, dense.places(region, first=reader.first, rows=rows, columns=columns))
+                if joined is None:
+                    return torch.empty(0, encoder.dimension, dtype=torch.float16)
+                features = dense.pool(joined, step=step)
+            except torch.OutOfMemoryError as error:
+                raise SlidecafError(
+                    "the GPU's memory does not hold the network and one block of a dense extraction; take a smaller "
+                    "model, or extraction: patchwise."
+                ) from error
+        before = [min(reach, start) - reach for start in (own.top, own.left)]
+        return features[own.grid_y + before[0], own.grid_x + before[1]].to(torch.float16)
 
-    rows, columns = (block, block) if block else (BLOCK, reader.widest(BLOCK))
-    grid = np.rint(coords / stride_level0).astype(np.int64)
-    blocks = plan_blocks(grid, max(1, rows // step), max(1, columns // step))
-    results = run(reader, encode, blocks, threads=threads, device=encoder.device)
+    results = run(read, encode, blocks, threads=threads, device=encoder.device)
     unreadable = 0
     for piece, (features, valid, reason) in zip(blocks, results, strict=True):
         unreadable += len(valid) - int(valid.sum())
@@ -106,68 +130,16 @@ def extract(
             raise too_many_unreadable(reason, max_unreadable, len(coords))
         # patches of one grid row follow on one another in the file
         for own in np.split(np.arange(len(valid)), np.flatnonzero(np.diff(piece.rows) != 1) + 1):
-            writer.write(int(piece.rows[own[0]]), features[own], valid[own])
+            if len(own):
+                writer.write(int(piece.rows[own[0]]), features[own], valid[own])
         advance(len(valid))
     return unreadable
 
 
-@dataclass(frozen=True, eq=False)
-class Block:
-    """A rectangle of the patch grid.
-
-    Attributes
-    ----------
-    left, top : int
-        Its first column and row of the grid.
-    shape : (int, int)
-        Rows and columns.
-    rows : ndarray of int64, shape (n,)
-        Which of the slide's patches stand in it, ascending.
-    grid_x, grid_y : ndarray of int64, shape (n,)
-        Their columns and rows within the block.
-    """
-
-    left: int
-    top: int
-    shape: tuple
-    rows: np.ndarray
-    grid_x: np.ndarray
-    grid_y: np.ndarray
-
-
-def plan_blocks(grid, side, width=None):
-    """Split a grid of patches evenly into blocks; those without a patch are left out.
-
-    Parameters
-    ----------
-    grid : ndarray of int64, shape (N, 2)
-        Columns and rows, sorted by row and then column.
-    side : int
-        Patches along a block's side, at most.
-    width : int, optional
-        The same along a row, where it is another number.
-
-    Returns
-    -------
-    list of Block
-        From left to right and top to bottom.
-    """
-    if not len(grid):
-        return []
-    edges_x, edges_y = (
-        np.linspace(0, count, ceil(count / most) + 1).round().astype(np.int64)
-        for count, most in zip(grid.max(axis=0) + 1, (width or side, side), strict=True)
-    )
-    blocks = []
-    for top, bottom in pairwise(edges_y):
-        first, stop = np.searchsorted(grid[:, 1], (top, bottom))
-        column = np.searchsorted(edges_x, grid[first:stop, 0], side="right") - 1
-        for k, (left, right) in enumerate(pairwise(edges_x)):
-            rows = first + np.flatnonzero(column == k)
-            if len(rows):
-                x, y = (grid[rows] - (left, top)).T
-                blocks.append(Block(int(left), int(top), (int(bottom - top), int(right - left)), rows, x, y))
-    return blocks
+@lru_cache(maxsize=1)
+def _made_dense(encoder):
+    """Look at a network once for all slides of a job: of VGG-16 that takes seconds."""
+    return DenseEncoder(encoder)
 
 
 class BlockReader:
@@ -178,7 +150,9 @@ class BlockReader:
     slide : slidecaf.slides.Slide
     dense : slidecaf.encoders.dense.DenseEncoder
     step : int
-        Places of the map from one patch to the next.
+        Places of the map to a cell, along one side.
+    reach : int
+        The further cells that a patch covers.
     patch_size, stride : int
         In px of the tiling.
     scale : float
@@ -187,22 +161,21 @@ class BlockReader:
     Attributes
     ----------
     first : int
-        The place of the map at which a block's first patch begins.
+        The place of the map at which a block begins.
     """
 
-    def __init__(self, slide, dense, *, step, patch_size, stride, scale):
+    def __init__(self, slide, dense, *, step, reach, patch_size, stride, scale):
         self._slide, self._patch_size, self._stride, self._step = slide, patch_size, stride, step
-        self._layer_bytes, self._total_stride = dense.layer_bytes, dense.total_stride
+        self._layer_bytes, self._total_stride, self._reach = dense.layer_bytes, dense.total_stride, reach
         self._level = slide.best_level(scale)
         self._scale = scale / slide.levels[self._level].downsample
         self._factor = dense.input_size / patch_size
-        enlarged = step * dense.total_stride  # px of a stride, enlarged
+        enlarged = step * dense.total_stride  # px of a cell, enlarged
         # The resize itself looks some px around, beyond which a region's own border would be seen.
         margin = 2 * ceil(max(1, self._factor / self._scale)) + 2
-        self._before = ceil((dense.before + margin) / enlarged)  # in strides, so that the map's places stay in step
+        self._before = ceil((dense.before + margin) / enlarged)  # in cells, so that the map's places stay in step
+        self._after = max(0, ceil((dense.after + 1 - dense.total_stride + margin) / enlarged))
         self.first = self._before * step
-        span = (dense.span - 1) * dense.total_stride + dense.after + margin + 1
-        self._after = ceil(span / enlarged) + 1
 
     def widest(self, rows):
         """Return the places that a block of so many rows of them may have along a row: wide ones have less context."""
@@ -211,36 +184,37 @@ class BlockReader:
         columns = int(LAYER_BYTES / (per_place * (rows + context))) - context
         return min(max(columns, rows), WIDEST)
 
-    def __call__(self, block):
+    def __call__(self, block, shape):
         """Read a block.
 
         Parameters
         ----------
-        block : Block
+        block : slidecaf.extraction.blocks.Block
+        shape : (int, int)
+            Rows and columns of cells to read, at least the block's: where all regions measure the same, memory that
+            one has freed fits the next.
 
         Returns
         -------
-        (region, block)
-            region : torch.Tensor of uint8, shape (1, 3, h, w), enlarged; white where it cannot be read.
-        valid : ndarray of bool, shape (n,)
-            Which of the block's patches could be read.
+        region : torch.Tensor of uint8, shape (1, 3, h, w)
+            Enlarged; white where it cannot be read.
+        squares : list of (int, int, int, int)
+            What cannot be read, for `meets`.
         reason : str or None
-            Why one could not.
+            Why.
         """
         starts = np.array([block.left, block.top]) - self._before
-        counts = np.array(block.shape[::-1]) + self._before + self._after
+        counts = np.array(shape[::-1]) + self._before + self._after
         left, top = np.rint(starts * self._stride * self._scale).astype(int).tolist()
         right, bottom = np.rint((starts + counts) * self._stride * self._scale).astype(int).tolist()
-        valid, reason = np.ones(len(block.rows), bool), None
+        squares, reason = [], None
         try:
             pixels = self._slide.read_padded(left, top, right - left, bottom - top, self._level)
         except SlideError:
             pixels, squares, reason = self._read_squares(left, top, right, bottom)
-            for square in squares:
-                valid &= ~self._meets(block, square)
         region = torch.from_numpy(pixels).permute(2, 0, 1)[None]
         width, height = (round(count * self._stride * self._factor) for count in counts.tolist())
-        return (resize_to(region, height, width), block), valid, reason if not valid.all() else None
+        return resize_to(region, height, width), squares, reason
 
     def _read_squares(self, left, top, right, bottom):
         """Return the pixels, those squares white that cannot be read, these squares, and why."""
@@ -256,10 +230,10 @@ class BlockReader:
                     reason = str(error)
         return pixels, squares, reason
 
-    def _meets(self, block, square):
-        """Tell which of a block's patches have pixels in a square of the level."""
+    def meets(self, block, square):
+        """Tell which of a block's patches have pixels in a square of the level: left, top, right and bottom."""
         left, top, right, bottom = square
-        x = (block.left + block.grid_x) * self._stride * self._scale
-        y = (block.top + block.grid_y) * self._stride * self._scale
+        x = (block.left + block.grid_x - self._reach) * self._stride * self._scale
+        y = (block.top + block.grid_y - self._reach) * self._stride * self._scale
         size = self._patch_size * self._scale
         return (x < right) & (x + size > left) & (y < bottom) & (y + size > top)

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from slidecaf.errors import SlidecafError, SlideError
-from slidecaf.extraction.allocation import keep_freed_memory
 
 
 def run(read, encode, pieces, *, threads, device):
@@ -42,7 +41,6 @@ def run(read, encode, pieces, *, threads, device):
         If features are not numbers, or too large for 16 bit.
     """
     on_cpu = device.type == "cpu"
-    keep_freed_memory()
 
     def work(piece):
         pixels, valid, reason = read(piece)
