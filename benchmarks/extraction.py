@@ -147,8 +147,14 @@ def compare(name, folder, arguments):
 
 
 def command(path, coords, spec, folder, arguments):
-    """Return the patches a second of a process of its own: imports, network, extraction, file."""
-    np.save(folder / "coords.npy", np.resize(coords, (TOGETHER, 2)))
+    """Return the patches a second of a process of its own: imports, network, extraction, file.
+
+    Its weights, random ones, come from a file as trained ones do: drawing them takes longer than reading them.
+    """
+    coords = np.resize(coords, (TOGETHER, 2))  # as often as needed, in the order of a tiles file
+    np.save(folder / "coords.npy", coords[np.lexsort(coords.T)])
+    torch.save(load_encoder(spec).model.state_dict(), folder / "weights.pth")
+    spec = {**spec, "weights": str(folder / "weights.pth")}
     program = f"""
 import numpy as np
 from slidecaf.extraction.slide import extract
