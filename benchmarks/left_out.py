@@ -38,7 +38,7 @@ SAMPLE = {512: (2, (1, 1, 1, 1)), 4096: (1, (2, 0, 2, 0))}
 """Sets of rows on which LinearSVC is timed, and how often a place in C counts. At 4,096 values the largest C takes it
 many minutes: without --full every second C is counted as if it took no longer than the one before, in its favour."""
 GAP, GOAL, MEMORY_GOAL = 1e-3, 15, 1.5
-SMALL = 6
+SMALL = 4
 """Sets of rows that ours solves at 4,096 values, unless --full, and"""
 LEAST = 2
 """those of which the memory is measured."""

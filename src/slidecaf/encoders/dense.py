@@ -240,7 +240,8 @@ class DenseEncoder:
         least, most = np.ones(2, int), np.full(2, stride)
         while (least < most).any():
             tried = (least + most) // 2
-            first, last, _ = self._spoilt(width, [width // 2 - tried[0], width // 2 + tried[1]])
+            # all columns so far, since a network may leave some out
+            first, last, _ = self._spoilt(width, slice(width // 2 - tried[0], width // 2 + tried[1] + 1))
             further = np.array([first < low, last > high])
             least, most = np.where(further, least, tried + 1), np.where(further, tried, most)
         return most.tolist()

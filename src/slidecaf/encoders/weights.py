@@ -2,6 +2,7 @@
 
 import hashlib
 import zipfile
+from collections import OrderedDict
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -226,7 +227,10 @@ def load_state(model, state, source):
             "architecture, or set model to theirs."
         )
     # taken over, not copied: twice the memory of VGG-16's would be 1 GiB to touch
-    model.load_state_dict({name: value.to(own[name].dtype) for name, value in state.items()}, assign=True)
+    taken = OrderedDict((name, value.to(own[name].dtype)) for name, value in state.items())
+    if hasattr(state, "_metadata"):  # versions of modules, for which MNASNet asks
+        taken._metadata = state._metadata
+    model.load_state_dict(taken, assign=True)
 
 
 def weights_sha256(model):

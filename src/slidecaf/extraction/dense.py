@@ -95,20 +95,20 @@ def extract(
     damaged, seams = Handed(blocks), Seams(blocks, reach, step)
 
     def read(own):
-        with damaged.failing(own), seams.handed.failing(own):
+        with damaged.failing(own), seams.failing(own):
             region, *own_damage = reader(own, shape)
-            damaged.give(own, own_damage)
+            damaged.give(own, lambda: own_damage)
             damage = [own_damage, *map(damaged.take, own.needs)]
-        valid = np.ones(len(own.rows), bool)
-        for square in chain.from_iterable(squares for squares, _ in damage):
-            valid &= ~reader.meets(own, square)
-        reason = next((why for _, why in damage if why), None)
-        return (region, own), valid, None if valid.all() else reason
+            valid = np.ones(len(own.rows), bool)
+            for square in chain.from_iterable(squares for squares, _ in damage):
+                valid &= ~reader.meets(own, square)
+            reason = next((why for _, why in damage if why), None)
+            return (region, own), valid, None if valid.all() else reason
 
     def encode(piece):
         region, own = piece
         rows, columns = (count * step for count in own.shape)
-        with seams.handed.failing(own):
+        with seams.failing(own):
             try:
                 joined = seams.join(own, dense.places(region, first=reader.first, rows=rows, columns=columns))
                 if joined is None:

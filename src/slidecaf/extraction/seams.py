@@ -16,16 +16,19 @@ class Handed:
     Parameters
     ----------
     blocks : sequence of slidecaf.extraction.blocks.Block
+    needed : callable, optional
+        A block and one that it needs to whether it needs this value; all do by default.
     """
 
-    def __init__(self, blocks):
-        self._uses, self._lock = Counter(other for block in blocks for other in block.needs), Lock()
+    def __init__(self, blocks, needed=lambda block, other: True):
+        uses = (other for block in blocks for other in block.needs if needed(block, other))
+        self._uses, self._lock = Counter(uses), Lock()
         self._values = {block: Future() for block in self._uses}
 
-    def give(self, block, value):
-        """Hand over a block's value."""
+    def give(self, block, make):
+        """Make a block's value and hand it over, if any block needs it."""
         if block in self._values:
-            self._values[block].set_result(value)
+            self._values[block].set_result(make())
 
     @contextmanager
     def failing(self, block):
@@ -48,6 +51,14 @@ class Handed:
         return value
 
 
+def _in_the_same_row(block, other):
+    return block.top == other.top
+
+
+def _in_earlier_rows(block, other):
+    return block.top != other.top
+
+
 class Seams:
     """Puts the map of a block together with those parts of earlier ones that its patches cover.
 
@@ -65,7 +76,14 @@ class Seams:
 
     def __init__(self, blocks, reach, step):
         self._reach, self._step = reach, step
-        self.handed = Handed(blocks)
+        # apart, since the columns are done with as soon as the next block is
+        self._below, self._right = Handed(blocks, _in_earlier_rows), Handed(blocks, _in_the_same_row)
+
+    @contextmanager
+    def failing(self, block):
+        """On an error let those fail too that wait for this block's map."""
+        with self._below.failing(block), self._right.failing(block):
+            yield
 
     def join(self, block, places):
         """Hand a block's map to later blocks, and return it with what lies before it.
@@ -83,8 +101,8 @@ class Seams:
         """
         kept = self._reach * self._step
         if kept:
-            below, right = places[:, :, -kept:], places[:, :, :, -kept:]
-            self.handed.give(block, [part.clone(memory_format=torch.channels_last) for part in (below, right)])
+            for handed, part in ((self._below, places[:, :, -kept:]), (self._right, places[:, :, :, -kept:])):
+                handed.give(block, lambda part=part: part.clone(memory_format=torch.channels_last))
         if not len(block.rows):
             return None
         left, top = (max(0, start - self._reach) for start in (block.left, block.top))
@@ -103,8 +121,7 @@ class Seams:
             joined[:, :, y : y + part.shape[2], x : x + part.shape[3]] = part
 
         for other in block.needs:
-            below, right = self.handed.take(other)
-            part = right if other.top == block.top else below
+            part = (self._right if _in_the_same_row(block, other) else self._below).take(other)
             end_x, end_y = other.left + other.shape[1] - left, other.top + other.shape[0] - top
             put(part, end_x * self._step - part.shape[3], end_y * self._step - part.shape[2])
         put(places, (block.left - left) * self._step, (block.top - top) * self._step)

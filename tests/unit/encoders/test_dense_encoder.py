@@ -125,6 +125,12 @@ def test_a_view_that_nearly_fills_the_first_probe_is_no_reason_to_refuse():
     assert dense.after >= 15 * 32 - 1
 
 
+def test_a_network_that_leaves_pixels_out_is_seen_whole():
+    """Each place sees 3 px of every 4, of which columns between lead nowhere."""
+    dense = DenseEncoder(drawn(nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 8, 1, 2)), "1", 32))
+    assert (dense.total_stride, dense.before, dense.after) == (4, 1, 1)
+
+
 @pytest.mark.parametrize("make", [lambda: drawn(Averaged(2), "4", 40), lambda: drawn(Connected(), "classifier.4", 29)])
 def test_px_beyond_the_stated_context_change_nothing_and_px_within_do(make):
     encoder = make()

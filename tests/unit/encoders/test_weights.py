@@ -40,10 +40,21 @@ def test_the_digest_covers_every_tensor():
     assert len(before) == 64
 
 
-def test_a_state_dict_on_disk_is_read(tmp_path):
-    torch.save(small().state_dict(), tmp_path / "w.pth")
-    model = small()
+@pytest.mark.parametrize("name", ["squeezenet1_0", "mnasnet0_5", "shufflenet_v2_x0_5"])
+def test_a_state_dict_on_disk_is_read(tmp_path, name):
+    """MNASNet asks for the version of its modules, others count batches in whole numbers."""
+    given, model = (getattr(torchvision.models, name)(weights=None) for _ in range(2))
+    torch.save(given.state_dict(), tmp_path / "w.pth")
     weights.load_state(model, weights.read_state(tmp_path / "w.pth"), "w.pth")
+    assert weights.weights_sha256(model) == weights.weights_sha256(given)
+
+
+def test_a_state_dict_of_another_number_format_is_put_into_the_networks(tmp_path):
+    given, model = small(), small()
+    torch.save(given.double().state_dict(), tmp_path / "w.pth")
+    weights.load_state(model, weights.read_state(tmp_path / "w.pth"), "w.pth")
+    assert {value.dtype for value in model.state_dict().values()} == {torch.float32}
+    assert weights.weights_sha256(model) == weights.weights_sha256(given.float())
 
 
 class _Bomb:

@@ -17,8 +17,8 @@ from slidecaf import store
 from slidecaf.encoders.encoder import MEAN, STD, Encoder, load_encoder
 from slidecaf.encoders.weights import draw_weights
 from slidecaf.errors import SlidecafError, SlideError
-from slidecaf.extraction import dense, patchwise
-from slidecaf.extraction.seams import Handed, Seams
+from slidecaf.extraction import dense, patchwise, seams
+from slidecaf.extraction.seams import Handed
 from slidecaf.tiling import Tiling, tile
 
 
@@ -234,7 +234,7 @@ def test_a_region_that_cannot_be_read_costs_the_patches_of_its_square_and_no_oth
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_an_error_in_one_block_ends_those_that_wait_for_its_map(padded, threads):
+def test_an_error_in_one_block_ends_those_that_wait_for_its_map(padded, threads, monkeypatch):
     """Not a slide's error, but one that nothing expects, while a pixel is read or the network runs."""
 
     def bad(x, y, width, height):
@@ -246,21 +246,30 @@ def test_an_error_in_one_block_ends_those_that_wait_for_its_map(padded, threads)
         extract(ArraySlide(picture(150, 200), bad=bad), grid(180, 132, 4), padded, size=20, stride=4, threads=threads)
     encoder, calls = encoder_of(padding=1), []
     extract(ArraySlide(picture(60, 60)), grid(40, 40, 4), encoder, size=20, stride=4)  # looks at the network
+    meets = dense.BlockReader.meets
+    monkeypatch.setattr(
+        dense.BlockReader, "meets", lambda *given: calls.append(0) or (meets(*given) if len(calls) < 3 else 1 / 0)
+    )
+    damaged = ArraySlide(
+        picture(150, 200), bad=lambda x, y, width, height: x <= 90 < x + width and y <= 70 < y + height
+    )
+    options = {"size": 20, "stride": 4, "threads": threads, "block": 10}
+    with pytest.raises(ZeroDivisionError, match="division"):
+        extract(damaged, grid(180, 132, 4), encoder, **options, max_unreadable=1)
+    calls.clear()
     run = encoder.run
     dense._made_dense(encoder)._trunk = lambda x: calls.append(0) or (run(x) if len(calls) < 5 else 1 / 0)
-    options = {"size": 20, "stride": 4, "threads": threads, "block": 10}
     with pytest.raises(ZeroDivisionError, match="division"):
         extract(ArraySlide(picture(150, 200)), grid(180, 132, 4), encoder, **options)
 
 
 def test_maps_of_earlier_blocks_are_let_go(padded, monkeypatch):
     made = []
-    monkeypatch.setattr(dense, "Seams", lambda *given: made.append(Seams(*given)) or made[-1])
-    monkeypatch.setattr(dense, "Handed", lambda *given: made.append(Handed(*given)) or made[-1])
+    for module in (dense, seams):
+        monkeypatch.setattr(module, "Handed", lambda *given: made.append(Handed(*given)) or made[-1])
     extract(ArraySlide(picture(150, 200)), grid(180, 132, 4), padded, size=20, stride=4, block=10)
-    damaged, seams = made
-    assert not damaged._values
-    assert not seams.handed._values
+    assert len(made) == 3
+    assert not any(handed._values for handed in made)
 
 
 def test_too_many_unreadable_patches_fail_the_slide_by_name(padded):
