@@ -23,7 +23,7 @@ BLOCK, WIDEST = 96, 128
 """Places of the network's map along a block's side, at most, and along a row where memory allows. Blocks depend on the
 network, not on the number of threads."""
 
-LAYER_BYTES = 2**30
+LAYER_BYTES = 3 * 2**28
 """Bytes that a layer's output for one block may take, unless a block of `BLOCK` places a side takes more."""
 
 RETRY = 256
