@@ -153,8 +153,11 @@ def command(path, coords, spec, folder, arguments):
     """
     coords = np.resize(coords, (TOGETHER, 2))  # as often as needed, in the order of a tiles file
     np.save(folder / "coords.npy", coords[np.lexsort(coords.T)])
-    torch.save(load_encoder(spec).model.state_dict(), folder / "weights.pth")
-    spec = {**spec, "weights": str(folder / "weights.pth")}
+    weights = folder / f"{spec['model']}.pth"
+    if not weights.exists():
+        torch.save(load_encoder(spec).model.state_dict(), weights)
+        os.sync()  # what is still to be written to the disk would slow down what is timed
+    spec = {**spec, "weights": str(weights)}
     program = f"""
 import numpy as np
 from slidecaf.extraction.slide import extract
