@@ -99,10 +99,9 @@ class Seams:
             The map from `reach` cells to the left of the block and above it, as far as the slide goes, to the block's
             end; zero where no patch of the block is. None where the block has no patches.
         """
-        kept = self._reach * self._step
-        if kept:
-            for handed, part in ((self._below, places[:, :, -kept:]), (self._right, places[:, :, :, -kept:])):
-                handed.give(block, lambda part=part: part.clone(memory_format=torch.channels_last))
+        kept = self._reach * self._step  # where this is 0 no block needs another
+        for handed, part in ((self._below, places[:, :, -kept:]), (self._right, places[:, :, :, -kept:])):
+            handed.give(block, lambda part=part: part.clone(memory_format=torch.channels_last))
         if not len(block.rows):
             return None
         left, top = (max(0, start - self._reach) for start in (block.left, block.top))
