@@ -13,8 +13,8 @@ import argparse
 import numpy as np
 from rows import Row, in_turn, report, seconds
 
-from slidecaf.cells import Cells
-from slidecaf.confidence import confidence_map
+from slidecaf.segmentation.cells import Cells
+from slidecaf.segmentation.maps import confidence_map
 
 STRIDE, PATCH_SIZE, LONGER = 8, 112, 4
 STRIP = 256

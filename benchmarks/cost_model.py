@@ -16,14 +16,14 @@ import numpy as np
 from dense import extract, make_slide
 from rows import seconds
 
-from slidecaf.cells import Cells
-from slidecaf.confidence import confidence_map, confidences
-from slidecaf.encoders.encoder import load_encoder
-from slidecaf.left_out import fit_left_out
-from slidecaf.pooling import Pooler
+from slidecaf.features.file import open_features, valid_features, write_features
+from slidecaf.features.networks.encoder import load_encoder
+from slidecaf.pooling.norms import Pooler
+from slidecaf.segmentation.cells import Cells
+from slidecaf.segmentation.maps import confidence_map, confidences
+from slidecaf.segmentation.solver.models import fit_left_out
 from slidecaf.slides import open_slide
-from slidecaf.store import open_features, valid_features, write_features
-from slidecaf.tiling import Tiling, tile
+from slidecaf.tiles.grid import Tiling, tile
 
 THREADS = os.cpu_count()
 SLIDE = {"megapixels": 1000, "patches": 6000, "dense": 200_000}

@@ -18,11 +18,11 @@ import torchvision
 from rows import Row, report, seconds
 
 from slidecaf.demo import SLIDES, draw_slide
-from slidecaf.encoders.encoder import load_encoder
-from slidecaf.extraction import dense, patchwise
+from slidecaf.features.extraction import dense, patchwise
+from slidecaf.features.file import write_features
+from slidecaf.features.networks.encoder import load_encoder
 from slidecaf.slides import open_slide
-from slidecaf.store import write_features
-from slidecaf.tiling import Tiling, tile
+from slidecaf.tiles.grid import Tiling, tile
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 WEIGHTS = DATA / "weights" / "squeezenet1_0_imagenet.pth"

@@ -22,13 +22,13 @@ import torch
 import torchvision
 from rows import Row, report
 
-from slidecaf import store
 from slidecaf.demo import SLIDES, draw_slide, write_slide
-from slidecaf.encoders.encoder import load_encoder
-from slidecaf.encoders.weights import draw_weights
-from slidecaf.extraction import patchwise
+from slidecaf.features.extraction import patchwise
+from slidecaf.features.file import write_features
+from slidecaf.features.networks.encoder import load_encoder
+from slidecaf.features.networks.weights import draw_weights
 from slidecaf.slides import open_slide
-from slidecaf.tiling import Tiling, tile
+from slidecaf.tiles.grid import Tiling, tile
 
 CLAIMS = {  # model: (layer, px of the slide, repetitions, goal)
     "alexnet": ("classifier.5", 6500, 2, 0.85),
@@ -88,7 +88,7 @@ def whole(path, tiling, encoder, folder, options):
     start = time.perf_counter()
     with (
         open_slide(path) as slide,
-        store.write_features(
+        write_features(
             folder / "features.h5", options["coords"], encoder.dimension, coords_attributes={}, attributes={}
         ) as writer,
     ):
@@ -160,8 +160,8 @@ def command(path, coords, spec, folder, arguments):
     spec = {**spec, "weights": str(weights)}
     program = f"""
 import numpy as np
-from slidecaf.extraction.slide import extract
-from slidecaf.store import write_features
+from slidecaf.features.extraction.slide import extract
+from slidecaf.features.file import write_features
 coords = np.load({str(folder / "coords.npy")!r})
 settings = dict(encoder={spec!r}, extraction="patchwise", batch_size={arguments.batch_size})
 tiles = dict(patch_size=336, patch_size_level0=336)

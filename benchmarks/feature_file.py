@@ -18,12 +18,15 @@ import h5py
 import numpy as np
 from rows import Row, in_turn, report, seconds
 
-from slidecaf import segmentation, store
 from slidecaf.demo import SLIDES, draw_slide, write_slide
-from slidecaf.encoders.encoder import load_encoder
-from slidecaf.extraction import patchwise
+from slidecaf.features.extraction import patchwise
+from slidecaf.features.file import open_features, write_features
+from slidecaf.features.networks.encoder import load_encoder
+from slidecaf.files.hdf5 import CHUNK_ROWS
+from slidecaf.segmentation import rows
 from slidecaf.slides import open_slide
-from slidecaf.tiling import Tiling, tile
+from slidecaf.study.status import STATUS_OK
+from slidecaf.tiles.grid import Tiling, tile
 
 ENCODER = {"model": "alexnet", "layer": "classifier.5", "weights": "random:0", "input_size": 224}
 TILING = Tiling(patch_size=224, stride=112, edge="drop", white_above=200)
@@ -69,7 +72,7 @@ def extract(path, coords, encoder, writer, threads):
 
 def into_file(target, path, coords, encoder, threads):
     """Extract into a features file."""
-    with store.write_features(target, coords, encoder.dimension, coords_attributes={}, attributes={}) as writer:
+    with write_features(target, coords, encoder.dimension, coords_attributes={}, attributes={}) as writer:
         extract(path, coords, encoder, writer, threads)
 
 
@@ -88,15 +91,13 @@ def writing(folder, patches, repeats, threads):
             repeats=repeats,
         )
     ]
-    with store.open_features(target) as file:
+    with open_features(target) as file:
         features, valid = file["features"][:], file["valid"][:]
         assert valid.all()
         assert features.shape == (len(coords), encoder.dimension)
 
     def write_alone():
-        with store.write_features(
-            folder / "again.h5", coords, encoder.dimension, coords_attributes={}, attributes={}
-        ) as w:
+        with write_features(folder / "again.h5", coords, encoder.dimension, coords_attributes={}, attributes={}) as w:
             w.append(features, valid)
 
     whole = seconds(lambda: into_file(target, path, coords, encoder, threads))
@@ -123,8 +124,8 @@ def make_grid(folder):
     coords = np.stack(np.meshgrid(xs, xs), axis=-1).reshape(-1, 2)
     generator = np.random.default_rng(0)
     attributes = {"stride": STRIDE, "stride_level0": float(STRIDE)}
-    with store.write_features(
-        folder / "grid.h5", coords, DIMENSION, coords_attributes=attributes, attributes={"status": store.STATUS_OK}
+    with write_features(
+        folder / "grid.h5", coords, DIMENSION, coords_attributes=attributes, attributes={"status": STATUS_OK}
     ) as writer:
         for start in range(0, len(coords), 4096):
             rows = len(coords[start : start + 4096])
@@ -163,13 +164,13 @@ def reading(folder, repeats):
     coords, path = make_grid(folder)
     wanted = np.flatnonzero((coords % TRAINING_STRIDE == 0).all(axis=1))
     labels = np.arange(len(coords)) % 2 == 0
-    segmentation.read_patch_labels = lambda path, count: labels  # as if from a file
+    rows.read_patch_labels = lambda path, count: labels  # as if from a file
 
     def coarse():
-        return segmentation.read_patch_rows({"s": path}, {"s": None}, training_stride=TRAINING_STRIDE)
+        return rows.read_patch_rows({"s": path}, {"s": None}, training_stride=TRAINING_STRIDE)
 
     def everything():
-        with store.open_features(path) as file:
+        with open_features(path) as file:
             kept = np.empty((len(wanted), DIMENSION), np.float16)
             for start in range(0, len(coords), READ_ROWS):
                 inside = wanted[np.searchsorted(wanted, start) : np.searchsorted(wanted, start + READ_ROWS)]
@@ -178,11 +179,11 @@ def reading(folder, repeats):
         return kept
 
     with Chunks() as chunks:
-        rows = coarse()
-    np.testing.assert_array_equal(rows.matrix, everything())
-    grid_rows = set((np.flatnonzero(coords[:, 1] % TRAINING_STRIDE == 0) // store.CHUNK_ROWS).tolist())
-    holding = set((wanted // store.CHUNK_ROWS).tolist())
-    total = -(-len(coords) // store.CHUNK_ROWS)
+        read = coarse()
+    np.testing.assert_array_equal(read.matrix, everything())
+    grid_rows = set((np.flatnonzero(coords[:, 1] % TRAINING_STRIDE == 0) // CHUNK_ROWS).tolist())
+    holding = set((wanted // CHUNK_ROWS).tolist())
+    total = -(-len(coords) // CHUNK_ROWS)
     assert chunks.touched <= grid_rows, "chunks outside of the grid's rows were read"
     print(
         f"{len(coords)} patches at stride {STRIDE}, {len(wanted)} every {TRAINING_STRIDE} px: {len(chunks.touched)} of "

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 from rows import Row, report, seconds
 
-from slidecaf.cells import Cells
-from slidecaf.confidence import ConfidenceWriter, confidence_map, confidences
 from slidecaf.demo import SLIDES, draw_slide, write_slide
-from slidecaf.extraction.slide import extract
+from slidecaf.features.extraction.slide import extract
+from slidecaf.features.file import open_features, write_features
+from slidecaf.segmentation.cells import Cells
+from slidecaf.segmentation.maps import ConfidenceWriter, confidence_map, confidences
 from slidecaf.slides import open_slide
-from slidecaf.store import open_features, write_features
-from slidecaf.tiling import Tiling, attributes, tile
+from slidecaf.tiles.grid import Tiling, attributes, tile
 
 SETTINGS = {
     "encoder": {"model": "squeezenet1_0", "layer": "features", "weights": "random:0", "input_size": 112},

@@ -20,8 +20,8 @@ from joblib import Parallel, delayed
 from rows import Row, report
 from sklearn.svm import LinearSVC
 
-from slidecaf.left_out import fit_left_out
-from slidecaf.segmentation import Problem, problems
+from slidecaf.segmentation.parts import Problem, problems
+from slidecaf.segmentation.solver.models import fit_left_out
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 ENCODERS = {
@@ -50,11 +50,11 @@ def make_rows(dimension, threads):
 
     from PIL import Image
 
-    from slidecaf.confidence import ConfidenceWriter
-    from slidecaf.encoders.encoder import load_encoder
-    from slidecaf.extraction import dense
+    from slidecaf.features.extraction import dense
+    from slidecaf.features.networks.encoder import load_encoder
+    from slidecaf.segmentation.maps import ConfidenceWriter
     from slidecaf.slides import open_slide
-    from slidecaf.tiling import Tiling, tile
+    from slidecaf.tiles.grid import Tiling, tile
 
     class Kept(ConfidenceWriter):
         """Keeps the features themselves."""

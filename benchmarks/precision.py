@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from rows import Row, in_turn, report
 
-from slidecaf.encoders.encoder import load_encoder
-from slidecaf.encoders.precision import choose_precision
-from slidecaf.extraction.allocation import keep_freed_memory
+from slidecaf.features.extraction.allocation import keep_freed_memory
+from slidecaf.features.networks.encoder import load_encoder
+from slidecaf.features.networks.precision import choose_precision
 
 SPECS = [
     {"model": "alexnet", "layer": "classifier.5", "weights": "random:0", "input_size": 224},

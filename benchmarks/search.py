@@ -24,10 +24,10 @@ from rows import Row, report, seconds
 from scipy import ndimage
 from skimage.morphology import remove_small_holes, remove_small_objects
 
-from slidecaf import map_choice
-from slidecaf.cells import Cells
-from slidecaf.confidence import read_map, write_maps
-from slidecaf.map_choice import KEYS, Judged, choose_on_maps
+from slidecaf.segmentation import choice
+from slidecaf.segmentation.cells import Cells
+from slidecaf.segmentation.choice import KEYS, Judged, choose_on_maps
+from slidecaf.segmentation.maps import read_map, write_maps
 
 CELL, PATCH_CELLS = 8, 14
 GRID = {"C": [1e-4, 1e-3, 1e-2, 0.1], "smooth": [0], "min_object": [0, 1000, 10_000], "max_hole": [0, 10_000, 40_000]}
@@ -70,14 +70,14 @@ class Plain:
     def __call__(self):
         """Return the chosen setting, threshold and score."""
         settings = list(product(*(self.grid[key] for key in KEYS)))
-        thresholds = {C: map_choice._quantiles(self.slides, C, 0) for C in self.grid["C"]}
+        thresholds = {C: choice._quantiles(self.slides, C, 0) for C in self.grid["C"]}
         first = self.search(settings, thresholds)
         best = {setting: self.best(setting, thresholds[setting[0]], first[setting]) for setting in settings}
         winner = min(settings, key=best.get)
         tried, chosen = thresholds[winner[0]], best[winner][-1]
         place = int(np.flatnonzero(tried == chosen)[0])
         ends = tried[max(0, place - 1)], tried[min(len(tried) - 1, place + 1)]
-        finer = np.unique(np.append(np.linspace(*ends, map_choice.FINER + 2), chosen).astype(np.float32))
+        finer = np.unique(np.append(np.linspace(*ends, choice.FINER + 2), chosen).astype(np.float32))
         rank = self.best(winner, finer, self.search([winner], {winner[0]: finer})[winner])
         return dict(zip(KEYS, winner, strict=True)) | {"threshold": rank[-1]}, -rank[0]
 
@@ -142,11 +142,11 @@ def whole_study(side, folder):
 
     # the least: two searches for connected cells at every threshold of the first pass, and nothing else
     mask = slides[0].read(GRID["C"][0]) > 0
-    labels = PATIENTS * len(GRID["C"]) * 2 * len(map_choice.QUANTILES)
+    labels = PATIENTS * len(GRID["C"]) * 2 * len(choice.QUANTILES)
     sample = seconds(lambda: [ndimage.label(mask) for _ in range(200)]) / 200
     print(
-        f"one part: {PATIENTS} slides of {side} px a side, {len(GRID['C'])} C, {len(map_choice.QUANTILES) + 2} "
-        f"thresholds at most and {map_choice.FINER + 2} finer ones, 9 pairs of sizes: {taken:.1f} s; "
+        f"one part: {PATIENTS} slides of {side} px a side, {len(GRID['C'])} C, {len(choice.QUANTILES) + 2} "
+        f"thresholds at most and {choice.FINER + 2} finer ones, 9 pairs of sizes: {taken:.1f} s; "
         f"{labels} times scipy.ndimage.label alone: {labels * sample:.1f} s. Not measured, multiplied: {PARTS} parts."
     )
     return taken
@@ -163,10 +163,10 @@ def main():
     slides = [draw(k, arguments.side) for k in range(arguments.slides)]
     print(f"{len(slides)} slides of {arguments.side} px a side, cells of {CELL} px")
     on_cells = compare(slides, GRID, pixels=False, repeats=arguments.repeats)
-    quantiles, finer = map_choice.QUANTILES, map_choice.FINER
-    map_choice.QUANTILES, map_choice.FINER = FEW_QUANTILES, FEW_FINER
+    quantiles, finer = choice.QUANTILES, choice.FINER
+    choice.QUANTILES, choice.FINER = FEW_QUANTILES, FEW_FINER
     on_pixels = compare(slides, FEW, pixels=True, repeats=arguments.repeats)
-    map_choice.QUANTILES, map_choice.FINER = quantiles, finer
+    choice.QUANTILES, choice.FINER = quantiles, finer
     with tempfile.TemporaryDirectory() as folder:
         part = whole_study(arguments.side, Path(folder))
     report(

@@ -10,8 +10,9 @@ import numpy as np
 import tifffile
 from PIL import Image, ImageDraw, ImageFont
 
+from slidecaf.files.tables import read_tsv
 from slidecaf.slides import open_slide
-from slidecaf.store import read_tiles, read_tsv
+from slidecaf.tiles.file import read_tiles
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDY = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT

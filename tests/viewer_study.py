@@ -7,9 +7,10 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from slidecaf import store
-from slidecaf.cells import Cells
-from slidecaf.rasters import write_confidence, write_mask
+from slidecaf.files.tables import write_json, write_tsv
+from slidecaf.segmentation.cells import Cells
+from slidecaf.segmentation.rasters import write_confidence, write_mask
+from slidecaf.tiles.file import write_tiles
 
 WIDTH, HEIGHT = 700, 517
 PATCH, STRIDE = 64, 48
@@ -92,7 +93,7 @@ def make(folder):
     places = [np.arange(0, side, STRIDE) for side in (WIDTH, HEIGHT)]
     coords = np.stack(np.meshgrid(*places), axis=-1).reshape(-1, 2)[:60]
     attributes = {"patch_size_level0": PATCH, "stride_level0": float(STRIDE), "status": "ok"}
-    store.write_tiles(results / "tiles/cnn-64/same.h5", coords, attributes)
+    write_tiles(results / "tiles/cnn-64/same.h5", coords, attributes)
     cells = Cells(np.arange(WIDTH + 1), np.arange(HEIGHT + 1))
     top = results / "segmentation/svm-cnn"
     scores = []
@@ -100,12 +101,12 @@ def make(folder):
         values = confidence if variant == "plain" else confidence / 2
         write_confidence(top / variant / "confidence/same.tif", values, cells, attributes={}, mpp=None)
         write_mask(top / variant / "mask/same.tif", predicted, cells, attributes={}, mpp=None)
-        store.write_json(top / variant / "score/same.json", {"threshold": THRESHOLD})
+        write_json(top / variant / "score/same.json", {"threshold": THRESHOLD})
         scores.append({"slide": "same", "variant": variant, "score": score, "status": "ok"})
-    store.write_tsv(top / "scores.tsv", ["slide", "variant", "score", "status"], scores)
+    write_tsv(top / "scores.tsv", ["slide", "variant", "score", "status"], scores)
     hard = [("same", 48, 96, "missed"), ("same", 480, 240, "false"), ("second", 0, 0, "missed")]
     columns = ("slide", "x", "y", "kind")
-    store.write_tsv(top / "hard_examples.tsv", columns, [dict(zip(columns, row, strict=True)) for row in hard])
+    write_tsv(top / "hard_examples.tsv", columns, [dict(zip(columns, row, strict=True)) for row in hard])
     predictions = [
         ("same", "GBM", "GBM", 1.5, "ok"),
         ("second", "LGG", "GBM", 0.25, "ok"),
@@ -113,8 +114,8 @@ def make(folder):
     ]
     columns = ("slide", "label", "predicted", "confidence", "status")
     top = results / "classification/svm-caf"
-    store.write_tsv(top / "predictions.tsv", columns, [dict(zip(columns, row, strict=True)) for row in predictions])
-    store.write_json(top / "scores.json", {"caveats": ["random weights: said twice"]})
+    write_tsv(top / "predictions.tsv", columns, [dict(zip(columns, row, strict=True)) for row in predictions])
+    write_json(top / "scores.json", {"caveats": ["random weights: said twice"]})
     return Viewed(folder, truth, predicted, confidence, coords, hard)
 
 

@@ -14,14 +14,14 @@ import sys
 import time
 from pathlib import Path
 
-from slidecaf import watch
-from slidecaf.clock import date_anew
-from slidecaf.config import read_config
 from slidecaf.errors import SlidecafError
-from slidecaf.lock import HELD, lock_study
-from slidecaf.run_state import SUMMARY
-from slidecaf.store import read_json
-from slidecaf.summary import failure_table, run_table, score_table
+from slidecaf.files.tables import read_json
+from slidecaf.running import watch
+from slidecaf.running.clock import date_anew
+from slidecaf.running.lock import HELD, lock_study
+from slidecaf.running.run_state import SUMMARY
+from slidecaf.running.summary import failure_table, run_table, score_table
+from slidecaf.study.config import read_config
 
 ROOT = Path(__file__).resolve().parents[1]
 

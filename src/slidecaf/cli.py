@@ -6,7 +6,7 @@ import sys
 
 from slidecaf.commands import COMMANDS
 from slidecaf.errors import SlidecafError
-from slidecaf.versions import version
+from slidecaf.files.versions import version
 
 
 def main(arguments=None):

@@ -5,8 +5,8 @@ import sys
 import time
 from contextlib import contextmanager
 
-from slidecaf import watch
 from slidecaf.errors import SlidecafError
+from slidecaf.running import watch
 
 logger = logging.getLogger("slidecaf")
 

@@ -12,8 +12,8 @@ import threading
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from slidecaf import watch
-from slidecaf.run_state import SUMMARY, RunState
+from slidecaf.running import watch
+from slidecaf.running.run_state import SUMMARY, RunState
 
 __all__ = ["LogHandler"]
 
@@ -65,7 +65,7 @@ class LogHandler(LogHandlerBase):
                 self._screen.close()
                 self._screen = None
             if self._folder:
-                from slidecaf.store import write_json
+                from slidecaf.files.tables import write_json
 
                 write_json(os.path.join(self._folder, SUMMARY), self._state.summary())
         super().close()
@@ -94,7 +94,7 @@ class LogHandler(LogHandlerBase):
 
     def _open(self):
         if self._screen is None:
-            from slidecaf.screen import Screen
+            from slidecaf.running.screen import Screen
 
             self._screen = Screen(sys.stderr)
         return self._screen

@@ -52,7 +52,7 @@ def read_slide(path, *, save):
 
     from slidecaf.errors import SlideError
     from slidecaf.slides import open_slide
-    from slidecaf.tiling import Tiling, tile
+    from slidecaf.tiles.grid import Tiling, tile
 
     with open_slide(path, name="case-7") as slide:
         with suppress(SlideError):  # told again below, patch by patch
@@ -82,9 +82,9 @@ def read_mask(path, *, save, width, height):
     """Read a mask as a run does."""
     import numpy as np
 
-    from slidecaf.cells import Cells
-    from slidecaf.labels import count_masks
-    from slidecaf.masks import mask_strips
+    from slidecaf.segmentation.cells import Cells
+    from slidecaf.segmentation.labels import count_masks
+    from slidecaf.segmentation.masks import mask_strips
 
     def strips():
         return mask_strips(path, slide="case-7", row=4, column="mask", width=width, height=height)
@@ -146,10 +146,10 @@ def main():
     import imagecodecs  # noqa: F401  what forks shall not load again
     import PIL.Image  # noqa: F401
 
-    import slidecaf.labels
-    import slidecaf.masks
+    import slidecaf.segmentation.labels
+    import slidecaf.segmentation.masks
     import slidecaf.slides
-    import slidecaf.tiling  # noqa: F401
+    import slidecaf.tiles.grid  # noqa: F401
 
     json.dump([_run(job) for job in json.load(sys.stdin)], sys.stdout)
 

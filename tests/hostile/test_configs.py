@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slidecaf.config import check_config, load_config, load_schema, read_config
 from slidecaf.errors import SlidecafError
+from slidecaf.study.config import check_config, load_config, load_schema, read_config
 
 LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 64))
 

@@ -8,10 +8,10 @@ import logging
 import numpy as np
 import pytest
 
-from slidecaf.config import load_schema
 from slidecaf.errors import SlideError
 from slidecaf.slides import LIMITS, Limits, open_slide
-from slidecaf.tiling import Tiling, tile
+from slidecaf.study.config import load_schema
+from slidecaf.tiles.grid import Tiling, tile
 from tests.hostile import corpus
 from tests.hostile.probe import PATCH, probe
 

@@ -100,12 +100,12 @@ EXTRACTION = """
 import pkgutil, importlib, slidecaf
 for module in pkgutil.walk_packages(slidecaf.__path__, "slidecaf."):
     importlib.import_module(module.name)
-from slidecaf.encoders.encoder import load_encoder
+from slidecaf.features.networks.encoder import load_encoder
 load_encoder({"model": "squeezenet1_0", "layer": "features", "weights": "random:0", "input_size": 64})
 """
 
 DOWNLOAD = """
-from slidecaf.encoders.weights import download_state, torchvision_weights
+from slidecaf.features.networks.weights import download_state, torchvision_weights
 print("made without the network", flush=True)
 download_state(torchvision_weights("squeezenet1_0", "IMAGENET1K_V1"))
 """
@@ -123,8 +123,8 @@ def test_nothing_but_weights_by_name_asks_the_network(tmp_path, promise):
 
 @pytest.mark.parametrize("folder", ["src", "workflow"])
 def test_files_are_opened_for_writing_by_the_store_only(repository, folder):
-    """All that is written goes under a path that the workflow gives; see slidecaf.store.atomic."""
-    allowed = {"store.py", "logs.py", "lock.py"}
+    """All that is written goes under a path that the workflow gives; see slidecaf.files.atomic.atomic."""
+    allowed = {"atomic.py", "tables.py", "hdf5.py", "logs.py", "lock.py"}
     for path in sources(repository, folder):
         text = path.read_text(encoding="utf-8")
         for number, line in enumerate(text.splitlines(), 1):

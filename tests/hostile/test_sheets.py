@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from slidecaf.config import load_schema
 from slidecaf.errors import SHOWN, InputErrors, SlidecafError
-from slidecaf.sheets import Row, read_sheet
-from slidecaf.store import read_tsv, write_tsv
+from slidecaf.files.tables import read_tsv, write_tsv
+from slidecaf.study.config import load_schema
+from slidecaf.study.sheets import Row, read_sheet
 
 FORMULAS = ["=cmd|' /C calc'!A0", "+1+cmd", "-2+3", "@SUM(1)", "'=1", "''-x", "=", "-", "－1", "＝A1"]
 HARMLESS = ["-1", "-0.5e-3", "+7", ".5", "IDH-mutant", "a=b", "'quoted'", "a'", "", "it's", "2-3"]

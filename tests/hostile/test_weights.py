@@ -9,8 +9,8 @@ import pytest
 import torch
 import torchvision
 
-from slidecaf.encoders.weights import load_state, read_state
 from slidecaf.errors import SlidecafError
+from slidecaf.features.networks.weights import load_state, read_state
 
 
 class _Code:

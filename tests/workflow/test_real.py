@@ -7,16 +7,16 @@ import h5py
 import numpy as np
 import pytest
 
-from slidecaf.choice import choose
-from slidecaf.encoders.encoder import load_encoder
-from slidecaf.extraction import patchwise
-from slidecaf.folds import assign_folds
-from slidecaf.pooling import Pooler
-from slidecaf.scores import classification_scores
-from slidecaf.selection import rank_features, select
+from slidecaf.classification.choice import choose
+from slidecaf.classification.folds import assign_folds
+from slidecaf.classification.selection import rank_features, select
+from slidecaf.classification.svm import fit_svm
+from slidecaf.features.extraction import patchwise
+from slidecaf.features.networks.encoder import load_encoder
+from slidecaf.pooling.norms import Pooler
+from slidecaf.scores.classification import classification_scores
 from slidecaf.slides import open_slide
-from slidecaf.svm import fit_svm
-from slidecaf.tiling import Tiling, tile
+from slidecaf.tiles.grid import Tiling, tile
 
 CANDIDATES = {"sq-224": Tiling(224, 168, "drop", 200), "sq-336": Tiling(336, 252, "drop", 200)}
 GRID = {"features": list(CANDIDATES), "norm": [3], "keep": [100], "C": [0.001, 0.01, 0.1, 1, 10, 100]}

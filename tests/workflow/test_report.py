@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from slidecaf.neurons import SIDE, patch_box
+from slidecaf.classification.neurons import SIDE, patch_box
 from slidecaf.slides import open_slide
 
 FIGURE = "results/classification/svm-cnn/final/figure5"

@@ -13,7 +13,7 @@ import shapely
 import tifffile
 from PIL import Image
 
-from slidecaf.rasters import read_attributes
+from slidecaf.segmentation.rasters import read_attributes
 
 TOP = "results/segmentation/svm-cnn"
 SLIDES = ["gbm-1", "gbm-2", "gbm-3"]

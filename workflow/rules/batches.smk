@@ -9,7 +9,7 @@ Needs   what common.smk and common_segmentation.smk give
 Gives   `slide_jobs`, and the sets of slides that rules are about
 """
 
-from slidecaf.batches import forget, in_batches
+from slidecaf.study.batches import forget, in_batches
 
 KEPT = f"{RESULTS}/.kept"
 THUMBNAILS = 50  # of a job, at least: they take less than its start

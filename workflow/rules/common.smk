@@ -18,15 +18,15 @@ from snakemake.resources import Resource
 from snakemake.utils import update_config
 
 from slidecaf import demo
-from slidecaf.config import is_imported, is_weights_file, read_config
-from slidecaf.digests import Fingerprints, code_digest, value_digest
+from slidecaf.study.config import is_imported, is_weights_file, read_config
+from slidecaf.files.fingerprints import Fingerprints, code_digest, value_digest
 from slidecaf.errors import SlidecafError
-from slidecaf.imported import find_sources
-from slidecaf.lock import is_locked_for_us, lock_study
-from slidecaf.pooling import norm_name
-from slidecaf.provenance import renew_code
-from slidecaf.study import check_study
-from slidecaf.versions import version
+from slidecaf.study.imported import find_sources
+from slidecaf.running.lock import is_locked_for_us, lock_study
+from slidecaf.pooling.norms import norm_name
+from slidecaf.study.provenance import renew_code
+from slidecaf.study.checked import check_study
+from slidecaf.files.versions import version
 
 SCHEMAS = os.path.join(workflow.basedir, "workflow", "schemas")
 SCRIPTS = os.path.join(workflow.basedir, "workflow", "scripts")

@@ -4,7 +4,7 @@ Needs   what common.smk gives
 Gives   names in capitals; functions for inputs and params
 """
 
-from slidecaf.segmentation import leave_out
+from slidecaf.segmentation.parts import leave_out
 
 SEGMENTATION_TASK = STUDY.get("segmentation")
 SEGMENTATION_METHODS = SEGMENTATION_TASK["methods"] if SEGMENTATION_TASK else {}

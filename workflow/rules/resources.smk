@@ -8,7 +8,7 @@ Needs   what common.smk and common_segmentation.smk give; the keys extraction_..
 Gives   functions and values for `resources:`
 """
 
-from slidecaf.tiling import Tiling
+from slidecaf.tiles.grid import Tiling
 
 PIXELS_A_BYTE = 8  # of JPEG in a pyramid: CMU-1 of OpenSlide's test data has 8.5
 USUAL_MPP = 0.5  # where a tiling counts at a resolution and the sheet gives none

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 from snakemake.iocontainers import InputFiles, Log, OutputFiles, Params, Wildcards
 
-from slidecaf.batches import for_each
 from slidecaf.errors import SlidecafError
+from slidecaf.study.batches import for_each
 
 params = snakemake.params
 script = Path(snakemake.scriptdir) / params.script

@@ -3,9 +3,9 @@
 from itertools import combinations
 from pathlib import Path
 
+from slidecaf.files.tables import read_tsv, write_json
 from slidecaf.logs import job
-from slidecaf.scores import mcnemar_exact
-from slidecaf.store import read_tsv, write_json
+from slidecaf.scores.paired import mcnemar_exact
 
 with job(snakemake.log[0]):
     tables = {Path(path).parent.name: read_tsv(path) for path in snakemake.input}

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from slidecaf.classification import PooledVectors, held_out_slides
+from slidecaf.classification.svm import LinearSVM, predicted_classes
+from slidecaf.classification.vectors import PooledVectors, held_out_slides
+from slidecaf.files.tables import read_json, read_tsv, write_tsv
 from slidecaf.logs import job
-from slidecaf.pooling import parse_norm
-from slidecaf.store import read_json, read_tsv, write_tsv
-from slidecaf.svm import LinearSVM, predicted_classes
+from slidecaf.pooling.norms import parse_norm
 
 with job(snakemake.log[0]):
     stored = read_json(snakemake.input.model)

@@ -1,18 +1,18 @@
 """Look at a feature set's network once, before any slide: can it be had, and what does it give."""
 
-from slidecaf.encoders.encoder import load_encoder
-from slidecaf.encoders.precision import choose_precision
-from slidecaf.extraction import devices
+from slidecaf.features.extraction import devices
+from slidecaf.features.networks.encoder import load_encoder
+from slidecaf.features.networks.precision import choose_precision
+from slidecaf.files.tables import write_json
 from slidecaf.logs import job, logger
-from slidecaf.store import write_json
-from slidecaf.tiling import Tiling
+from slidecaf.tiles.grid import Tiling
 
 params = snakemake.params
 with job(snakemake.log[0]):
     encoder = load_encoder(params.encoder)
     described = {"dimension": encoder.dimension, "weights_sha256": encoder.sha256}
     if params.dense:
-        from slidecaf.encoders.dense import DenseEncoder
+        from slidecaf.features.networks.dense import DenseEncoder
 
         dense, tiling = DenseEncoder(encoder), Tiling.from_config(params.dense)
         dense.check_stride(tiling.patch_size, tiling.stride)

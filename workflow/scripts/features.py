@@ -2,15 +2,18 @@
 
 import json
 
-from slidecaf import store
 from slidecaf.errors import SlideError
+from slidecaf.features.file import write_features
+from slidecaf.files.tables import read_json
+from slidecaf.files.versions import origin, version
 from slidecaf.logs import job, logger
-from slidecaf.versions import origin, version
+from slidecaf.study.status import STATUS_UNREADABLE
+from slidecaf.tiles.file import read_tiles
 
 wildcards, params = snakemake.wildcards, snakemake.params
 with job(snakemake.log[0]):
-    coords, tiles = store.read_tiles(snakemake.input.tiles)
-    described = store.read_json(snakemake.input.encoder)
+    coords, tiles = read_tiles(snakemake.input.tiles)
+    described = read_json(snakemake.input.encoder)
     spec = params.encoder["encoder"]
     described_config = {**params.encoder, "encoder": {**spec, "weights": spec["weights"].rpartition("/")[2]}}
     attributes = {
@@ -26,7 +29,7 @@ with job(snakemake.log[0]):
 
     def write(coords, attributes, fill=None):
         """Write the features file, its rows by `fill`."""
-        with store.write_features(
+        with write_features(
             snakemake.output[0],
             coords,
             described["dimension"],
@@ -39,7 +42,7 @@ with job(snakemake.log[0]):
 
     def extract(writer):
         """Run the network over all patches."""
-        from slidecaf.extraction.slide import extract
+        from slidecaf.features.extraction.slide import extract
         from slidecaf.slides import Limits
 
         extract(
@@ -62,4 +65,4 @@ with job(snakemake.log[0]):
         if params.on_bad_slide == "fail":
             raise
         logger.warning("left out: %s", error)
-        write([], {**attributes, "status": store.STATUS_UNREADABLE})
+        write([], {**attributes, "status": STATUS_UNREADABLE})

@@ -1,8 +1,8 @@
 """Assign training slides to folds; no patient straddles one."""
 
-from slidecaf.folds import assign_folds
+from slidecaf.classification.folds import assign_folds
+from slidecaf.files.tables import write_tsv
 from slidecaf.logs import job
-from slidecaf.store import write_tsv
 
 params = snakemake.params
 with job(snakemake.log[0]):

@@ -6,19 +6,21 @@ sizes of objects and holes change no SVM.
 
 from pathlib import Path
 
-from slidecaf import store
-from slidecaf.hard_examples import draw, hard_patches
-from slidecaf.labels import read_truth
+from slidecaf.files.tables import read_tsv, write_json, write_tsv
 from slidecaf.logs import job, logger
-from slidecaf.map_choice import choose_on_maps
-from slidecaf.postprocess import binarise
-from slidecaf.segmentation import FINAL, choice_slides, on_grid
+from slidecaf.segmentation.choice import choose_on_maps
+from slidecaf.segmentation.hard_examples import draw, hard_patches
+from slidecaf.segmentation.labels import read_truth
+from slidecaf.segmentation.parts import FINAL, choice_slides
+from slidecaf.segmentation.postprocess import binarise
+from slidecaf.segmentation.rows import on_grid
+from slidecaf.tiles.file import read_tiles
 
 RAW = {"smooth": [0], "min_object": [0], "max_hole": [0]}
 
 params, settings, hard = snakemake.params, snakemake.params.settings, snakemake.params.hard
 with job(snakemake.log[0]):
-    folds = store.read_tsv(snakemake.input.folds)
+    folds = read_tsv(snakemake.input.folds)
     tiles, labels = (
         {Path(path).stem: path for path in paths} for paths in (snakemake.input.tiles, snakemake.input.labels)
     )
@@ -30,7 +32,7 @@ with job(snakemake.log[0]):
         found, training_rows = [], 0
         for judged in slides:
             slide = judged.name
-            coords, attributes = store.read_tiles(tiles[slide])
+            coords, attributes = read_tiles(tiles[slide])
             training_rows += int(on_grid(coords, attributes, settings["training_stride"]).sum())
             coords = coords[on_grid(coords, attributes, hard["stride"])]
             predicted = binarise(judged.read(choice["chosen"]["C"]), choice["chosen"]["threshold"])
@@ -47,11 +49,11 @@ with job(snakemake.log[0]):
             max_share=hard["max_share"],
             seed=params.seed,
         )
-        store.write_tsv(path, ["slide", "x", "y", "kind"], drawn)
+        write_tsv(path, ["slide", "x", "y", "kind"], drawn)
         kinds = {kind: sum(row["kind"] == kind for row in found) for kind in ("missed", "false")}
         chosen = {key: choice["chosen"][key] for key in ("C", "threshold")}
         summary[part] = {**chosen, "training_rows": training_rows, **kinds, "drawn": len(drawn)}
         logger.info("%s: %s", part, summary[part])
         if not drawn:
             logger.warning("%s: no hard example found: retraining equals plain", part)
-    store.write_json(snakemake.output.summary, summary)
+    write_json(snakemake.output.summary, summary)

@@ -5,18 +5,20 @@ from pathlib import Path
 
 import numpy as np
 
-from slidecaf import store
 from slidecaf.errors import SlideError
 from slidecaf.exchange.reading import check_length, encoder_name, read_features, read_patches, tiles_attributes
-from slidecaf.imported import Source
+from slidecaf.features.file import write_features
+from slidecaf.files.versions import origin, version
 from slidecaf.logs import job, logger
 from slidecaf.slides import Limits, open_slide
-from slidecaf.versions import origin, version
+from slidecaf.study.imported import Source
+from slidecaf.study.status import STATUS_NO_TISSUE, STATUS_OK, STATUS_UNREADABLE
+from slidecaf.tiles.file import write_tiles
 
 params, output, slide = snakemake.params, snakemake.output, snakemake.wildcards.slide
 with job(snakemake.log[0]):
     source, limits = Source(*map(Path, params.source)), Limits.from_config(params.limits)
-    status, coords, tiles, encoder = store.STATUS_UNREADABLE, np.empty((0, 2), np.int64), {}, ""
+    status, coords, tiles, encoder = STATUS_UNREADABLE, np.empty((0, 2), np.int64), {}, ""
     features = np.empty((0, 0), np.float16)
     try:
         with open_slide(params.path, name=slide, mpp=params.mpp, limits=limits) as opened:
@@ -25,7 +27,7 @@ with job(snakemake.log[0]):
             tiles = tiles_attributes(opened, patches)
             encoder = encoder_name(patches.encoder, params.settings["folder"])
         features, coords = read_features(source, patches, name=slide), patches.coords
-        status = store.STATUS_OK if len(coords) else store.STATUS_NO_TISSUE
+        status = STATUS_OK if len(coords) else STATUS_NO_TISSUE
     except SlideError as error:
         if params.on_bad_slide == "fail":
             raise
@@ -33,8 +35,8 @@ with job(snakemake.log[0]):
     logger.info("%s: %s: %d patches of %d values", slide, status, *features.shape)
     folder = output.tiles.rpartition("/")[0]
     tiles |= {"name": slide, "savetodir": folder, "save_path": folder, "status": status, "slide_digest": params.slide}
-    store.write_tiles(output.tiles, coords, tiles, origin=origin(params.code))
-    with store.write_features(
+    write_tiles(output.tiles, coords, tiles, origin=origin(params.code))
+    with write_features(
         output.features,
         coords,
         features.shape[1],

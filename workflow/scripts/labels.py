@@ -1,18 +1,19 @@
 """Count a slide's masks in cells, and label its patches."""
 
-from slidecaf import store
-from slidecaf.cells import Cells
-from slidecaf.labels import count_masks, patch_labels, write_labels
+from slidecaf.files.versions import origin
 from slidecaf.logs import job, logger
-from slidecaf.masks import mask_strips
+from slidecaf.segmentation.cells import Cells
+from slidecaf.segmentation.labels import count_masks, patch_labels, write_labels
+from slidecaf.segmentation.masks import mask_strips
 from slidecaf.slides import Limits
-from slidecaf.versions import origin
+from slidecaf.study.status import STATUS_UNREADABLE
+from slidecaf.tiles.file import read_tiles
 
 params, slide = snakemake.params, snakemake.wildcards.slide
 with job(snakemake.log[0]):
-    coords, tiles = store.read_tiles(snakemake.input.tiles)
+    coords, tiles = read_tiles(snakemake.input.tiles)
     truth, labels = None, []
-    if tiles["status"] != store.STATUS_UNREADABLE:
+    if tiles["status"] != STATUS_UNREADABLE:
         size, width, height = (int(tiles[key]) for key in ("patch_size_level0", "level0_width", "level0_height"))
 
         def strips(column, mask_value=None):

@@ -1,9 +1,9 @@
 """Choose C, threshold and post-processing of a part on the maps of slides that the mapping models never saw."""
 
+from slidecaf.files.tables import read_tsv, write_json
 from slidecaf.logs import job, logger
-from slidecaf.map_choice import choose_on_maps
-from slidecaf.segmentation import choice_slides
-from slidecaf.store import read_tsv, write_json
+from slidecaf.segmentation.choice import choose_on_maps
+from slidecaf.segmentation.parts import choice_slides
 
 with job(snakemake.log[0]):
     slides = choice_slides(

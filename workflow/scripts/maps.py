@@ -4,20 +4,21 @@ from pathlib import Path
 
 import numpy as np
 
-from slidecaf import store
-from slidecaf.cells import Cells
-from slidecaf.confidence import confidence_map, confidences, write_maps
-from slidecaf.left_out import read_models
+from slidecaf.features.file import open_features
+from slidecaf.files.tables import read_tsv
+from slidecaf.files.versions import origin
 from slidecaf.logs import job, logger
-from slidecaf.segmentation import problems_of
-from slidecaf.versions import origin
+from slidecaf.segmentation.cells import Cells
+from slidecaf.segmentation.maps import confidence_map, confidences, write_maps
+from slidecaf.segmentation.parts import problems_of
+from slidecaf.segmentation.solver.models import read_models
 
 BYTES = 2**28  # of confidences held at once: more models read the features once more
 
 params, slide = snakemake.params, snakemake.wildcards.slide
-with job(snakemake.log[0]), store.open_features(snakemake.input.features) as file:
+with job(snakemake.log[0]), open_features(snakemake.input.features) as file:
     model_of = {Path(path).parent.name: path for path in snakemake.input.models}
-    folds = store.read_tsv(snakemake.input.folds)
+    folds = read_tsv(snakemake.input.folds)
     mapping = [
         problem
         for problem in problems_of(folds, params.settings["inner_folds"], seed=params.seed)

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from slidecaf.classification.neurons import COLUMNS, activating_patches, draw_figure, read_patch, strongest
+from slidecaf.classification.svm import LinearSVM
+from slidecaf.files.atomic import atomic
+from slidecaf.files.tables import read_json, write_tsv
 from slidecaf.logs import job, logger
-from slidecaf.neurons import COLUMNS, activating_patches, draw_figure, read_patch, strongest
 from slidecaf.slides import Limits, open_slide
-from slidecaf.store import atomic, read_json, write_tsv
-from slidecaf.svm import LinearSVM
 
 params = snakemake.params
 with job(snakemake.log[0]):

@@ -2,18 +2,19 @@
 
 import numpy as np
 
-from slidecaf import store
-from slidecaf.cells import Cells
 from slidecaf.logs import job, logger
-from slidecaf.outlines import confidence_in, simplify, trace, write_geojson
-from slidecaf.rasters import read_attributes, read_cells
+from slidecaf.segmentation.cells import Cells
+from slidecaf.segmentation.outlines import confidence_in, simplify, trace, write_geojson
+from slidecaf.segmentation.rasters import read_attributes, read_cells
+from slidecaf.study.status import STATUS_UNREADABLE
+from slidecaf.tiles.file import read_tiles
 
 inputs, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
 with job(snakemake.log[0]):
-    coords, tiles = store.read_tiles(inputs.tiles)
+    coords, tiles = read_tiles(inputs.tiles)
     said = read_attributes(inputs.mask)
     objects, means, maxima = np.empty(0, object), (), ()
-    if tiles["status"] != store.STATUS_UNREADABLE:
+    if tiles["status"] != STATUS_UNREADABLE:
         size, width, height = (int(tiles[key]) for key in ("patch_size_level0", "level0_width", "level0_height"))
         cells = Cells.of_patches(coords, size, width, height, stride=float(tiles["stride_level0"]))
         mask = read_cells(inputs.mask, cells) > 0

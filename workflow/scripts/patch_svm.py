@@ -3,11 +3,14 @@
 from itertools import groupby
 from pathlib import Path
 
-from slidecaf.left_out import fit_left_out, write_models
+from slidecaf.features.file import open_features
+from slidecaf.files.hdf5 import scratch
+from slidecaf.files.tables import read_tsv
+from slidecaf.files.versions import origin
 from slidecaf.logs import job, logger
-from slidecaf.segmentation import problems_of, read_patch_rows, row_weights
-from slidecaf.store import open_features, read_tsv, scratch
-from slidecaf.versions import origin
+from slidecaf.segmentation.parts import problems_of
+from slidecaf.segmentation.rows import read_patch_rows, row_weights
+from slidecaf.segmentation.solver.models import fit_left_out, write_models
 
 params, settings = snakemake.params, snakemake.params.settings
 memory = int(params.memory * 2**30)

@@ -4,17 +4,18 @@ from pathlib import Path
 
 import numpy as np
 
-from slidecaf import store
-from slidecaf.confidence import ConfidenceWriter, write_confidences
 from slidecaf.errors import SlideError
-from slidecaf.left_out import read_models
+from slidecaf.files.tables import read_json
+from slidecaf.files.versions import origin
 from slidecaf.logs import job, logger
-from slidecaf.versions import origin
+from slidecaf.segmentation.maps import ConfidenceWriter, write_confidences
+from slidecaf.segmentation.solver.models import read_models
+from slidecaf.tiles.file import read_tiles
 
 wildcards, params = snakemake.wildcards, snakemake.params
 with job(snakemake.log[0]):
-    coords, tiles = store.read_tiles(snakemake.input.tiles)
-    described = store.read_json(snakemake.input.encoder)
+    coords, tiles = read_tiles(snakemake.input.tiles)
+    described = read_json(snakemake.input.encoder)
     models = {Path(path).parent.parent.name: read_models(path)[0] for path in snakemake.input.models}
     C = read_models(snakemake.input.models[0])[1]
     writer = ConfidenceWriter(
@@ -24,7 +25,7 @@ with job(snakemake.log[0]):
     )
     try:
         if len(coords):
-            from slidecaf.extraction.slide import extract
+            from slidecaf.features.extraction.slide import extract
             from slidecaf.slides import Limits
 
             extract(

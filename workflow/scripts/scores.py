@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from slidecaf.files.tables import read_tsv, write_json, write_tsv
 from slidecaf.logs import job
-from slidecaf.scores import classification_scores
-from slidecaf.store import read_tsv, write_json, write_tsv
+from slidecaf.scores.classification import classification_scores
 
 params = snakemake.params
 with job(snakemake.log[0]):

@@ -1,8 +1,8 @@
 """Gather the scores of slides and average them."""
 
+from slidecaf.files.tables import read_json, write_json, write_tsv
 from slidecaf.logs import job
-from slidecaf.scores import segmentation_scores
-from slidecaf.store import read_json, write_json, write_tsv
+from slidecaf.scores.segmentation import segmentation_scores
 
 COLUMNS = [
     *("slide", "patient", "split", "variant", "score", "precision", "recall", "soft_score"),

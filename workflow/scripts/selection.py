@@ -1,11 +1,11 @@
 """Choose among the candidates by cross-validation inside the training rows, and select features there."""
 
-from slidecaf.choice import choose
-from slidecaf.classification import PooledVectors, rows_of, training_slides
+from slidecaf.classification.choice import choose
+from slidecaf.classification.selection import rank_features, select
+from slidecaf.classification.vectors import PooledVectors, rows_of, training_slides
+from slidecaf.files.tables import read_tsv, write_json, write_tsv
 from slidecaf.logs import job, logger
-from slidecaf.pooling import parse_norm
-from slidecaf.selection import rank_features, select
-from slidecaf.store import read_tsv, write_json, write_tsv
+from slidecaf.pooling.norms import parse_norm
 
 params, grid = snakemake.params, snakemake.params.method
 with job(snakemake.log[0]):

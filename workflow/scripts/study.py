@@ -1,7 +1,7 @@
 """Write the config as used, with its defaults filled in."""
 
 from slidecaf.logs import job
-from slidecaf.provenance import write_study
+from slidecaf.study.provenance import write_study
 
 params = snakemake.params
 with job(snakemake.log[0]):

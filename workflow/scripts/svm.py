@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from slidecaf.classification import PooledVectors, rows_of, training_slides
+from slidecaf.classification.svm import fit_svm
+from slidecaf.classification.vectors import PooledVectors, rows_of, training_slides
+from slidecaf.files.tables import read_json, read_tsv, write_json
 from slidecaf.logs import job
-from slidecaf.pooling import parse_norm
-from slidecaf.store import read_json, read_tsv, write_json
-from slidecaf.svm import fit_svm
+from slidecaf.pooling.norms import parse_norm
 
 params = snakemake.params
 with job(snakemake.log[0]):

@@ -1,9 +1,9 @@
 """Score a variant's left-out maps at many thresholds, with what else was chosen for the final model."""
 
+from slidecaf.files.tables import read_json, read_tsv, write_tsv
 from slidecaf.logs import job
-from slidecaf.segmentation import FINAL, choice_slides
-from slidecaf.store import read_json, read_tsv, write_tsv
-from slidecaf.threshold_curve import threshold_curve
+from slidecaf.segmentation.choice import threshold_curve
+from slidecaf.segmentation.parts import FINAL, choice_slides
 
 inputs = snakemake.input
 with job(snakemake.log[0]):

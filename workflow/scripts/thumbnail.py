@@ -3,9 +3,10 @@
 from PIL import Image
 
 from slidecaf.errors import SlideError
-from slidecaf.figures import placeholder, thumbnail, write_jpeg
 from slidecaf.logs import job, logger
+from slidecaf.segmentation.overlay import placeholder
 from slidecaf.slides import Limits, open_slide
+from slidecaf.slides.thumbnail import thumbnail, write_jpeg
 
 LONGEST = 480
 

@@ -1,8 +1,8 @@
 """Compare the scores before and after retraining with hard examples, slide by slide."""
 
+from slidecaf.files.tables import read_json, read_tsv, write_json
 from slidecaf.logs import job
-from slidecaf.scores import compare_scores
-from slidecaf.store import read_json, read_tsv, write_json
+from slidecaf.scores.paired import compare_scores
 
 with job(snakemake.log[0]):
     rows = read_tsv(snakemake.input.slides)

@@ -51,7 +51,7 @@ def estimate(study, looks, probes, *, job_start, cores):
 
     Parameters
     ----------
-    study : slidecaf.study.Study
+    study : slidecaf.study.checked.Study
     looks : dict of str to slidecaf.check.survey.Look
         Slides that could be read.
     probes : dict of str to slidecaf.check.probe.Probe

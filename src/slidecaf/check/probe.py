@@ -13,11 +13,11 @@ from time import perf_counter
 
 import numpy as np
 
-from slidecaf.config import is_weights_file
-from slidecaf.pooling import Pooler
+from slidecaf.features.file import open_features, valid_features, write_features
+from slidecaf.pooling.norms import Pooler
 from slidecaf.slides import open_slide
-from slidecaf.store import open_features, valid_features, write_features
-from slidecaf.tiling import Tiling, lay
+from slidecaf.study.config import is_weights_file
+from slidecaf.tiles.grid import Tiling, lay
 
 RESOLVED = 1.5
 """How many times as long as the smallest square a larger one has to take, for the difference to say something."""
@@ -94,7 +94,7 @@ def absent_weights(settings):
     SlidecafError
         If torchvision has no weights of this name.
     """
-    from slidecaf.encoders.weights import checkpoint, torchvision_weights
+    from slidecaf.features.networks.weights import checkpoint, torchvision_weights
 
     weights = settings["encoder"]["weights"]
     if is_weights_file(weights) or weights.startswith("random:"):
@@ -129,9 +129,9 @@ def probe(settings, path, *, mpp=None, threads=1, seconds=SECONDS):
         If the network or its weights cannot be had or used like this: what its jobs would say.
     """
     start = perf_counter()  # importing torch is a good part of a short job
-    from slidecaf.encoders.encoder import load_encoder
-    from slidecaf.encoders.precision import choose_precision
-    from slidecaf.extraction import devices
+    from slidecaf.features.extraction import devices
+    from slidecaf.features.networks.encoder import load_encoder
+    from slidecaf.features.networks.precision import choose_precision
 
     spec = settings["encoder"]
     if absent_weights(settings):  # other weights of the same network are as fast
@@ -226,7 +226,7 @@ class _Part:
 
 
 def _extract(slide, part, coords, encoder, writer, settings, threads):
-    from slidecaf.extraction import dense, patchwise
+    from slidecaf.features.extraction import dense, patchwise
 
     common = {
         "patch_size": part.tiling.patch_size,
@@ -244,7 +244,7 @@ def _extract(slide, part, coords, encoder, writer, settings, threads):
 
 def _svm_seconds(rows, threads):
     """Time SVMs on rows of features, under labels that a line through noise makes."""
-    from slidecaf.left_out import fit_left_out
+    from slidecaf.segmentation.solver.models import fit_left_out
 
     rng = np.random.default_rng(0)
     wanted = rng.integers(0, len(rows), SVM_ROWS)

@@ -9,10 +9,10 @@ from pathlib import Path
 from slidecaf import demo
 from slidecaf.check.estimate import GIB, estimate
 from slidecaf.check.survey import survey
-from slidecaf.config import TASKS, read_config
 from slidecaf.errors import SlidecafError
 from slidecaf.logs import progress
-from slidecaf.study import SLIDE_SUFFIXES, check_study
+from slidecaf.study.checked import SLIDE_SUFFIXES, check_study
+from slidecaf.study.config import TASKS, read_config
 
 FEW_PATCHES = 10
 """Below so many patches a slide's tissue is called tiny."""

@@ -14,9 +14,9 @@ from time import perf_counter
 import numpy as np
 
 from slidecaf.errors import SlidecafError, SlideError
-from slidecaf.masks import mask_strips
+from slidecaf.segmentation.masks import mask_strips
 from slidecaf.slides import open_slide
-from slidecaf.tiling import Tiling, lay
+from slidecaf.tiles.grid import Tiling, lay
 
 OVERVIEW, READ = 4_000_000, 32_000_000
 """Px that an overview's level should have at most, and px of it that are read at most."""
@@ -78,7 +78,7 @@ def look(row, tilings, mask_value=None):
 
     Parameters
     ----------
-    row : slidecaf.sheets.Row
+    row : slidecaf.study.sheets.Row
     tilings : dict of str to mapping
         Feature set to its tiling in the config.
     mask_value : int, optional
@@ -129,7 +129,7 @@ def survey(rows, *, mask_value=None, workers=1, timeout=TIMEOUT):
 
     Parameters
     ----------
-    rows : list of (slidecaf.sheets.Row, mapping)
+    rows : list of (slidecaf.study.sheets.Row, mapping)
         Slides with the tilings that they need, as for `look`.
     mask_value : int, optional
         As for `look`.

@@ -12,8 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from slidecaf.clone import SCHEMAS
 from slidecaf.errors import InputErrors, SlidecafError
+from slidecaf.running.clone import SCHEMAS
 
 SHOWN = 20
 """Lines of one kind that are printed at most."""
@@ -64,6 +64,6 @@ def _job_start():
     from time import perf_counter
 
     start = perf_counter()
-    for command in (["-m", "snakemake", "--version"], ["-c", "import slidecaf.store, slidecaf.tiling"]):
+    for command in (["-m", "snakemake", "--version"], ["-c", "import slidecaf.files.tables, slidecaf.tiles.grid"]):
         subprocess.run([sys.executable, *command], check=True, capture_output=True)  # noqa: S603  no shell reads it
     return perf_counter() - start

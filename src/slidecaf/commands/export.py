@@ -7,8 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from slidecaf.clone import SCHEMAS
 from slidecaf.errors import SlidecafError
+from slidecaf.running.clone import SCHEMAS
 
 
 def add_arguments(parser):
@@ -22,13 +22,13 @@ def add_arguments(parser):
 
 def run(arguments):
     """Write the layout, and say which slides are left out."""
-    from slidecaf.config import read_config
     from slidecaf.exchange.clam import write_clam
     from slidecaf.exchange.export import extracted_slides
     from slidecaf.exchange.stamp import write_stamp
     from slidecaf.exchange.trident import write_trident
     from slidecaf.logs import progress
-    from slidecaf.study import check_study
+    from slidecaf.study.checked import check_study
+    from slidecaf.study.config import read_config
 
     if not (arguments.study / "config.yaml").is_file():
         raise SlidecafError(f"{arguments.study} has no config.yaml; give the folder of a study.")

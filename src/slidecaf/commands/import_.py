@@ -8,8 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-from slidecaf.clone import SCHEMAS
 from slidecaf.errors import SlidecafError
+from slidecaf.running.clone import SCHEMAS
 
 
 def add_arguments(parser):
@@ -23,10 +23,10 @@ def add_arguments(parser):
 
 def run(arguments):
     """Check the files, change the config, and say what to write next."""
-    from slidecaf.config import read_config
     from slidecaf.exchange.adopt import check_set, features_folder, name_in_config
     from slidecaf.logs import progress
-    from slidecaf.study import check_study
+    from slidecaf.study.checked import check_study
+    from slidecaf.study.config import read_config
 
     if not (arguments.study / "config.yaml").is_file():
         raise SlidecafError(f"{arguments.study} has no config.yaml; give the folder of a study.")

@@ -5,7 +5,7 @@ Labels, masks and patients are left for you to fill in: nothing is guessed from 
 
 from pathlib import Path
 
-from slidecaf.clone import CONFIG
+from slidecaf.running.clone import CONFIG
 
 
 def add_arguments(parser):
@@ -22,7 +22,7 @@ def add_arguments(parser):
 
 def run(arguments):
     """Make a study and say what comes next."""
-    from slidecaf.new_study import make_study
+    from slidecaf.study.new import make_study
 
     tasks = ["classification", "segmentation"] if arguments.task == "both" else [arguments.task]
     files = make_study(arguments.folder, CONFIG.read_text(encoding="utf-8"), slides=arguments.slides, tasks=tasks)

@@ -10,9 +10,7 @@ import sys
 from pathlib import Path
 
 from slidecaf.errors import SlidecafError
-
-SCHEMAS = Path(__file__).resolve().parents[3] / "workflow" / "schemas"
-"""Of the clone, of which slidecaf is installed."""
+from slidecaf.running.clone import SCHEMAS
 
 
 def add_arguments(parser):

@@ -8,7 +8,14 @@ microcysts. The grey values of the tissue are distributed alike in both.
 import numpy as np
 
 from slidecaf.demo.cells import Planes, inner
-from slidecaf.demo.fields import COARSE, enlarge, generator, outline, region, smooth
+from slidecaf.demo.fields import (
+    COARSE,
+    enlarge,
+    generator,
+    outline,
+    region,
+    smooth,
+)
 from slidecaf.demo.stain import develop, draw_stain, tone
 from slidecaf.demo.tumours import bleeding, grow
 

@@ -9,7 +9,8 @@ import numpy as np
 from slidecaf.demo.drawing import draw_slide
 from slidecaf.demo.pyramid import write_slide
 from slidecaf.demo.study import SLIDES, Slide
-from slidecaf.store import atomic, write_tsv
+from slidecaf.files.atomic import atomic
+from slidecaf.files.tables import write_tsv
 
 COLUMNS = ("slide", "path", "label", "patient", "split")
 MASK_COLUMNS = ("slide", "path", "mask", "hemorrhage", "patient", "split")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from slidecaf.store import atomic
+from slidecaf.files.atomic import atomic
 
 DESCRIPTION = "slidecaf: synthetic slide, drawn, not from a patient"
 

@@ -4,7 +4,17 @@ import math
 
 import numpy as np
 
-from slidecaf.demo.cells import MARGIN, blob, fibre, oriented, pick, sample, scatter, stamp, value_at
+from slidecaf.demo.cells import (
+    MARGIN,
+    blob,
+    fibre,
+    oriented,
+    pick,
+    sample,
+    scatter,
+    stamp,
+    value_at,
+)
 from slidecaf.demo.fields import region, smooth
 from slidecaf.demo.vessels import capillaries, proliferating_vessels
 

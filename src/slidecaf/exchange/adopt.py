@@ -6,12 +6,12 @@ from pathlib import Path
 
 import yaml
 
-from slidecaf.config import is_imported, read_config
 from slidecaf.errors import InputErrors, SlidecafError, SlideError
 from slidecaf.exchange.reading import describe_set, read_features, read_patches, tiles_attributes
-from slidecaf.imported import find_sources
+from slidecaf.files.atomic import atomic
 from slidecaf.slides import open_slide
-from slidecaf.store import atomic
+from slidecaf.study.config import is_imported, read_config
+from slidecaf.study.imported import find_sources
 
 
 def features_folder(folder, kind):
@@ -75,7 +75,7 @@ def check_set(settings, rows, *, exclude, advance):
     ----------
     settings : mapping
         ``imported`` of the config.
-    rows : list of slidecaf.sheets.Row
+    rows : list of slidecaf.study.sheets.Row
     exclude : bool
         Whether slides without a file may be left out.
     advance : callable

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from slidecaf.exchange.export import write_csv
-from slidecaf.store import PACKED, atomic
+from slidecaf.files.atomic import atomic
+from slidecaf.files.hdf5 import PACKED
 
 
 def write_clam(slides, folder):

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from slidecaf import store
 from slidecaf.errors import SlidecafError
-from slidecaf.sheets import Row
+from slidecaf.features.file import open_features
+from slidecaf.files.atomic import atomic
+from slidecaf.study.sheets import Row
+from slidecaf.study.status import STATUS_OK
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class Extracted:
 
     Attributes
     ----------
-    row : slidecaf.sheets.Row
+    row : slidecaf.study.sheets.Row
         Of its sheet.
     path : pathlib.Path
         Its features file.
@@ -38,9 +40,9 @@ class Extracted:
         coords : ndarray of int64, shape (N, 2)
             x and y at level 0.
         attributes : dict
-            Of the coordinates, as `slidecaf.tiling.attributes` has them.
+            Of the coordinates, as `slidecaf.tiles.grid.attributes` has them.
         """
-        with store.open_features(self.path) as file:
+        with open_features(self.path) as file:
             valid = file["valid"][:]
             return file["features"][:][valid], file["coords"][:][valid], dict(file["coords"].attrs)
 
@@ -50,7 +52,7 @@ def extracted_slides(study, folder, name):
 
     Parameters
     ----------
-    study : slidecaf.study.Study
+    study : slidecaf.study.checked.Study
     folder : path-like
         The study's.
     name : str
@@ -80,9 +82,9 @@ def extracted_slides(study, folder, name):
         if not path.is_file():
             left_out[slide] = "no features file"
             continue
-        with store.open_features(path) as file:
+        with open_features(path) as file:
             status, valid = str(file["features"].attrs["status"]), file["valid"][:]
-        if status == store.STATUS_OK and valid.any():
+        if status == STATUS_OK and valid.any():
             slides.append(Extracted(row, path, bool(valid.all())))
         else:
             left_out[slide] = status
@@ -131,6 +133,6 @@ def write_csv(path, columns, rows):
     columns : sequence of str
     rows : iterable of sequence
     """
-    with store.atomic(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
+    with atomic(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerows([columns, *rows])

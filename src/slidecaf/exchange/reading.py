@@ -47,7 +47,7 @@ def read_patches(source, slide, *, kind):
 
     Parameters
     ----------
-    source : slidecaf.imported.Source
+    source : slidecaf.study.imported.Source
     slide : slidecaf.slides.Slide
     kind : {"trident", "clam"}
 
@@ -120,7 +120,7 @@ def read_features(source, patches, *, name):
 
     Parameters
     ----------
-    source : slidecaf.imported.Source
+    source : slidecaf.study.imported.Source
     patches : Patches
     name : str
         The slide's, for errors.
@@ -153,7 +153,7 @@ def read_features(source, patches, *, name):
 
 
 def tiles_attributes(slide, patches):
-    """Describe another program's patches as `slidecaf.tiling.attributes` does slidecaf's.
+    """Describe another program's patches as `slidecaf.tiles.grid.attributes` does slidecaf's.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def describe_set(sources, *, folder):
 
     Parameters
     ----------
-    sources : dict of str to slidecaf.imported.Source
+    sources : dict of str to slidecaf.study.imported.Source
         Slide to its files; those that are missing are passed over.
     folder : str
         Its last name says the encoder where the files do not, as TRIDENT names it (``features_uni_v1``).
@@ -251,8 +251,8 @@ def check_length(patches, source, first, *, name):
     Parameters
     ----------
     patches : Patches
-    source : slidecaf.imported.Source
-    first : slidecaf.imported.Source
+    source : slidecaf.study.imported.Source
+    first : slidecaf.study.imported.Source
         Of the other slide. One that cannot be read is an error where that slide is taken in, not here.
     name : str
         The slide's, for errors.

@@ -9,7 +9,8 @@ import numpy as np
 
 from slidecaf.errors import SlidecafError
 from slidecaf.exchange.export import needed, write_csv
-from slidecaf.store import PACKED, atomic
+from slidecaf.files.atomic import atomic
+from slidecaf.files.hdf5 import PACKED
 
 
 def write_stamp(slides, folder, *, name):

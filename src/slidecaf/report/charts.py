@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from slidecaf.scores import exact_interval
+from slidecaf.scores.intervals import exact_interval
 
 BLUE, ORANGE, PURPLE, RED, GREY = "#1f5f9e", "#d97706", "#7a28c9", "#d3263f", "#8a8f98"
 STYLE = {

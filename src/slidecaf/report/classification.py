@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from slidecaf.neurons import read_figure
+from slidecaf.classification.neurons import read_figure
+from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.report import charts
 from slidecaf.report.paper import CHALLENGE_CLASSIFICATION, METHODS_CLASSIFICATION
 from slidecaf.report.pictures import open_picture, outline_tiles, shrunk
-from slidecaf.scores import exact_interval
-from slidecaf.store import read_json, read_tsv
+from slidecaf.scores.intervals import exact_interval
 
 PARTS = {"cv": ("cross_validation", "Cross-validation"), "test": ("test", "Test")}
 

@@ -5,6 +5,8 @@ from urllib.parse import quote
 
 import jinja2
 
+from slidecaf.files.atomic import atomic
+from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.report import methods
 from slidecaf.report.classification import beside_the_paper as classification_tables
 from slidecaf.report.classification import classification
@@ -13,7 +15,6 @@ from slidecaf.report.segmentation import SHOWN_HARD, segmentation
 from slidecaf.report.segmentation import beside_the_paper as segmentation_tables
 from slidecaf.report.study import Study, package_versions
 from slidecaf.report.timings import duration, rule_timings
-from slidecaf.store import atomic, read_json, read_tsv
 
 TEMPLATES = Path(__file__).parent / "templates"
 VIEWER = "http://127.0.0.1:8080/"

@@ -121,7 +121,7 @@ def without_legend(overlay, width, height):
     Parameters
     ----------
     overlay : PIL.Image.Image
-        As `slidecaf.figures.overlay` made it, or made smaller.
+        As `slidecaf.segmentation.overlay.overlay` made it, or made smaller.
     width, height : int
         Of the slide at level 0.
 
@@ -129,7 +129,8 @@ def without_legend(overlay, width, height):
     -------
     PIL.Image.Image
     """
-    from slidecaf.figures import LEGEND_WIDTH, LONGEST
+    from slidecaf.segmentation.overlay import LEGEND_WIDTH
+    from slidecaf.slides.thumbnail import LONGEST
 
     scale = max(1, max(width, height) / LONGEST)
     drawn = max(1, round(width / scale)), max(1, round(height / scale))

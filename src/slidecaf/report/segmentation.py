@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.report import charts
 from slidecaf.report.paper import CHALLENGE_SEGMENTATION, METHODS_SEGMENTATION
 from slidecaf.report.pictures import mark_points, open_picture, shrunk, without_legend
-from slidecaf.store import read_json, read_tsv
 
 PARTS = {"train": "leave_one_out", "test": "test"}
 SHOWN_HARD = 24

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from slidecaf.config import is_imported
 from slidecaf.errors import SlidecafError
-from slidecaf.store import STATUS_OK, read_json, read_tiles
-from slidecaf.versions import version
+from slidecaf.files.tables import read_json
+from slidecaf.files.versions import version
+from slidecaf.study.config import is_imported
+from slidecaf.study.status import STATUS_OK
+from slidecaf.tiles.file import read_tiles
 
 PACKAGES = (
     *("slidecaf", "snakemake", "torch", "torchvision", "scikit-learn", "scikit-image", "scipy", "numpy"),
@@ -50,7 +52,7 @@ class Study:
         return self.config.get(task, {}).get("methods", {})
 
     def tiles(self, features, slide):
-        """Return where a slide's patches are, as `slidecaf.store.read_tiles` does; a file is read once."""
+        """Return where a slide's patches are, as `slidecaf.tiles.file.read_tiles` does; a file is read once."""
         key = features, slide
         if key not in self._tiles:
             self._tiles[key] = read_tiles(self.results / "tiles" / features / f"{slide}.h5")

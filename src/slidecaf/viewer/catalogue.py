@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from slidecaf import demo, store
-from slidecaf.config import load_config, load_schema
+from slidecaf import demo
 from slidecaf.errors import SlidecafError
-from slidecaf.study import check_study
+from slidecaf.files.tables import read_json, read_tsv
+from slidecaf.study.checked import check_study
+from slidecaf.study.config import load_config, load_schema
+from slidecaf.tiles.file import read_tiles
 
 VARIANTS = {"plain": "plain", "hard": "retrained with hard examples"}
 """Variants of a segmentation, and what they are."""
@@ -64,7 +66,7 @@ class Catalogue:
             said.append("synthetic slides: drawn by slidecaf.demo, no tissue")
         # what scores say, of this or other matters, is said here too
         for path in sorted(self.results.glob("*/*/scores.json")):
-            scores = store.read_json(path)
+            scores = read_json(path)
             for part in (scores, *(part for part in scores.values() if isinstance(part, dict))):
                 said += part.get("caveats", [])
         kinds = [text.split(":")[0] for text in said]
@@ -210,7 +212,7 @@ def patches(path):
     spacing : float
         All in px of level 0.
     """
-    coords, attributes = store.read_tiles(path)
+    coords, attributes = read_tiles(path)
     if not len(coords):
         return coords, 1, 1.0
     return coords, int(attributes["patch_size_level0"]), float(attributes["stride_level0"])
@@ -226,7 +228,7 @@ def hard_examples(path, slide):
 
 
 def _table(path):
-    return store.read_tsv(path) if Path(path).is_file() else []
+    return read_tsv(path) if Path(path).is_file() else []
 
 
 def _number(text):

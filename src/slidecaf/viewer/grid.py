@@ -11,8 +11,8 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from slidecaf.errors import SlideError
-from slidecaf.figures import UNREAD
 from slidecaf.logs import logger
+from slidecaf.segmentation.overlay import UNREAD
 
 SIDE = 256
 """Px of a tile's side."""

@@ -3,8 +3,8 @@
 import functools
 from contextlib import ExitStack, contextmanager
 
-from slidecaf import store
 from slidecaf.errors import SlidecafError
+from slidecaf.files.tables import read_json
 from slidecaf.slides import open_slide
 from slidecaf.viewer import fields, paint
 from slidecaf.viewer.boxes import outlines
@@ -134,7 +134,7 @@ class Layers:
         self._check_ready(name, found)
         scores = self._catalogue.results / "segmentation" / found["method"] / found["variant"] / "score"
         path = scores / f"{name}.json"
-        threshold = store.read_json(path)["threshold"] if path.is_file() else None
+        threshold = read_json(path)["threshold"] if path.is_file() else None
         with self._opened(name) as pyramid:
             size = pyramid.width, pyramid.height
         with self._field(name, found, size) as field:

@@ -6,7 +6,7 @@ import math
 import numpy as np
 from PIL import Image
 
-from slidecaf.figures import FALSE, MISSED, PREDICTED, TRUE
+from slidecaf.segmentation.overlay import FALSE, MISSED, PREDICTED, TRUE
 from slidecaf.viewer.grid import SIDE
 
 TRUTH = (0, 150, 60)

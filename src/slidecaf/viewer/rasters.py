@@ -9,7 +9,7 @@ import numpy as np
 import tifffile
 
 from slidecaf.errors import SlidecafError
-from slidecaf.masks import mask_strips
+from slidecaf.segmentation.masks import mask_strips
 from slidecaf.slides.segments import SegmentCache
 
 CACHE_BYTES = 2**26
@@ -17,7 +17,7 @@ CACHE_BYTES = 2**26
 
 
 class TiffRaster:
-    """A map or mask that `slidecaf.rasters` wrote: a TIFF file of tiles and a single channel.
+    """A map or mask that `slidecaf.segmentation.rasters` wrote: a TIFF file of tiles and a single channel.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class SheetMask:
 
     Parameters
     ----------
-    row : slidecaf.sheets.Row
+    row : slidecaf.study.sheets.Row
     column : str
         Of the sheet: mask or hemorrhage.
     width, height : int
@@ -109,7 +109,7 @@ class SheetMask:
     Raises
     ------
     SlidecafError
-        If the mask will not do, as `slidecaf.masks.mask_strips` says.
+        If the mask will not do, as `slidecaf.segmentation.masks.mask_strips` says.
     """
 
     def __init__(self, row, column, *, width, height, mask_value):

@@ -15,8 +15,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from slidecaf.config import NAME
 from slidecaf.errors import SlidecafError
+from slidecaf.study.config import NAME
 from slidecaf.viewer import assets, paint
 from slidecaf.viewer.layers import Layers
 

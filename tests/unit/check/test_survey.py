@@ -9,9 +9,9 @@ from PIL import Image
 
 from slidecaf.check import survey as module
 from slidecaf.check.survey import look, survey
-from slidecaf.sheets import Row
 from slidecaf.slides import open_slide
-from slidecaf.tiling import Tiling, tile
+from slidecaf.study.sheets import Row
+from slidecaf.tiles.grid import Tiling, tile
 
 TILING = {"patch_size": 100, "overlap": 0.0, "edge": "drop", "white_above": 200, "mpp": None}
 

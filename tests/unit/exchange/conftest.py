@@ -5,10 +5,10 @@ from functools import partial
 import numpy as np
 import pytest
 
-from slidecaf import store
 from slidecaf.exchange.export import extracted_slides
-from slidecaf.sheets import Row
-from slidecaf.study import Study
+from slidecaf.features.file import write_features
+from slidecaf.study.checked import Study
+from slidecaf.study.sheets import Row
 
 SLIDES = {"a-1": ("p1", "GBM", "train"), "a-2": ("p2", "LGG", "train"), "a-3": ("p3", "", "test")}
 DIMENSION = 12
@@ -45,7 +45,7 @@ def _write(folder, name, *, count=5, invalid=(), status="ok", seed=0, **changed)
     path = folder / f"results/features/cnn/{name}.h5"
     said = {"encoder": "alexnet", "weights_sha256": "0" * 64, "status": status}
     described = tiles(name, **changed)
-    with store.write_features(path, coords, DIMENSION, coords_attributes=described, attributes=said) as writer:
+    with write_features(path, coords, DIMENSION, coords_attributes=described, attributes=said) as writer:
         writer.append(features, valid)
     return features, coords, valid
 

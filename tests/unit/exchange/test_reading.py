@@ -8,8 +8,8 @@ import yaml
 from slidecaf.errors import InputErrors, SlidecafError, SlideError
 from slidecaf.exchange.adopt import check_set, features_folder, name_in_config
 from slidecaf.exchange.reading import check_length, describe_set, read_features, read_patches, tiles_attributes
-from slidecaf.imported import Source, find_sources
-from slidecaf.sheets import Row
+from slidecaf.study.imported import Source, find_sources
+from slidecaf.study.sheets import Row
 
 COORDS = np.array([[512, 0], [0, 512], [0, 0], [1024, 512]])  # by columns, as TRIDENT scans
 

@@ -5,11 +5,14 @@ import pytest
 import yaml
 from PIL import Image
 
-from slidecaf.config import check_config, load_schema
-from slidecaf.neurons import COLUMNS, SIDE, Neuron, draw_figure
+from slidecaf.classification.neurons import COLUMNS, SIDE, Neuron, draw_figure
+from slidecaf.files.tables import write_json, write_tsv
 from slidecaf.report import write_report
-from slidecaf.scores import classification_scores, compare_scores, segmentation_scores
-from slidecaf.store import write_json, write_tiles, write_tsv
+from slidecaf.scores.classification import classification_scores
+from slidecaf.scores.paired import compare_scores
+from slidecaf.scores.segmentation import segmentation_scores
+from slidecaf.study.config import check_config, load_schema
+from slidecaf.tiles.file import write_tiles
 
 WIDTH, HEIGHT = 3200, 2400
 PARTS = ("fold-0", "fold-1", "final")

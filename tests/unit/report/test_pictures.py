@@ -6,8 +6,6 @@ import io
 import numpy as np
 from PIL import Image
 
-from slidecaf.cells import Cells
-from slidecaf.figures import overlay, write_jpeg
 from slidecaf.report.pictures import (
     FALSE,
     LARGEST,
@@ -21,7 +19,10 @@ from slidecaf.report.pictures import (
     outline_tiles,
     without_legend,
 )
+from slidecaf.segmentation.cells import Cells
+from slidecaf.segmentation.overlay import overlay
 from slidecaf.slides import open_slide
+from slidecaf.slides.thumbnail import write_jpeg
 
 
 def noise(width, height, seed=0):

@@ -1,0 +1,187 @@
+"""The choice among candidates by cross-validation inside the training rows (paper, sections 3.1 and 3.2)."""
+
+from itertools import product
+
+import numpy as np
+
+from slidecaf.classification.folds import assign_folds, class_indices, inner_fold_count, rarest_class
+from slidecaf.classification.selection import rank_features, select
+from slidecaf.classification.svm import fit_svm
+from slidecaf.errors import SlidecafError
+from slidecaf.pooling.norms import parse_norm
+
+KEYS = ("features", "norm", "keep", "C")
+"""What a candidate is made of, as the config names it."""
+
+
+def choose(pooled, labels, groups, *, classes, grid, inner_folds, seed, max_iter, method="the method"):
+    """Choose feature set, norm, number of features kept and C.
+
+    Each candidate is judged by its accuracy over all inner held-out slides, its features selected anew
+    from each inner fold's training rows. Of equal candidates the simplest is taken: fewer features kept,
+    then the smaller C, then the smaller norm, then the feature set that `grid` lists first. A candidate
+    whose SVM does not converge in an inner fold is dropped; so is one that would be chosen, but whose SVM
+    does not converge on all training rows. A single candidate needs no cross-validation.
+
+    Parameters
+    ----------
+    pooled : mapping of (str, float) to ndarray of shape (n, D)
+        (feature set, norm as `parse_norm` gives it) to one vector a training row; D may differ between
+        feature sets. Read one at a time, so it may load them as they are asked for. Rows without tissue
+        are left out before. Callers hand rows in sorted by slide: their order decides the last bits.
+    labels : sequence of str, n of them
+    groups : sequence of str, n of them
+        The patients.
+    classes : sequence of str, K of them
+        (negative, positive) where there are two.
+    grid : dict
+        ``features``, ``norm``, ``keep`` and ``C``, each a list of candidates as in the config.
+    inner_folds : int
+        Wanted; fewer where the rarest class has fewer patients.
+    seed : int
+        Of the inner folds.
+    max_iter : int
+        Of `fit_svm`.
+    method : str, optional
+        What errors call the method.
+
+    Returns
+    -------
+    dict
+        For ``choice.json``.
+
+        chosen : its features, norm, keep and C.
+        correct, n, accuracy : of the chosen over the inner held-out slides; None without cross-validation.
+        inner_folds, inner_folds_wanted : None and the wish without cross-validation.
+        note : one sentence on how it was chosen.
+        candidates : every candidate in the order of the grid, with correct and accuracy; None where it was
+            dropped on the way, or without cross-validation.
+        dropped : candidates dropped, each with its reason.
+
+    Raises
+    ------
+    SlidecafError
+        If a class has no row; ``keep`` is above the dimension; there are several candidates and the
+        rarest class has one patient; or no candidate converges.
+    """
+    labels, groups = np.asarray(labels, dtype=str), np.asarray(groups, dtype=str)
+    class_indices(labels, classes, where="the training rows")
+    candidates = list(product(*(grid[key] for key in KEYS)))
+
+    def rows_of(features, norm):
+        name = f"{method}, feature set {features}"
+        return _Rows(pooled[features, parse_norm(norm)], labels, classes, max_iter, name)
+
+    correct, count = dict.fromkeys(candidates), None
+    if len(candidates) > 1:
+        count = _count(labels, groups, inner_folds, method)
+        folds = assign_folds(labels, groups, count, seed=seed)
+        settings = list(product(grid["keep"], grid["C"]))
+        for features, norm in product(grid["features"], grid["norm"]):
+            hits = rows_of(features, norm).cross_validate(settings, folds)
+            correct |= {(features, norm, *setting): hit for setting, hit in hits.items()}
+    reason = f"no convergence in {max_iter} iterations "
+    dropped = {c: reason + "in an inner fold" for c in candidates if count and correct[c] is None}
+
+    def rank(candidate):
+        features, norm, keep, C = candidate
+        return -(correct[candidate] or 0), keep, C, parse_norm(norm), grid["features"].index(features)
+
+    for chosen in sorted((c for c in candidates if c not in dropped), key=rank):
+        features, norm, keep, C = chosen
+        if rows_of(features, norm).converges(keep, C):
+            break
+        dropped[chosen] = reason + "on all training rows"
+    else:
+        raise SlidecafError(
+            f"{method}: no candidate's SVM converged in max_iter: {max_iter} iterations; raise max_iter, or "
+            "give smaller values of C."
+        )
+
+    def judged(candidate):
+        hits = correct[candidate]
+        return {"correct": hits, "accuracy": None if hits is None else hits / len(labels)}
+
+    return {
+        "chosen": dict(zip(KEYS, chosen, strict=True)),
+        "n": len(labels),
+        **judged(chosen),
+        "inner_folds": count,
+        "inner_folds_wanted": inner_folds,
+        "note": _note(count, inner_folds, labels, groups),
+        "candidates": [dict(zip(KEYS, c, strict=True)) | judged(c) for c in candidates],
+        "dropped": [dict(zip(KEYS, c, strict=True)) | {"reason": dropped[c]} for c in candidates if c in dropped],
+    }
+
+
+def _count(labels, groups, wanted, method):
+    count = inner_fold_count(labels, groups, wanted)
+    if count is None:
+        name, patients = rarest_class(labels, groups)
+        raise SlidecafError(
+            f"{method}: class {name} has one patient ({patients[0]}) in the training rows, so that no "
+            "cross-validation can choose; give one value for each of features, norm, keep and C, or add "
+            "patients."
+        )
+    return count
+
+
+class _Rows:
+    """The training rows as one feature set and norm have them."""
+
+    def __init__(self, pooled, labels, classes, max_iter, name):
+        self.pooled, self.labels = np.asarray(pooled, dtype=np.float64), labels
+        self.classes, self.max_iter, self.name = classes, max_iter, name
+
+    def cross_validate(self, settings, folds):
+        """Return (keep, C) to hits over all held-out rows; None where an SVM did not converge."""
+        hits = dict.fromkeys(settings, 0)
+        for fold in np.unique(folds):
+            train, held = folds != fold, folds == fold
+            order = self._order(train)
+            for keep, C in settings:
+                if hits[keep, C] is None:
+                    continue
+                columns = self._columns(order, keep)
+                model = self._fit(train, columns, C)
+                if model.converged:
+                    predicted = model.predict(self.pooled[np.ix_(held, columns)])
+                    hits[keep, C] += int((predicted == self.labels[held]).sum())
+                else:
+                    hits[keep, C] = None
+        return hits
+
+    def converges(self, keep, C):
+        """Tell whether the SVM of all rows converges."""
+        rows = np.ones(len(self.labels), dtype=bool)
+        return self._fit(rows, self._columns(self._order(rows), keep), C).converged
+
+    def _order(self, rows):
+        return rank_features(self.pooled[rows], self.labels[rows], classes=self.classes)[1]
+
+    def _columns(self, order, keep):
+        try:
+            return select(order, keep)
+        except SlidecafError as error:
+            raise SlidecafError(f"{self.name}: {error}") from error
+
+    def _fit(self, rows, columns, C):
+        return fit_svm(
+            self.pooled[np.ix_(rows, columns)],
+            self.labels[rows],
+            C=C,
+            classes=self.classes,
+            max_iter=self.max_iter,
+        )
+
+
+def _note(count, wanted, labels, groups):
+    if count is None:
+        return "One candidate: nothing to choose."
+    if count == wanted:
+        return f"Chosen by cross-validation in {count} folds inside the training rows."
+    name, patients = rarest_class(labels, groups)
+    return (
+        f"Chosen by cross-validation in {count} folds inside the training rows instead of {wanted}, since "
+        f"class {name} has {len(patients)} patients."
+    )

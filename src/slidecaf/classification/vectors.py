@@ -1,0 +1,152 @@
+"""The classification task's files: which slides a part learns from, and their pooled vectors."""
+
+from pathlib import Path
+
+import numpy as np
+
+from slidecaf.errors import SlidecafError, SlideError
+from slidecaf.pooling.file import read_pooled
+from slidecaf.pooling.norms import norm_name, parse_norm
+from slidecaf.study.status import STATUS_OK, STATUS_UNREADABLE
+
+
+def training_slides(folds, part):
+    """Return the training slides that a part learns from.
+
+    Parameters
+    ----------
+    folds : list of dict
+        Rows of ``folds.tsv``: slide, patient, fold.
+    part : str
+        ``fold-{k}`` for the model that never sees fold k, or ``final`` for the one of all training rows.
+
+    Returns
+    -------
+    list of str
+        Sorted slide ids.
+    """
+    return sorted(row["slide"] for row in folds if f"fold-{row['fold']}" != part)
+
+
+def held_out_slides(folds, part):
+    """Return the training slides that a part leaves out; none for ``final``.
+
+    Parameters
+    ----------
+    folds : list of dict
+    part : str
+
+    Returns
+    -------
+    list of str
+        Sorted slide ids.
+    """
+    return sorted(row["slide"] for row in folds if f"fold-{row['fold']}" == part)
+
+
+class PooledVectors:
+    """The pooled vectors of some slides.
+
+    Parameters
+    ----------
+    paths : iterable of path-like
+        Files ``{features}/{slide}.h5``.
+    slides : iterable of str
+        The slides wanted; files of others are not opened.
+    norms : iterable of float
+        The norms wanted.
+    on_bad_slide : {"fail", "exclude"}
+        Whether a slide that could not be read is an error here.
+
+    Attributes
+    ----------
+    patches : dict of (str, str) to int
+        (feature set, slide) to the number of patches pooled.
+    status : dict of (str, str) to str
+        (feature set, slide) to ``ok``, ``no tissue`` or ``unreadable``.
+
+    Raises
+    ------
+    SlideError
+        If a slide was left out as unreadable and `on_bad_slide` is ``fail``.
+    """
+
+    def __init__(self, paths, *, slides, norms, on_bad_slide="exclude"):
+        wanted = set(slides)
+        names = [norm_name(norm) for norm in norms]
+        self._vectors, self.patches, self.status = {}, {}, {}
+        for path in map(Path, paths):
+            features, slide = path.parent.name, path.stem
+            if slide not in wanted:
+                continue
+            vectors, self.patches[features, slide], status = read_pooled(path, names)
+            self.status[features, slide] = status
+            for name, vector in vectors.items():
+                self._vectors[features, name, slide] = vector
+            if status == STATUS_UNREADABLE and on_bad_slide == "fail":
+                raise SlideError(
+                    f"slide {slide}: it could not be read and was left out of {features} while on_bad_slide was "
+                    "exclude. Replace the slide, or set on_bad_slide to exclude again."
+                )
+
+    def usable(self, slides):
+        """Return the slides that have a vector in every feature set.
+
+        Parameters
+        ----------
+        slides : iterable of str
+
+        Returns
+        -------
+        list of str
+        """
+        bad = {slide for (_, slide), status in self.status.items() if status != STATUS_OK}
+        return [slide for slide in slides if slide not in bad]
+
+    def matrix(self, features, norm, slides):
+        """Return the vectors of one feature set and norm.
+
+        Parameters
+        ----------
+        features : str
+        norm : float
+        slides : sequence of str
+            n of them, each with a vector.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, D)
+        """
+        name = norm_name(parse_norm(norm))
+        return np.stack([self._vectors[features, name, slide] for slide in slides])
+
+
+def rows_of(table, slides, classes):
+    """Pick the rows of some slides, and make sure that every class is among them.
+
+    Parameters
+    ----------
+    table : list of dict
+        Rows with slide and label.
+    slides : sequence of str
+    classes : sequence of str
+
+    Returns
+    -------
+    list of dict
+        In the order of `slides`.
+
+    Raises
+    ------
+    SlidecafError
+        If a class has no slide: all of its slides are without tissue or unreadable.
+    """
+    by_slide = {row["slide"]: row for row in table}
+    rows = [by_slide[slide] for slide in slides]
+    for label in classes:
+        if not any(row["label"] == label for row in rows):
+            raise SlidecafError(
+                f"label {label!r}: none of its training slides has a patch; lower tiling.white_above, take a smaller "
+                "patch_size, or add slides."
+            )
+    return rows

@@ -1,8 +1,0 @@
-"""Features of a slide's patches, from its pixels.
-
-Importing this package decides how the process hands out memory: once other threads have had some, it is too late.
-"""
-
-from slidecaf.extraction.allocation import keep_freed_memory
-
-keep_freed_memory()

@@ -1,0 +1,222 @@
+"""Digests that tell the workflow what has changed: slides, code, values.
+
+Snakemake compares them as parameters.
+"""
+
+import ast
+import hashlib
+import importlib.util
+import json
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+from slidecaf.files.tables import read_json, write_json
+
+ENDS = 256 * 1024
+"""Bytes read from each end of a file for its fingerprint."""
+
+TOGETHER = 16
+"""Files that a thread is handed at once: one by one, handing them out takes longer than a look at a local file."""
+
+
+def value_digest(value):
+    """Digest a value made of dicts, lists, texts, numbers and None.
+
+    Parameters
+    ----------
+    value : object
+        Anything that JSON can hold; the order of keys does not matter.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def fingerprint(path):
+    """Digest a file's size and both its ends.
+
+    A copy has the same fingerprint, whatever its name and time; a file of the same size that differs in its
+    middle only is not told apart. A format that keeps its pixels in a folder beside the file (MIRAX: the
+    file's name without suffix) enters with that folder's names and sizes too.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    path = Path(path)
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with open(path, "rb") as file:
+        digest.update(file.read(ENDS))
+        file.seek(max(ENDS, size - ENDS))
+        digest.update(file.read(ENDS))
+    companion = path.with_suffix("")
+    if path.suffix.lower() == ".mrxs" and companion.is_dir():
+        for part in sorted(companion.iterdir()):
+            digest.update(f"{part.name} {part.stat().st_size}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _file_digest(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+class Fingerprints:
+    """Fingerprints remembered by path, size and time of change, so that a plan reads no slide twice.
+
+    Parameters
+    ----------
+    memory : path-like
+        A JSON file; made by `save`. Losing it costs time only.
+    """
+
+    def __init__(self, memory):
+        self._memory = Path(memory)
+        self._known = read_json(memory) if self._memory.is_file() else {}
+        self._changed = False
+
+    def __call__(self, path, *, whole=False):
+        """Return the fingerprint of a file.
+
+        Parameters
+        ----------
+        path : path-like
+        whole : bool, optional
+            Digest all of the file: for masks, which people edit in their middle.
+
+        Returns
+        -------
+        str
+        """
+        stat = Path(path).stat()
+        # ctime cannot be set back: a file replaced by an older one, or edited and dated back, is read again
+        state = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+        key = f"whole {path}" if whole else str(path)
+        known = self._known.get(key)
+        if known is None or known[:3] != state:
+            known = self._known[key] = [*state, _file_digest(path) if whole else fingerprint(path)]
+            self._changed = True
+        return known[3]
+
+    def size(self, path):
+        """Return the size of a file, remembered or asked for.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Returns
+        -------
+        int
+            Bytes; of a MIRAX slide, with the files of its folder.
+        """
+        path = Path(path)
+        if path.suffix.lower() == ".mrxs" and path.with_suffix("").is_dir():
+            return sum(part.stat().st_size for part in [path, *path.with_suffix("").iterdir()])
+        known = self._known.get(str(path))
+        return known[0] if known else path.stat().st_size
+
+    def read(self, paths, *, whole=False):
+        """Learn the fingerprints of many files at once: on a network, waiting is most of the work.
+
+        Parameters
+        ----------
+        paths : iterable of path-like
+        whole : bool, optional
+            As above.
+        """
+        paths = list(paths)
+        shares = [paths[first : first + TOGETHER] for first in range(0, len(paths), TOGETHER)]
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(lambda share: [self(path, whole=whole) for path in share], shares))
+
+    def save(self):
+        """Write what was learned, if anything was."""
+        if self._changed:
+            write_json(self._memory, self._known)
+            self._changed = False
+
+
+@cache
+def code_digest(script):
+    """Digest a script and the slidecaf modules that it imports, directly or through one another.
+
+    Comments, docstrings and layout do not count, so that only a change of behaviour reruns a rule.
+
+    Parameters
+    ----------
+    script : path-like
+        A Python file.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    root = Path(importlib.util.find_spec("slidecaf").origin).parent
+    digest, seen, waiting = hashlib.sha256(), set(), [Path(script)]
+    while waiting:
+        path = waiting.pop()
+        if path not in seen:
+            seen.add(path)
+            waiting += _parsed(path)[1](root)
+    named = {path.relative_to(root).as_posix() if root in path.parents else "": path for path in seen}
+    for name in sorted(named):
+        digest.update(f"{name} {_parsed(named[name])[0]}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def _parsed(path):
+    """Return a file's digest without docstrings, and a function from slidecaf's folder to its imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [statement for statement in node.body if not _is_text(statement)] or [ast.Pass()]
+
+    def imports(root):
+        return [found for name in sorted(names) for found in _module_files(name, root)]
+
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imports
+
+
+def _is_text(statement):
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
+def _module_files(name, root):
+    """Return the files that importing a dotted name runs, within slidecaf."""
+    parts = name.split(".")
+    if parts[0] != "slidecaf":
+        return []
+    files = []
+    for end in range(1, len(parts) + 1):
+        place = root.joinpath(*parts[1:end])
+        files += [file for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file()]
+    return files

@@ -1,0 +1,1 @@
+"""One vector a slide: norms of its patches' vectors, and their file."""

@@ -1,0 +1,158 @@
+"""What a run came to, for a terminal: the scores as a short table, warnings, what failed and what to do."""
+
+from pathlib import Path
+
+from slidecaf.files.tables import read_json
+from slidecaf.running.run_state import duration
+
+CLASSIFICATION = f"{'method':<16}{'on':<18}{'slides':>7}{'correct':>9}{'accuracy':>10}{'95 % interval':>16}{'AUC':>7}"
+SEGMENTATION = f"{'method':<24}{'on':<20}{'slides':>7}{'mean S':>8}{'95 % interval':>18}{'S where not empty':>20}"
+
+SHOWN, TAIL = 20, 6
+"""Failures and warnings that are printed at most, and lines of a log."""
+
+READ_SLIDES = ("tiles", "features", "predict", "labels", "segment")
+"""Rules that may fail because of a slide."""
+
+
+def score_table(results):
+    """Lay out the scores of every method.
+
+    Parameters
+    ----------
+    results : path-like
+        The study's results folder.
+
+    Returns
+    -------
+    str
+        Lines that end with a line break; empty where there are no scores.
+    """
+    tables = (
+        _table(results, "classification", CLASSIFICATION, _accuracy),
+        _table(results, "segmentation", SEGMENTATION, _dice),
+    )
+    return "".join(tables)
+
+
+def run_table(summary, seconds):
+    """Say how a run went that ended well.
+
+    Parameters
+    ----------
+    summary : mapping
+        From `slidecaf.running.run_state.RunState.summary`.
+    seconds : float
+        How long it took.
+
+    Returns
+    -------
+    str
+    """
+    warnings = summary["warnings"]
+    many = f"{len(warnings)} warning{'s' * (len(warnings) != 1)}" if warnings else "no warnings"
+    lines = [f"{summary['done']} jobs in {duration(seconds)}, {many}"]
+    lines += [f"  {of['name']}: {of['text']}" for of in warnings[:SHOWN]]
+    if len(warnings) > SHOWN:
+        lines.append(f"  and {len(warnings) - SHOWN} more, in the logs")
+    return "\n".join(lines)
+
+
+def failure_table(summary, study):
+    """Say which jobs failed, why, and what to do.
+
+    Parameters
+    ----------
+    summary : mapping
+        From `slidecaf.running.run_state.RunState.summary`.
+    study : path-like
+        The folder in which the logs' paths start.
+
+    Returns
+    -------
+    str
+        Empty where no job failed: then the run ended before its jobs, and Snakemake has said why.
+    """
+    failures, lines = summary["failures"], []
+    for of in failures[:SHOWN]:
+        lines += ["", f"{of['name']} failed:"]
+        logs = [f"log: {of['log'] or 'none'}", *([f"the cluster's: {of['cluster_log']}"] if of["cluster_log"] else [])]
+        lines += [f"    {line}" for line in [*_reason(of, Path(study)), *logs]]
+    if len(failures) > SHOWN:
+        lines += ["", f"and {len(failures) - SHOWN} more, in the logs"]
+    if failures:
+        lines += [
+            "",
+            f"{len(failures)} of {summary['jobs']} jobs failed; what is done is kept. Mend what is said above",
+        ]
+        lines[-1] += " and run the same command again."
+        if any(of["rule"] in READ_SLIDES and not of["fault"] for of in failures):
+            lines.append("A slide that cannot be mended: on_bad_slide: exclude in the config leaves such slides out.")
+    return "\n".join(lines)
+
+
+def _reason(failure, study):
+    """Return what a job said of its failure, and the end of its log where it said nothing or is at fault itself."""
+    said = failure["error"].splitlines()
+    if said and not failure["fault"]:
+        return said
+    tail = _tail(study / failure["log"]) or _tail(study / failure["cluster_log"])
+    if not said and not tail:
+        tail = [
+            "It ended without a word, as jobs do that are killed or run out of memory; lower threads or batch_size."
+        ]
+    return [*tail, *said]
+
+
+def _tail(log):
+    return log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:] if log.is_file() else []
+
+
+def _table(results, task, header, lay_out):
+    lines = []
+    for path in sorted(Path(results).glob(f"{task}/*/scores.json")):
+        lines += lay_out(path.parent, read_json(path))
+    return "\n".join(["", task.capitalize(), header, *lines]) + "\n" if lines else ""
+
+
+def _accuracy(folder, scores):
+    lines = []
+    for part, name in (("cross_validation", "cross-validation"), ("test", "test")):
+        if scores[part]:
+            lines.append(_line(scores["method"], name, scores[part]))
+    lines += [f"  note: {caveat}" for caveat in scores["caveats"]]
+    for part, name in (("cross_validation", "cross-validation"), ("test", "test")):
+        lines += [f"  note: {name}: {note}" for note in (scores[part] or {}).get("notes", [])]
+    return lines
+
+
+def _dice(folder, scores):
+    lines, notes = [], []
+    for variant, of in scores.items():
+        for part, name in (("leave_one_out", f"{of['group_name']}s left out"), ("test", "test")):
+            found = of[part]
+            if found:
+                interval = found["score_ci95"]
+                interval = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "-"
+                nonempty = f"{found['score_nonempty']:.3f}" if found["nonempty"] else "-"
+                lines.append(
+                    f"{f'{folder.name}, {variant}':<24}{name:<20}{found['n']:>7}{found['score']:>8.3f}{interval:>18}"
+                    f"{nonempty:>11} of {found['nonempty']}"
+                )
+                notes += [f"  note: {name}: {note}" for note in found["notes"]]
+        notes = [f"  note: {caveat}" for caveat in of["caveats"] if f"  note: {caveat}" not in notes] + notes
+    if (folder / "comparison.json").is_file():
+        for part, name in (("leave_one_out", "left out"), ("test", "test")):
+            compared = read_json(folder / "comparison.json")[part]
+            if compared:
+                notes.append(f"  note: {name}: {compared['verdict']}")
+    return [*lines, *dict.fromkeys(notes)]
+
+
+def _line(method, name, scores):
+    low, high = scores["accuracy_ci95"]
+    auc = f"{scores['auc']:.3f}" if scores["auc"] is not None else "-"
+    return (
+        f"{method:<16}{name:<18}{scores['n']:>7}{scores['correct']:>9}{scores['accuracy']:>10.3f}"
+        f"{f'{low:.3f} to {high:.3f}':>16}{auc:>7}"
+    )

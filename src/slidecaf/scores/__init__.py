@@ -1,0 +1,1 @@
+"""How good predictions and masks are, with intervals and paired tests."""

@@ -1,0 +1,172 @@
+"""How good the predictions of a classification are, with intervals."""
+
+import numpy as np
+
+from slidecaf.scores.intervals import FEW_PATIENTS, exact_interval, mean, number, percentiles
+
+
+def classification_scores(labels, predicted, confidence, *, classes, patients, folds=None, seed=0, bootstrap=2000):
+    """Score the predictions of a classification.
+
+    A slide without a prediction counts as wrong everywhere: it is no hit of any class, and for the AUC it
+    stands at the worst end (below every other as a positive, above every other as a negative).
+
+    Parameters
+    ----------
+    labels : sequence of str, n of them
+        The true classes.
+    predicted : sequence of str, n of them
+        Empty text where there is no prediction.
+    confidence : array-like of shape (n,) or (n, K)
+        Two classes: positive means the second. More: one column a class. NaN where, and only where, there
+        is no prediction.
+    classes : sequence of str, K of them
+        (negative, positive) where there are two.
+    patients : sequence of str, n of them
+        Slides of one patient are drawn together in the bootstrap.
+    folds : sequence of int, n of them, optional
+        Who was held out together; gives the folds' own AUC.
+    seed : int, optional
+        Of the bootstrap.
+    bootstrap : int, optional
+        Draws of patients with replacement; intervals run from their 2.5 to their 97.5 percentile.
+
+    Returns
+    -------
+    dict
+        JSON as it is; what is undefined is None, an interval a list of two numbers.
+
+        n, correct, accuracy : hits over all slides, without prediction or not.
+        accuracy_ci95 : exact binomial (Clopper-Pearson), which takes slides for independent.
+        accuracy_bootstrap_ci95 : over patients; None for one patient.
+        balanced_accuracy : mean share of hits over the classes that have slides.
+        auc, auc_bootstrap_ci95 : all rows pooled; draws without one of the classes are left out. More than
+            two classes: the mean of every class against the rest.
+        sensitivity, sensitivity_ci95, specificity, specificity_ci95 : with two classes; exact intervals.
+        auc_by_class : with more classes; class to its AUC against the rest.
+        auc_by_fold, auc_fold_mean, auc_folds : with `folds`; the mean is over the ``auc_folds`` folds whose
+            AUC is defined.
+        confusion : true class to predicted class (``""``: none) to slides.
+        no_prediction, patients : counts of slides and of patients.
+        notes : list of str, what a reader must know before trusting the numbers.
+
+    Raises
+    ------
+    ValueError
+        If there is no row, a label or prediction is no class, or predictions and confidences disagree on
+        which slides have none.
+    """
+    labels, predicted = np.asarray(labels, dtype=str), np.asarray(predicted, dtype=str)
+    confidence = np.asarray(confidence, dtype=np.float64)
+    classes = [str(name) for name in classes]
+    _check(labels, predicted, confidence, classes)
+
+    hit, missing = labels == predicted, predicted == ""
+    n, correct = len(labels), int(hit.sum())
+    recall = {name: mean(hit[labels == name]) for name in classes}
+    columns = _one_against_rest(labels, confidence, missing, classes)
+    unique_patients, patient = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
+    draws = _bootstrap(hit, columns, patient, seed, bootstrap) if len(unique_patients) > 1 else np.empty((0, 2))
+
+    scores = {
+        "n": n,
+        "correct": correct,
+        "accuracy": correct / n,
+        "accuracy_ci95": exact_interval(correct, n),
+        "accuracy_bootstrap_ci95": percentiles(draws[:, 0]),
+        "balanced_accuracy": mean([share for share in recall.values() if share is not None]),
+        "auc": number(_macro_auc(columns)),
+        "auc_bootstrap_ci95": percentiles(draws[:, 1]),
+    }
+    if len(classes) == 2:
+        for key, name in (("sensitivity", classes[1]), ("specificity", classes[0])):
+            scores[key] = recall[name]
+            scores[f"{key}_ci95"] = exact_interval(int(hit[labels == name].sum()), int((labels == name).sum()))
+    else:
+        scores["auc_by_class"] = {name: number(_auc(*column)) for name, column in zip(classes, columns, strict=True)}
+    if folds is not None:
+        scores |= _fold_aucs(columns, np.asarray(folds))
+    scores["confusion"] = {
+        true: {guess: int(((labels == true) & (predicted == guess)).sum()) for guess in (*classes, "")}
+        for true in classes
+    }
+    scores["no_prediction"] = int(missing.sum())
+    scores["patients"] = len(unique_patients)
+    scores["notes"] = _notes(scores, recall)
+    return scores
+
+
+def _check(labels, predicted, confidence, classes):
+    if len(labels) == 0:
+        raise ValueError("there is no row to score")
+    unknown = (set(labels) - set(classes)) | (set(predicted) - {*classes, ""})
+    if unknown:
+        raise ValueError(f"{sorted(unknown)} are no classes")
+    shape = (len(labels),) if len(classes) == 2 else (len(labels), len(classes))
+    if confidence.shape != shape:
+        raise ValueError(f"confidence has shape {confidence.shape}, not {shape}")
+    nan = np.isnan(confidence.reshape(len(labels), -1))
+    if (nan != (predicted == "")[:, None]).any():
+        raise ValueError("a slide has a prediction without confidence, or a confidence without prediction")
+
+
+def _notes(scores, recall):
+    notes = []
+    if scores["patients"] < FEW_PATIENTS:
+        notes.append(f"{scores['patients']} patients: below {FEW_PATIENTS}, intervals mean little.")
+    absent = [name for name, share in recall.items() if share is None]
+    if absent:
+        notes.append(f"No slide of {', '.join(absent)}: what needs one is undefined.")
+    if scores["no_prediction"]:
+        notes.append(f"{scores['no_prediction']} of {scores['n']} slides without prediction count as wrong.")
+    return notes
+
+
+def _one_against_rest(labels, confidence, missing, classes):
+    """Return (is positive, place of the confidence among the distinct ones) for every AUC to be taken."""
+    if len(classes) == 2:
+        columns = [(labels == classes[1], confidence)]
+    else:
+        columns = [(labels == name, confidence[:, k]) for k, name in enumerate(classes)]
+    worst = [(positive, np.where(positive, -np.inf, np.inf)) for positive, _ in columns]
+    return [
+        (positive, np.unique(np.where(missing, end, value), return_inverse=True)[1])
+        for (positive, value), (_, end) in zip(columns, worst, strict=True)
+    ]
+
+
+def _auc(positive, place, weight=None):
+    """Return the share of (positive, negative) pairs in the right order, ties half; NaN without pairs."""
+    if weight is None:
+        weight = np.ones(len(place))
+    size = place.max() + 1
+    positives = np.bincount(place, weight * positive, size)
+    negatives = np.bincount(place, weight * ~positive, size)
+    pairs = positives.sum() * negatives.sum()
+    below = negatives.cumsum() - negatives / 2
+    return (positives * below).sum() / pairs if pairs else np.nan
+
+
+def _macro_auc(columns, weight=None):
+    return np.mean([_auc(positive, place, weight) for positive, place in columns])
+
+
+def _fold_aucs(columns, folds):
+    by_fold = {}
+    for fold in np.unique(folds):
+        held = folds == fold
+        by_fold[str(fold)] = number(_macro_auc([(positive[held], place[held]) for positive, place in columns]))
+    defined = [auc for auc in by_fold.values() if auc is not None]
+    return {"auc_by_fold": by_fold, "auc_fold_mean": mean(defined), "auc_folds": len(defined)}
+
+
+def _bootstrap(hit, columns, patient, seed, draws):
+    """Return accuracy and AUC for each draw of patients with replacement, (draws, 2)."""
+    generator = np.random.default_rng(seed)
+    count = patient.max() + 1
+    values = np.empty((draws, 2))
+    for draw in range(draws):
+        times = np.bincount(generator.integers(count, size=count), minlength=count)
+        weight = times[patient].astype(np.float64)
+        values[draw] = weight @ hit / weight.sum(), _macro_auc(columns, weight)
+    return values

@@ -1,0 +1,232 @@
+"""Confidence maps: each pixel's mean confidence over the patches that contain it (paper, section 3.3)."""
+
+import numpy as np
+
+from slidecaf.errors import SlidecafError
+from slidecaf.files.hdf5 import create_hdf5, open_hdf5, put_array
+from slidecaf.segmentation.solver.halves import widen
+
+STRIP_ROWS = 1024
+"""Rows of cells whose sums are held at once."""
+
+SCORED_ROWS = 2048
+"""Patches that are scored at once."""
+
+
+def confidences(file, coef, intercept):
+    """Let linear models judge the patches of a slide, in one pass over its features.
+
+    Parameters
+    ----------
+    file : h5py.File
+        From `slidecaf.features.file.open_features`.
+    coef : ndarray of float64, shape (M, D)
+    intercept : ndarray of float64, shape (M,)
+
+    Returns
+    -------
+    ndarray of float32, shape (M, N)
+        One row a model; NaN where a patch is not valid.
+
+    Raises
+    ------
+    SlidecafError
+        If a valid patch's confidence is infinite or not a number: box sums would spread it over the map.
+    """
+    count = len(file["features"])
+    writer = ConfidenceWriter(count, coef, intercept)
+    for start in range(0, count, SCORED_ROWS):
+        block = slice(start, start + SCORED_ROWS)
+        try:
+            writer.append(file["features"][block], file["valid"][block])
+        except SlidecafError as error:
+            raise SlidecafError(f"{file.filename}: {error} Delete it and its models and run again.") from error
+    return writer.values
+
+
+class ConfidenceWriter:
+    """Takes features as a features file does, and keeps what linear models say of them.
+
+    Parameters
+    ----------
+    count : int
+        N, the patches.
+    coef : ndarray of float64, shape (M, D)
+    intercept : ndarray of float64, shape (M,)
+
+    Attributes
+    ----------
+    values : ndarray of float32, shape (M, N)
+        NaN where a patch is not valid.
+    written, nonzero : int
+        Rows, and values that are not zero, so far.
+    """
+
+    def __init__(self, count, coef, intercept):
+        self._coef, self._intercept = coef, intercept
+        self.values = np.full((len(coef), count), np.nan, np.float32)
+        self.written, self.nonzero = 0, 0
+
+    def append(self, features, valid):
+        """Take the rows after those taken last; as `write`."""
+        self.write(self.written, features, valid)
+
+    def write(self, start, features, valid):
+        """Take rows anywhere, each once.
+
+        Parameters
+        ----------
+        start : int
+            The first row.
+        features : ndarray of float16, shape (n, D)
+        valid : ndarray of bool, shape (n,)
+
+        Raises
+        ------
+        SlidecafError
+            If a valid patch's confidence is infinite or not a number: box sums would spread it over the map.
+        """
+        # double precision, so that what the number of threads does to the last bits is rounded away
+        judged = (widen(features).astype(np.float64) @ self._coef.T + self._intercept).T[:, valid]
+        if not (np.abs(judged) <= np.finfo(np.float32).max).all():
+            raise SlidecafError("a confidence is infinite or not a number.")
+        self.values[:, start : start + len(features)][:, valid] = judged
+        self.nonzero += np.count_nonzero(features[valid])
+        self.written += len(features)
+
+
+def confidence_map(cells, coords, patch_size, values):
+    """Average the confidences of the patches over each cell, by box sums of a difference array.
+
+    A patch adds its confidence at two corners of the array and takes it off at the other two; sums along both axes
+    then give each cell the sum over the patches that contain it. The cost is that of patches and cells, whatever the
+    size of a patch is.
+
+    Parameters
+    ----------
+    cells : slidecaf.segmentation.cells.Cells
+        Of these patches.
+    coords : ndarray of int64, shape (N, 2)
+        x and y of the patches at level 0, sorted by y.
+    patch_size : int
+        The side of a patch in px of level 0.
+    values : ndarray, shape (N,)
+        The patches' confidences, finite; NaN where a patch is not valid.
+
+    Returns
+    -------
+    ndarray of float32, shape (rows, columns)
+        NaN where no valid patch is.
+    """
+    valid = ~np.isnan(values)
+    values = values[valid].astype(np.float64)
+    left, right, top, bottom = cells.spans(coords[valid], patch_size)
+    rows, columns = cells.shape
+    result = np.empty((rows, columns), np.float32)
+    for start in range(0, rows, STRIP_ROWS):
+        stop = min(rows, start + STRIP_ROWS)
+        # patches are sorted by y, so that those of a strip follow on one another
+        inside = slice(np.searchsorted(bottom, start, side="right"), np.searchsorted(top, stop))
+        above, below = (np.clip(side[inside], start, stop) - start for side in (top, bottom))
+        corners = [(above, left, 1), (above, right, -1), (below, left, -1), (below, right, 1)]
+
+        def sums(weight, shape=(stop - start + 1, columns + 1), corners=corners, inside=inside):
+            difference = np.zeros(shape[0] * shape[1])
+            for row, column, sign in corners:
+                difference += sign * np.bincount(row * shape[1] + column[inside], weight, len(difference))
+            return difference.reshape(shape).cumsum(axis=0).cumsum(axis=1)[:-1, :-1]
+
+        count = np.rint(sums(np.ones(inside.stop - inside.start)))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            result[start:stop] = np.where(count > 0, sums(values[inside]) / count, np.nan)
+    return result
+
+
+def write_maps(path, maps, *, status, origin=None):
+    """Write the maps of a slide by every model that never saw it.
+
+    Parameters
+    ----------
+    path : path-like
+    maps : iterable of (str, list of float, iterable of ndarray of float32)
+        A part, its values of C, and a map for each of them; none where the slide could not be opened.
+    status : str
+    origin : mapping, optional
+        As for `slidecaf.files.hdf5.create_hdf5`.
+    """
+    with create_hdf5(path, origin=origin) as file:
+        file.attrs["status"] = status
+        for part, C, values in maps:
+            group = file.create_group(part)
+            group.attrs["C"] = np.asarray(C, np.float64)
+            for k, value in enumerate(values):
+                put_array(group, str(k), value)
+
+
+def read_map(path, part, C):
+    """Read one map of a slide.
+
+    Parameters
+    ----------
+    path : path-like
+    part : str
+        The part whose models mapped it.
+    C : float
+
+    Returns
+    -------
+    ndarray of float32, shape (rows, columns)
+
+    Raises
+    ------
+    SlidecafError
+        If the file is missing or damaged, or has no such map.
+    """
+    with open_hdf5(path) as file:
+        known = file[part].attrs["C"].tolist()
+        if C not in known:
+            raise SlidecafError(f"{path} has no map for C = {C}; delete it and run again.")
+        return file[f"{part}/{known.index(C)}"][:]
+
+
+def write_confidences(path, values, *, C, origin=None):
+    """Write what the final models say of a slide's patches.
+
+    Parameters
+    ----------
+    path : path-like
+    values : mapping of str to ndarray of float32, shape (C values, N)
+        Variant to confidences.
+    C : sequence of float
+    origin : mapping, optional
+        As for `slidecaf.files.hdf5.create_hdf5`.
+    """
+    with create_hdf5(path, origin=origin) as file:
+        file.attrs["C"] = np.asarray(C, np.float64)
+        for variant in sorted(values):
+            put_array(file, variant, values[variant])
+
+
+def read_confidences(path, variant, C):
+    """Read the confidences of one variant's final model.
+
+    Parameters
+    ----------
+    path : path-like
+    variant : str
+    C : float
+
+    Returns
+    -------
+    ndarray of float32, shape (N,)
+
+    Raises
+    ------
+    SlidecafError
+        If the file is missing or damaged, or has no such model.
+    """
+    with open_hdf5(path) as file:
+        known = file.attrs["C"].tolist()
+        if C not in known:
+            raise SlidecafError(f"{path} has no confidences for C = {C}; delete it and run again.")
+        return file[variant][known.index(C)]

@@ -1,0 +1,134 @@
+"""A slide made small, read by blocks with bounded memory."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from slidecaf.errors import SlideError
+from slidecaf.files.atomic import atomic
+from slidecaf.logs import logger
+
+LONGEST = 1600
+"""The longest side of a slide in a picture, in px."""
+
+UNREAD = (128, 128, 128)
+"""R, G and B of what could not be read."""
+
+
+def thumbnail(slide, longest=LONGEST):
+    """Read a whole slide, made smaller.
+
+    Each pixel is the mean of those of the coarsest level that is fine enough. The level is read by blocks, so that
+    memory does not grow with the slide.
+
+    Parameters
+    ----------
+    slide : slidecaf.slides.Slide
+    longest : int, optional
+        The most px of the longer side. A slide is never enlarged.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width, 3)
+        RGB. Blocks that cannot be read are grey, and logged.
+
+    Raises
+    ------
+    SlideError
+        If nothing can be read.
+    """
+    return average(slide, longest)[0]
+
+
+def average(slide, longest):
+    """Read a whole slide, made smaller, and tell which pixels could not be read.
+
+    Parameters
+    ----------
+    slide : slidecaf.slides.Slide
+    longest : int
+        The most px of the longer side.
+
+    Returns
+    -------
+    pixels : ndarray of uint8, shape (height, width, 3)
+        As `thumbnail` gives them.
+    unread : ndarray of bool, shape (height, width)
+
+    Raises
+    ------
+    SlideError
+        If nothing can be read.
+    """
+    downsample = max(1, max(slide.width, slide.height) / longest)
+    index = slide.best_level(downsample)
+    level = slide.levels[index]
+    # A level may be a little coarser than wanted, and is not enlarged either.
+    width, height = (
+        max(1, min(round(whole / downsample), here))
+        for whole, here in ((slide.width, level.width), (slide.height, level.height))
+    )
+    cuts_x, cuts_y = cuts(level.width, width), cuts(level.height, height)
+    sums, counts = np.zeros((height, width, 3), np.int64), np.zeros((height, width, 1), np.int64)
+    failed = None
+    for top in range(0, level.height, level.block[1]):
+        for left in range(0, level.width, level.block[0]):
+            right, bottom = min(left + level.block[0], level.width), min(top + level.block[1], level.height)
+            try:
+                region = slide.read(left, top, right - left, bottom - top, index)
+            except SlideError as error:
+                failed = error
+                logger.warning("%s This part is grey in the picture.", error)
+                continue
+            columns, first_x, wide = _parts(cuts_x, left, right)
+            rows, first_y, high = _parts(cuts_y, top, bottom)
+            by_column = np.add.reduceat(region, first_x, axis=1, dtype=np.int64)
+            sums[rows, columns] += np.add.reduceat(by_column, first_y, axis=0)
+            counts[rows, columns, 0] += high[:, None] * wide
+    if failed is not None and not counts.any():
+        raise failed
+    pixels = ((2 * sums + counts) // np.maximum(2 * counts, 1)).astype(np.uint8)
+    unread = counts[..., 0] == 0
+    pixels[unread] = UNREAD
+    return pixels, unread
+
+
+def cuts(length, parts):
+    """Divide a side into equal parts, each cut at the nearest whole px.
+
+    Parameters
+    ----------
+    length, parts : int
+
+    Returns
+    -------
+    ndarray of int64, shape (parts + 1,)
+        From 0 to `length`.
+    """
+    return (2 * np.arange(parts + 1) * length + parts) // (2 * parts)
+
+
+def _parts(cuts, start, stop):
+    """Return which parts a stretch of px meets (a slice), where each begins in it, and how many px of it each has."""
+    first = np.searchsorted(cuts, start, side="right") - 1
+    last = np.searchsorted(cuts, stop)
+    edges = np.clip(cuts[first : last + 1], start, stop) - start
+    return slice(first, last), edges[:-1], np.diff(edges)
+
+
+def write_jpeg(path, image):
+    """Write a picture as JPEG of quality 90, with nothing but its pixels.
+
+    Parameters
+    ----------
+    path : path-like
+    image : PIL.Image.Image
+        RGB.
+    """
+    # An image made anew brings no comment or profile along. Colour at full resolution keeps outlines sharp.
+    bare, content = Image.fromarray(np.asarray(image)), io.BytesIO()
+    # not to the file at once: Pillow takes a write that a full disk cut short for a whole one
+    bare.save(content, "JPEG", quality=90, subsampling="4:4:4")
+    with atomic(path) as partial:
+        partial.write_bytes(content.getvalue())

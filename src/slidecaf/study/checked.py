@@ -1,0 +1,133 @@
+"""A study as a whole: its config held against the schema, its sheets read and checked, together."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from slidecaf.errors import InputErrors
+from slidecaf.study.config import check_config, is_imported, load_schema
+from slidecaf.study.imported import find_sources
+from slidecaf.study.sheets import check_classification, check_segmentation, check_together, read_sheet
+
+_WHOLE_SLIDES = (".svs", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".svslide", ".bif", ".czi")
+SLIDE_SUFFIXES = frozenset([*_WHOLE_SLIDES, ".tif", ".tiff", ".png", ".jpg", ".jpeg"])
+"""Suffixes of files that are taken for slides where a folder is looked through. DICOM is not among them: there a slide
+is many files."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study that has been checked, without a look into any slide.
+
+    Attributes
+    ----------
+    config : dict
+        With every default filled in.
+    classification, segmentation : list of slidecaf.study.sheets.Row
+        The rows of the two sheets; empty where the task is left out.
+    classes : list of str
+        With two, the negative and then the positive one; otherwise sorted.
+    """
+
+    config: dict
+    classification: list
+    segmentation: list
+    classes: list
+
+    @property
+    def slides(self):
+        """Slide id to its row, over both sheets."""
+        return {row.slide: row for row in [*self.classification, *self.segmentation]}
+
+    def slides_of(self, features):
+        """Return the slides that a feature set is computed for.
+
+        Parameters
+        ----------
+        features : str
+
+        Returns
+        -------
+        list of str
+            Each once; empty where no method uses the feature set.
+        """
+        rows = [
+            *(self.classification if features in self._used("classification") else ()),
+            *(self.segmentation if features in self._used("segmentation") else ()),
+        ]
+        return list(dict.fromkeys(row.slide for row in rows))
+
+    def pools(self, features):
+        """Tell whether a feature set is pooled, for the classification."""
+        return features in self._used("classification")
+
+    def _used(self, task):
+        methods = self.config.get(task, {}).get("methods", {}).values()
+        listed = [method["features"] for method in methods]
+        return {name for names in listed for name in ([names] if isinstance(names, str) else names)}
+
+
+def check_study(config, schemas, *, made=()):
+    """Check a config and the sheets that it names. Paths start at the working directory, the study.
+
+    Parameters
+    ----------
+    config : dict
+        As read from YAML.
+    schemas : path-like
+        The folder of the schemas: ``workflow/schemas`` of the clone.
+    made : container of str, optional
+        Paths of slides and masks that the workflow makes, which need not exist yet.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    InputErrors
+        With every problem of the first file that has any.
+    """
+    schemas = Path(schemas)
+    config = check_config(config, load_schema(schemas / "config.schema.yaml"))
+    task, other = config.get("classification"), config.get("segmentation")
+    rows, segmented, classes = [], [], []
+    if task:
+        rows = read_sheet(task["sheet"], load_schema(schemas / "classification.schema.yaml"), made=made)
+        classes = check_classification(rows, source=task["sheet"], positive=task["positive"], folds=task["folds"])
+    if other:
+        segmented = read_sheet(other["sheet"], load_schema(schemas / "segmentation.schema.yaml"), made=made)
+        check_segmentation(segmented, source=other["sheet"], folds=other["folds"])
+    if task and other:
+        check_together(rows, segmented, sources=(task["sheet"], other["sheet"]))
+    check_imported(config, rows, segmented)
+    return Study(config, rows, segmented, classes)
+
+
+def check_imported(config, classification, segmentation):
+    """Check that every slide has its file in the imported feature sets that it is used with.
+
+    Parameters
+    ----------
+    config : dict
+        From `slidecaf.study.config.check_config`.
+    classification, segmentation : list of slidecaf.study.sheets.Row
+
+    Raises
+    ------
+    InputErrors
+        With every missing file, unless ``on_bad_slide`` leaves such slides out.
+    """
+    rows_of = {}
+    for task, rows in (("classification", classification), ("segmentation", segmentation)):
+        for method in config.get(task, {}).get("methods", {}).values():
+            used = method["features"]
+            for name in [used] if isinstance(used, str) else used:
+                if is_imported(config["features"][name]):
+                    rows_of.setdefault(name, {}).update({row.slide: row for row in rows})
+    problems = [
+        f"features.{name}: {problem}"
+        for name, rows in rows_of.items()
+        for problem in find_sources(config["features"][name]["imported"], rows.values())[1]
+    ]
+    if problems and config["on_bad_slide"] == "fail":
+        raise InputErrors("config.yaml", problems)

@@ -1,0 +1,65 @@
+"""Feature sets that another program computed: where the file of each slide is. What they hold is read by `exchange`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Source:
+    """The files of a slide.
+
+    Attributes
+    ----------
+    features : pathlib.Path
+        HDF5 with ``features`` and ``coords``.
+    patches : pathlib.Path or None
+        HDF5 with ``coords`` and the attributes that say how large a patch is, where these are apart (CLAM).
+    """
+
+    features: Path
+    patches: Path | None = None
+
+    @property
+    def files(self):
+        """The files, features first."""
+        return [path for path in (self.features, self.patches) if path is not None]
+
+
+def find_sources(settings, rows):
+    """Find the files of slides, by the slide's id or else by the name of its file, as TRIDENT and CLAM name them.
+
+    Parameters
+    ----------
+    settings : mapping
+        ``imported`` of a feature set: ``format``, ``folder`` and ``patches``.
+    rows : iterable of slidecaf.study.sheets.Row
+
+    Returns
+    -------
+    sources : dict of str to Source
+        Slide to its files, whether they are there or not.
+    problems : list of str
+        One sentence for each slide whose file is missing or is taken for another slide too.
+    """
+    folder, clam = Path(settings["folder"]), settings["format"] == "clam"
+    features = folder / "h5_files" if clam else folder
+    patches = Path(settings["patches"] or folder / "patches") if clam else None
+    sources, problems, taken = {}, [], {}
+    for row in rows:
+        names = dict.fromkeys([row.slide, Path(row.path).stem])
+        name = next((name for name in names if (features / f"{name}.h5").is_file()), row.slide)
+        source = Source(features / f"{name}.h5", patches and patches / f"{name}.h5")
+        sources[row.slide] = source
+        missing = [path for path in source.files if not path.is_file()]
+        if missing:
+            named = " or ".join(f"{name}.h5" for name in names)
+            problems.append(
+                f"slide {row.slide}: there is no {missing[0].parent}/{named}; compute its features there too, or take "
+                "the slide out of the sheet."
+            )
+        elif taken.setdefault(source.features, row.slide) != row.slide:
+            problems.append(
+                f"slide {row.slide}: {source.features} is that of slide {taken[source.features]} too; name the files "
+                "by the sheet's column slide."
+            )
+    return sources, problems

@@ -1,0 +1,211 @@
+"""A new study: the demo's commented config with a user's own sheet in it, and a sheet of the slides in a folder.
+
+The config's text has one source, the clone's ``config.yaml``; what stands there for the demo only is replaced.
+"""
+
+import json
+import os
+import re
+from pathlib import Path
+
+from slidecaf.errors import SlidecafError
+from slidecaf.files.atomic import atomic
+from slidecaf.files.tables import write_tsv
+from slidecaf.study.checked import SLIDE_SUFFIXES
+
+TASKS = {"classification": "label", "segmentation": "mask"}
+"""Task to the column that a user fills in."""
+
+HEADER = """\
+# A slidecaf study. Fill in the sheets, set what is marked below, and look at it:
+#   slidecaf check
+# then run it, from the clone:
+#   make run STUDY=this/folder
+# All keys stand here; those with a default say it.
+"""
+
+REPLACED = (
+    (r"\A(#.*\n)+", HEADER),
+    (r"demo/(classification|segmentation)\.tsv  ", r"\1.tsv       "),
+    (r"slides_per_job: \d+ ", "slides_per_job: 1 "),
+    (r"weights: random:0     #", "weights: IMAGENET1K_V1  #"),
+    (r"weights: random:0\n", "weights: IMAGENET1K_V1\n"),
+    (r"input_size: 112 .*", "input_size: 224"),
+    (r"positive: GBM  ", "positive: null "),
+    (r"(positive: null .*# )the label", r"\1SET THIS: the label"),
+)
+"""What is the demo's own in its config, and what a new study has instead."""
+
+README = """\
+# A slidecaf study
+
+1. Fill in the sheet{s}: {sheets}. One row is one slide.
+   - `patient`: who the slide is from. All slides of a patient stay on one side of every split, so this column decides
+     whether your score is honest. Write the block or site where that is the right unit.
+{columns}
+   - `split`: `train`, or `test` for slides that are predicted only and never learned from.
+   - `mpp`, micrometres a pixel at level 0, only where the file does not say it.
+2. Look through `config.yaml`: {config}the patch size, the network.
+3. `slidecaf check` names every cell that is still empty, opens every slide, and says how long a run takes.
+4. In the clone: `make run STUDY={folder}`
+"""
+
+COLUMN = {
+    "classification": "   - `label`: the slide's class, such as GBM; only a `test` row may leave it empty.",
+    "segmentation": "   - `mask`: a PNG or TIFF of the slide's size, 0 where there is no necrosis; only a `test` row\n"
+    "     may leave it empty.\n"
+    "   - `hemorrhage`: a mask of hemorrhage, where there is one.",
+}
+
+
+def find_slides(folder):
+    """List the files in a folder, and below it, that may be slides.
+
+    Parameters
+    ----------
+    folder : path-like
+
+    Returns
+    -------
+    list of pathlib.Path
+        Sorted. Hidden files and folders are left out.
+
+    Raises
+    ------
+    SlidecafError
+        If there is none.
+    """
+    found = []
+    for top, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        paths = [Path(top, name) for name in names if not name.startswith(".")]
+        found += [path for path in paths if path.suffix.lower() in SLIDE_SUFFIXES]
+    if not found:
+        known = ", ".join(sorted(SLIDE_SUFFIXES))
+        raise SlidecafError(f"{folder} holds no slide; give a folder with files that end in one of {known}.")
+    return sorted(found)
+
+
+def slide_ids(paths):
+    """Make ids of file names: letters, digits, '.', '_' and '-', each id once.
+
+    Parameters
+    ----------
+    paths : list of pathlib.Path
+
+    Returns
+    -------
+    list of str
+    """
+    ids, seen = [], set()
+    for path in paths:
+        stem = re.sub(r"\.{2,}", ".", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)).lstrip("._-")[:120] or "slide"
+        name, number = stem, 2
+        while name in seen:
+            name, number = f"{stem}-{number}", number + 1
+        seen.add(name)
+        ids.append(name)
+    return ids
+
+
+def config_text(template, tasks, title):
+    """Turn the demo's config into a new study's.
+
+    Parameters
+    ----------
+    template : str
+        The clone's ``config.yaml``.
+    tasks : sequence of str
+        Those to keep.
+    title : str
+        What heads the report.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If the template has none of what is to be replaced: it and this module are out of step.
+    """
+    text = template
+    heading = json.dumps(title, ensure_ascii=False)
+    for pattern, instead in (*REPLACED, (r"title: Demo study  ", lambda found: f"title: {heading}  ")):
+        text, count = re.subn(pattern, instead, text)
+        if not count:
+            raise ValueError(f"the config's template has no {pattern!r}")
+    for task, features in (("classification", "cnn-336"), ("segmentation", "cnn-112")):
+        if task not in tasks:
+            text = _without(_without(text, rf"^{task}:$"), rf"^  {features}:$")
+    return text
+
+
+def _without(text, key):
+    """Take a key and all that is indented below it out of a YAML text."""
+    lines, kept, inside = text.splitlines(keepends=True), [], None
+    for line in lines:
+        indent = len(line) - len(line.lstrip())
+        if inside is not None and (not line.strip() or indent > inside):
+            continue
+        inside = indent if re.match(key, line.rstrip("\n")) else None
+        if inside is None:
+            kept.append(line)
+    return "".join(kept).rstrip("\n") + "\n"
+
+
+def make_study(folder, template, *, slides=None, tasks=("classification",)):
+    """Make a study; nothing is overwritten.
+
+    Parameters
+    ----------
+    folder : path-like
+        Made where it is missing.
+    template : str
+        The clone's ``config.yaml``.
+    slides : path-like, optional
+        The folder of slides. Without it the sheets have a header only.
+    tasks : sequence of {"classification", "segmentation"}, optional
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files that were written.
+
+    Raises
+    ------
+    SlidecafError
+        If a file is there already, or no slide is found.
+    """
+    folder = Path(folder)
+    sheets = {task: folder / f"{task}.tsv" for task in tasks}
+    files = [folder / "config.yaml", *sheets.values(), folder / "README.md"]
+    for path in files:
+        if path.exists():
+            raise SlidecafError(f"{path} is there already and is not overwritten; choose another folder.")
+    paths = find_slides(slides) if slides else []
+    rows = [
+        {"slide": slide, "path": _from(folder, path), "split": "train"}
+        for slide, path in zip(slide_ids(paths), paths, strict=True)
+    ]
+    for task, sheet in sheets.items():
+        further = ["hemorrhage"] if task == "segmentation" else []
+        write_tsv(sheet, ["slide", "path", TASKS[task], *further, "patient", "split"], rows)
+    said = README.format(
+        s="s" if len(sheets) > 1 else "",
+        sheets=", ".join(f"`{sheet.name}`" for sheet in sheets.values()),
+        columns="\n".join(COLUMN[task] for task in sheets),
+        config="the label that counts as positive, " if "classification" in sheets else "",
+        folder=folder.absolute(),
+    )
+    for path, text in ((files[0], config_text(template, tasks, folder.absolute().name)), (files[-1], said)):
+        with atomic(path) as partial:
+            partial.write_text(text, encoding="utf-8")
+    return files
+
+
+def _from(folder, path):
+    """Return a slide's path as the sheet has it: relative within the study, absolute outside, which may move."""
+    folder, path = folder.resolve(), path.absolute()
+    inside = path.is_relative_to(folder)
+    return (path.relative_to(folder) if inside else path).as_posix()

@@ -1,0 +1,440 @@
+"""Sheets: the tables that list slides, read and checked whole before any job runs.
+
+A sheet is TSV or CSV in UTF-8, with or without a byte-order mark, with any line ends; cells are trimmed.
+Columns, defaults and what each may hold stand in ``workflow/schemas/``. Row numbers in errors are those a
+spreadsheet shows: the header is row 1.
+"""
+
+import csv
+import difflib
+import io
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import jsonschema
+
+from slidecaf.errors import InputErrors
+
+PATHS = ("path", "mask", "hemorrhage")
+"""Columns that name a file."""
+
+MOST_BYTES = 2**28
+"""Of a sheet: a million rows have less."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One slide of a sheet.
+
+    Attributes
+    ----------
+    number : int
+        The row in the sheet; the header is row 1.
+    slide : str
+        The slide's id.
+    path : str
+        Its file: the sheet's folder and the path given there.
+    patient : str
+        The group that never straddles a fold.
+    split : str
+        ``train`` or ``test``.
+    mpp : float or None
+        Micrometres a pixel, where the sheet says so.
+    fold : int or None
+        The fold that the sheet fixes.
+    label : str
+        Its class; empty where unknown. Of classification.
+    mask : str
+        The file of its necrosis mask; empty where unknown. Of segmentation, as
+    hemorrhage : str
+        the file of its hemorrhage mask; empty where there is none.
+    """
+
+    number: int
+    slide: str
+    path: str
+    patient: str
+    split: str
+    mpp: float | None
+    fold: int | None
+    label: str = ""
+    mask: str = ""
+    hemorrhage: str = ""
+
+
+def read_sheet(path, schema, *, made=()):
+    """Read a sheet and check all that can be told without opening a slide.
+
+    Parameters
+    ----------
+    path : path-like
+    schema : dict
+        The sheet's schema, from `slidecaf.study.config.load_schema`.
+    made : container of str, optional
+        Paths of slides and masks that the workflow makes, which need not exist yet.
+
+    Returns
+    -------
+    list of Row
+        In the sheet's order.
+
+    Raises
+    ------
+    InputErrors
+        With every problem found: unknown or missing columns, values that will not do, ids or paths given
+        twice, files that are missing, patients on both sides of the split or in two folds.
+    """
+    header, lines = _table(path)
+    cells, problems = _check_cells(header, lines, schema)
+    folder = Path(path).parent
+    rows = [Row(number, **_within(folder, values)) for number, values in cells]
+    problems += _twice(rows) + _missing_files(rows, made) + _straddling(rows)
+    if problems:
+        raise InputErrors(path, problems)
+    return rows
+
+
+def _table(path):
+    """Return the header and (row number, cells) of every line that is not blank."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise InputErrors(path, ["it is no file; write the sheet's path into the config."])
+    if os.path.isfile(path) and os.path.getsize(path) > MOST_BYTES:
+        raise InputErrors(path, [f"it has more than {MOST_BYTES} bytes; a sheet is shorter: take the right file."])
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputErrors(
+            path, [f"it cannot be read ({error.strerror}); write the sheet's path into the config."]
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InputErrors(path, [f"byte {error.start} is not UTF-8; save the sheet as TSV or CSV in UTF-8."]) from error
+    if "\0" in text:
+        raise InputErrors(path, ["the file holds NUL bytes, so it is no text; save the sheet as TSV or CSV in UTF-8."])
+    first = text.split("\n", 1)[0]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in first else ",", strict=True)
+    try:
+        lines = [(reader.line_num, [cell.strip() for cell in line]) for line in reader]
+    except csv.Error as error:
+        raise InputErrors(path, [f"row {reader.line_num}: {error}; save the sheet as TSV or CSV."]) from error
+    broken = [number for number, line in lines if any("\n" in cell or "\r" in cell for cell in line)]
+    if broken:  # a quote that was never closed swallows the rows below it
+        raise InputErrors(path, [f"row {broken[0]}: a cell goes on over the line's end; close or remove its quote."])
+    lines = [(number, line) for number, line in lines if any(line)]
+    if len(lines) < 2:
+        raise InputErrors(path, ["the sheet holds no slide; write a header and one row a slide."])
+    return lines[0][1], lines[1:]
+
+
+def _check_cells(header, lines, schema):
+    """Turn lines into (row number, values by column), collecting every problem."""
+    known = schema["properties"]
+    while header and not header[-1]:  # trailing tabs
+        header = header[:-1]
+    problems, times = [], Counter(header)
+    for column in times:
+        if column not in known:
+            close = difflib.get_close_matches(column, known, n=1)
+            hint = f", did you mean {close[0]}?" if close else ""
+            problems.append(
+                f"row 1: unknown column {column!r}{hint}; take it out or rename it; known: {', '.join(known)}."
+            )
+        elif times[column] > 1:
+            problems.append(f"row 1: the column {column} stands there twice; keep one.")
+    problems += [
+        f"row 1: the column {column} is missing; {known[column]['description']}"
+        for column in schema["required"]
+        if column not in header
+    ]
+    if problems:
+        return [], problems
+    validators = {column: _column_validator(known[column]) for column in known}
+    rows = []
+    for number, line in lines:
+        if any(line[len(header) :]):
+            problems.append(
+                f"row {number}: {len(line)} cells under {len(header)} columns; take the extra ones out, or "
+                "quote a cell that holds the separator."
+            )
+            continue
+        given = dict(zip(header, line, strict=False))
+        checked = {column: validators[column](given.get(column, "")) for column in known}
+        wrong = [column for column, (_, bad) in checked.items() if bad]
+        problems += [
+            f"row {number}, column {column}: {_shown(given.get(column, ''))} will not do. "
+            + known[column]["description"]
+            for column in wrong
+        ]
+        if not wrong:  # a row with a bad cell is looked at no further
+            rows.append((number, {column: value for column, (value, _) in checked.items()}))
+    return rows, problems
+
+
+def _shown(text):
+    return "an empty cell" if not text else repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+def _column_validator(part):
+    """Return a function from a cell's text to its value and whether it is wrong."""
+    kinds = part.get("type", "string")
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    convert = int if "integer" in kinds else float if "number" in kinds else str
+    validator = jsonschema.Draft202012Validator(part)
+    seen = {}
+
+    def check(text):
+        if text not in seen:
+            if not text and "default" in part:
+                seen[text] = part["default"], False
+            else:
+                try:
+                    value = convert(text)
+                except ValueError:
+                    value = text
+                nan = isinstance(value, float) and value != value
+                seen[text] = value, nan or not validator.is_valid(value)
+        return seen[text]
+
+    return check
+
+
+def _twice(rows):
+    problems, ids, paths = [], {}, {}
+    for row in rows:
+        first = ids.setdefault(row.slide, row)
+        if first is not row:
+            problems.append(
+                f"row {row.number}, column slide: {row.slide!r} already stands in row {first.number}; give each "
+                "slide its own id."
+            )
+        first = paths.setdefault(row.path, row)
+        if first is not row and first.slide != row.slide:
+            problems.append(
+                f"row {row.number}, column path: {row.path!r} is already slide {first.slide!r} in row "
+                f"{first.number}; list a file once."
+            )
+    return problems
+
+
+def _within(folder, values):
+    """Let the paths of a row start at the sheet's folder."""
+    paths = {column: values.get(column, "") for column in PATHS}
+    return values | {column: (folder / path).as_posix() for column, path in paths.items() if path}
+
+
+def _missing_files(rows, made):
+    return [
+        f"row {row.number}, column {column}: there is no file {path!r} for slide {row.slide!r}; write its path "
+        "relative to the folder of this sheet."
+        for row in rows
+        for column in PATHS
+        if (path := getattr(row, column)) and path not in made and not os.path.isfile(path)
+    ]
+
+
+def _straddling(rows):
+    problems, sides, folds = [], {}, {}
+    for row in rows:
+        first = sides.setdefault(row.patient, row)
+        if first.split != row.split:
+            problems.append(
+                f"row {row.number}, column patient: {row.patient!r} is in {row.split} here and in {first.split} "
+                f"in row {first.number}; a patient belongs to one split."
+            )
+        if row.split == "train" and row.fold is not None:
+            first = folds.setdefault(row.patient, row)
+            if first.fold != row.fold:
+                problems.append(
+                    f"row {row.number}, column fold: patient {row.patient!r} is in fold {row.fold} here and in "
+                    f"fold {first.fold} in row {first.number}; a patient belongs to one fold."
+                )
+    return problems
+
+
+def check_classification(rows, *, source, positive, folds):
+    """Check that a classification sheet can be learned from and cross-validated.
+
+    Parameters
+    ----------
+    rows : list of Row
+    source : path-like
+        The sheet, for errors.
+    positive : str or None
+        The config's ``positive``.
+    folds : int
+        The config's ``folds``; unused where the sheet fixes the folds.
+
+    Returns
+    -------
+    list of str
+        The classes: with two, the negative and then the positive one; otherwise sorted.
+
+    Raises
+    ------
+    InputErrors
+        With every problem found.
+    """
+    train = [row for row in rows if row.split == "train"]
+    problems = [
+        f"row {row.number}, column label: slide {row.slide!r} is in train and has no label; write its class, or "
+        "test into column split."
+        for row in train
+        if not row.label
+    ]
+    classes = sorted({row.label for row in train if row.label})
+    problems += [
+        f"row {row.number}, column label: {row.label!r} stands in test only; training knows "
+        f"{', '.join(classes) or 'no label'}. Write one of these, or leave the cell empty."
+        for row in rows
+        if row.split == "test" and row.label and row.label not in classes
+    ]
+    if len(classes) == 1:
+        problems.append(f"column label: all training rows are {classes[0]!r}; add rows of at least one other class.")
+    if not train:
+        problems.append("column split: no row is in train; write train for the slides to learn from.")
+    if len(classes) == 2 and positive not in classes:
+        problems.append(
+            f"classification.positive is {positive!r} in the config and the labels are {', '.join(classes)}; "
+            "set it to the one that a positive confidence shall stand for."
+        )
+    problems += _too_few_patients(train, classes, folds)
+    if problems:
+        raise InputErrors(source, problems)
+    if len(classes) == 2:
+        classes.sort(key=lambda label: label == positive)
+    return classes
+
+
+def check_segmentation(rows, *, source, folds):
+    """Check that a segmentation sheet can be learned from, with patients left out and inner maps of the others.
+
+    Parameters
+    ----------
+    rows : list of Row
+    source : path-like
+        The sheet, for errors.
+    folds : int or None
+        The config's ``folds``; None leaves out each patient alone. Unused where the sheet fixes the folds.
+
+    Raises
+    ------
+    InputErrors
+        With every problem found.
+    """
+    train = [row for row in rows if row.split == "train"]
+    problems = [
+        f"row {row.number}, column mask: slide {row.slide!r} is in train and has no mask; write its mask's file, or "
+        "test into column split."
+        for row in train
+        if not row.mask
+    ]
+    problems += [
+        f"row {row.number}, column hemorrhage: slide {row.slide!r} has no mask that it could correct; write one into "
+        "column mask, or leave the cell empty."
+        for row in rows
+        if row.hemorrhage and not row.mask
+    ]
+    patients = sorted({row.patient for row in train})
+    if not train:
+        problems.append("column split: no row is in train; write train for the slides to learn from.")
+    elif len(patients) < 3:
+        problems.append(
+            f"column patient: {len(patients)} in train ({', '.join(patients)}); at least three are needed, one to "
+            "leave out and two whose inner maps choose C and threshold. Add patients, or write the block or site."
+        )
+    elif gap := next((row for row in train if row.fold is None), None):
+        if any(row.fold is not None for row in train):
+            problems.append(
+                f"row {gap.number}, column fold: empty, while other training rows name one; fill it for all training "
+                "rows or for none."
+            )
+        elif folds and folds > len(patients):
+            problems.append(
+                f"column patient: {len(patients)} patients in train and the config asks for {folds} folds; set "
+                f"segmentation.folds to {len(patients)} or less, or to null to leave out each patient alone."
+            )
+    problems += _left_without_two(train)
+    if problems:
+        raise InputErrors(source, problems)
+
+
+def _left_without_two(train):
+    if any(row.fold is None for row in train):
+        return []
+    folds = sorted({row.fold for row in train})
+    if len(folds) == 1:
+        return [f"column fold: every training row is in fold {folds[0]}; name at least two."]
+    return [
+        f"column fold: with fold {fold} left out one patient is left, whose inner map nothing could make; spread the "
+        "patients over more folds."
+        for fold in folds
+        if len({row.patient for row in train if row.fold != fold}) < 2
+    ]
+
+
+def check_together(first, second, *, sources):
+    """Check two sheets against one another: one id, one path, one resolution.
+
+    Parameters
+    ----------
+    first, second : list of Row
+    sources : (path-like, path-like)
+        The sheets, for errors.
+
+    Raises
+    ------
+    InputErrors
+        With every problem found, by the rows of the second sheet.
+    """
+    by_slide, by_path = {row.slide: row for row in first}, {row.path: row for row in first}
+    problems = []
+    for row in second:
+        same = by_slide.get(row.slide)
+        if same and (same.path, same.mpp) != (row.path, row.mpp):
+            column = "path" if same.path != row.path else "mpp"
+            problems.append(
+                f"row {row.number}, column {column}: slide {row.slide!r} has {getattr(row, column)!r} here and "
+                f"{getattr(same, column)!r} in row {same.number} of {sources[0]}; write the same, or another id."
+            )
+        same = by_path.get(row.path)
+        if same and same.slide != row.slide:
+            problems.append(
+                f"row {row.number}, column path: {row.path!r} is slide {row.slide!r} here and {same.slide!r} in row "
+                f"{same.number} of {sources[0]}; give a file one id."
+            )
+    if problems:
+        raise InputErrors(sources[1], problems)
+
+
+def _too_few_patients(train, classes, folds):
+    fixed = [row for row in train if row.fold is not None]
+    if fixed and len(fixed) < len(train):
+        gap = next(row for row in train if row.fold is None)
+        return [
+            f"row {gap.number}, column fold: empty, while other training rows name one; fill it for all training "
+            "rows or for none."
+        ]
+    if fixed:
+        return _unlearnable_folds(fixed, classes)
+    return [
+        f"column patient: {label!r} has {count} patient{'s' * (count != 1)} in train and the config asks for "
+        f"{folds} folds; set classification.folds to {count} or add patients."
+        if count > 1
+        else f"column patient: {label!r} has one patient in train, so that no fold can be left out; add patients."
+        for label in classes
+        if (count := len({row.patient for row in train if row.label == label})) < folds
+    ]
+
+
+def _unlearnable_folds(train, classes):
+    folds = sorted({row.fold for row in train})
+    if len(folds) < 2:
+        return [f"column fold: every training row is in fold {folds[0]}; name at least two."]
+    return [
+        f"column fold: with fold {fold} left out no {label!r} is left to learn from; spread its patients over "
+        "more folds."
+        for fold in folds
+        for label in classes
+        if not any(row.label == label and row.fold != fold for row in train)
+    ]

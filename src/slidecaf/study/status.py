@@ -1,0 +1,5 @@
+"""What became of a slide, as files and tables say it."""
+
+STATUS_OK = "ok"
+STATUS_NO_TISSUE = "no tissue"
+STATUS_UNREADABLE = "unreadable"

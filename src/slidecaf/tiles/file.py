@@ -1,0 +1,60 @@
+"""The tiles file of a slide: where its patches are."""
+
+import numpy as np
+
+from slidecaf.files.hdf5 import create_hdf5, open_hdf5
+
+
+def write_tiles(path, coords, attributes, *, origin=None):
+    """Write where a slide's patches are.
+
+    Parameters
+    ----------
+    path : path-like
+    coords : ndarray of int64, shape (N, 2)
+        x and y at level 0; N may be 0.
+    attributes : mapping
+        Attributes of ``coords``: those that CLAM and TRIDENT read, ``status`` and ``slide_digest``.
+    origin : mapping, optional
+        As for `create_hdf5`.
+    """
+    with create_hdf5(path, origin=origin) as file:
+        put_coords(file, coords, attributes)
+
+
+def put_coords(file, coords, attributes):
+    """Store coordinates as tiles and features files hold them.
+
+    Parameters
+    ----------
+    file : h5py.File
+    coords : ndarray of int64, shape (N, 2)
+        x and y at level 0.
+    attributes : mapping
+        Attributes of ``coords``.
+    """
+    dataset = file.create_dataset("coords", data=np.asarray(coords, np.int64).reshape(-1, 2))
+    for key in sorted(attributes):
+        dataset.attrs[key] = attributes[key]
+
+
+def read_tiles(path):
+    """Read a tiles file.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    coords : ndarray of int64, shape (N, 2)
+        x and y at level 0.
+    attributes : dict
+
+    Raises
+    ------
+    SlidecafError
+        If the file is missing or damaged.
+    """
+    with open_hdf5(path) as file:
+        return file["coords"][:], dict(file["coords"].attrs)

@@ -1,0 +1,123 @@
+"""Figure 5: which neurons, which patches, and the figure read back."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from slidecaf.classification.neurons import (
+    COLUMNS,
+    NEURONS,
+    PATCHES,
+    SIDE,
+    Neuron,
+    activating_patches,
+    draw_figure,
+    read_figure,
+    read_patch,
+    strongest,
+)
+from slidecaf.classification.svm import LinearSVM
+from slidecaf.features.file import write_features
+from slidecaf.files.tables import read_tsv, write_tsv
+from slidecaf.slides import open_slide
+
+
+def model(classes, pairs, coef):
+    coef = np.array(coef, float)
+    return LinearSVM(classes, pairs, coef, np.zeros(len(coef)), 1.0, True, (1,) * len(coef))
+
+
+def test_the_neurons_of_a_class_are_those_with_the_largest_weights_for_it():
+    svm = model(("LGG", "GBM"), (("LGG", "GBM"),), [[0.1, -0.5, 0.7, 0.0]])
+    found = strongest(svm, [40, 30, 20, 10])
+    assert [(n.label, n.index) for n in found] == [("GBM", 20), ("GBM", 40), ("LGG", 30)]
+    assert [n.weight for n in found] == [0.7, 0.1, 0.5]
+
+
+def test_a_class_has_no_more_neurons_than_a_figure_holds():
+    svm = model(("a", "b"), (("a", "b"),), [np.linspace(1, 2, 50)])
+    found = strongest(svm, list(range(50)))
+    assert [n.index for n in found] == list(range(49, 49 - NEURONS, -1))
+
+
+def test_with_three_classes_the_weights_of_a_class_are_summed_over_its_pairs():
+    svm = model(("a", "b", "c"), (("a", "b"), ("a", "c"), ("b", "c")), [[-1.0, 0.0], [-2.0, 0.0], [0.0, 4.0]])
+    found = {(n.label, n.index): n.weight for n in strongest(svm, [7, 8])}
+    assert found == {("c", 8): 4.0, ("a", 7): 3.0}
+
+
+def features_file(path, features, *, valid=None, status="ok"):
+    features = np.array(features, np.float16)
+    coords = np.arange(2 * len(features)).reshape(-1, 2) * 10
+    with write_features(
+        path,
+        coords,
+        features.shape[1],
+        coords_attributes={"patch_size_level0": 32},
+        attributes={"status": status},
+    ) as writer:
+        writer.append(features, np.ones(len(features), bool) if valid is None else np.array(valid))
+    return path
+
+
+def test_each_slide_gives_its_strongest_patch_and_the_strongest_slide_stands_first(tmp_path):
+    files = {
+        "weak": features_file(tmp_path / "weak.h5", [[1, 0], [2, 0]]),
+        "strong": features_file(tmp_path / "strong.h5", [[9, 0], [8, 0], [3, 5]]),
+        "empty": features_file(tmp_path / "empty.h5", np.zeros((0, 2)), status="no tissue"),
+    }
+    first, second = activating_patches([Neuron("a", 0, 1.0), Neuron("b", 1, 1.0)], files)
+    assert [(p["slide"], p["x"], p["y"], p["activation"]) for p in first] == [("strong", 0, 10, 9), ("weak", 20, 30, 2)]
+    assert [(p["slide"], p["x"], p["activation"]) for p in second] == [("strong", 40, 5), ("weak", 0, 0)]
+    assert first[0]["patch_size"] == 32
+
+
+def test_a_patch_that_could_not_be_read_is_never_shown(tmp_path):
+    files = {"s": features_file(tmp_path / "s.h5", [[9.0], [1.0]], valid=[False, True])}
+    assert [p["activation"] for p in activating_patches([Neuron("a", 0, 1.0)], files)[0]] == [1.0]
+
+
+def test_no_more_slides_than_a_row_holds(tmp_path):
+    files = {f"s{k:02}": features_file(tmp_path / f"s{k:02}.h5", [[k]]) for k in range(PATCHES + 3)}
+    found = activating_patches([Neuron("a", 0, 1.0)], files)[0]
+    assert [p["activation"] for p in found] == list(range(PATCHES + 2, 2, -1))
+
+
+def test_a_patch_is_the_slide_at_its_place_beyond_the_border_reflected(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "s.png")
+    with open_slide(tmp_path / "s.png") as slide:
+        assert np.array_equal(read_patch(slide, 40, 50, SIDE), pixels[50 : 50 + SIDE, 40 : 40 + SIDE])
+        assert read_patch(slide, 250, 150, 100).size == (SIDE, SIDE)
+
+
+def test_the_figure_gives_back_each_patch_as_it_was_drawn(tmp_path):
+    rng = np.random.default_rng(1)
+    neurons = [Neuron("GBM", 5, 0.5), Neuron("a class with a very long name, far too long", 7, 0.25)]
+    patches = [
+        [{"slide": f"slide-{k}-{'x' * 60}", "x": k, "y": 2 * k, "patch_size": 64, "activation": 1.5} for k in range(n)]
+        for n in (PATCHES, 3)
+    ]
+    pictures = [[Image.fromarray(rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8)) for _ in row] for row in patches]
+    draw_figure(neurons, patches, pictures, notes=["random weights"]).save(tmp_path / "figure.png")
+    rows = [
+        {"class": neuron.label, "neuron": neuron.index, "weight": neuron.weight, "place": k, "label": "GBM", **patch}
+        for neuron, row in zip(neurons, patches, strict=True)
+        for k, patch in enumerate(row)
+    ]
+    write_tsv(tmp_path / "figure.tsv", COLUMNS, rows)
+    found = read_figure(tmp_path / "figure.png", read_tsv(tmp_path / "figure.tsv"))
+    assert [(row["class"], row["neuron"], row["weight"]) for row in found] == [
+        (n.label, n.index, n.weight) for n in neurons
+    ]
+    for drawn, row in zip(pictures, found, strict=True):
+        assert len(drawn) == len(row["patches"])
+        assert all(np.array_equal(a, b["picture"]) for a, b in zip(drawn, row["patches"], strict=True))
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_figure_of_few_neurons_is_whole(count):
+    patch = {"slide": "s", "x": 0, "y": 0, "patch_size": 8, "activation": 1.0}
+    picture = Image.new("RGB", (SIDE, SIDE))
+    drawn = draw_figure([Neuron("a", 1, 1.0)] * count, [[patch]] * count, [[picture]] * count, notes=["a note"])
+    assert drawn.width > PATCHES * SIDE

@@ -1,0 +1,23 @@
+"""The faster number format is taken, and only where it is clearly faster."""
+
+import time
+
+import pytest
+import torch
+
+from slidecaf.features.networks import precision
+
+
+@pytest.mark.parametrize(
+    ("fp32", "bf16", "chosen"), [(0.02, 0.002, "bf16"), (0.01, 0.01, "fp32"), (0.002, 0.02, "fp32")]
+)
+def test_bf16_is_taken_where_it_is_clearly_faster(monkeypatch, fp32, bf16, chosen):
+    def load(spec, *, device, precision):
+        def encode(patches):
+            time.sleep({"fp32": fp32, "bf16": bf16}[precision])
+            return torch.zeros(len(patches), 3)
+
+        return encode
+
+    monkeypatch.setattr(precision, "load_encoder", load)
+    assert precision.choose_precision({"input_size": 8}) == chosen

@@ -1,0 +1,65 @@
+"""Scripts that need no network start without torch."""
+
+import ast
+import re
+import subprocess
+import sys
+
+WITH_NETWORK = {"encoder", "features", "predict"}
+
+
+def statements(path):
+    """The import statements that run when a script starts."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    for statement in body:
+        body += statement.body if isinstance(statement, ast.With | ast.Try | ast.If) else []
+    return [ast.unparse(node) for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
+def loaded_by(statements):
+    """The modules that a fresh interpreter holds once some imports have run."""
+    code = "\n".join([*statements, "import sys", "print(*sys.modules)"])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_scripts_without_a_network_import_neither_torch_nor_what_is_put_off(repository):
+    scripts = sorted((repository / "workflow/scripts").glob("*.py"))
+    without = [script for script in scripts if script.stem not in WITH_NETWORK]
+    assert len(without) == len(scripts) - len(WITH_NETWORK)
+    loaded = loaded_by(line for script in without for line in statements(script))
+    assert {"numpy", "slidecaf.files.hdf5"} <= loaded
+    assert not {"torch", "torchvision", "sklearn", "skimage", "scipy.stats", "matplotlib", "pandas"} & loaded
+
+
+def test_a_plan_of_slides_imports_neither_torch_nor_scipy(repository):
+    text = "".join(path.read_text(encoding="utf-8") for path in (repository / "workflow/rules").glob("*.smk"))
+    loaded = loaded_by(re.findall(r"^from slidecaf import \w+|^import slidecaf[.\w]*", text, re.MULTILINE)) | loaded_by(
+        f"import {module}" for module in re.findall(r"^from (slidecaf[.\w]*) import", text, re.MULTILINE)
+    )
+    assert {"slidecaf.study.sheets", "slidecaf.demo"} <= loaded
+    assert not {"torch", "scipy", "sklearn"} & loaded
+
+
+def test_scripts_with_a_network_do_not_load_the_compiler(repository):
+    scripts = [repository / f"workflow/scripts/{name}.py" for name in sorted(WITH_NETWORK)]
+    loaded = loaded_by(line for script in scripts for line in statements(script))
+    assert {"torch", "torchvision", "slidecaf.features.networks.encoder"} <= loaded
+    assert not {"torch._dynamo", "sympy", "triton"} & loaded
+
+
+def test_torchvision_and_the_compiler_work_as_ever_afterwards():
+    code = """
+import torch
+from slidecaf.features.networks.models import models
+from torchvision.ops import RoIAlign, roi_align
+boxes = [torch.tensor([[0.0, 0.0, 4.0, 4.0]])]
+image = torch.arange(64.0).reshape(1, 1, 8, 8)
+pooled = roi_align(image, boxes, 2)
+assert torch.equal(pooled, RoIAlign(2, 1.0, -1)(image, boxes))
+assert len(models.list_models()) > 80
+import torch._dynamo.utils
+assert torch._dynamo.utils.is_compile_supported("cpu") in (True, False)
+assert torch.equal(torch.compile(lambda x: x + 1, backend="eager")(image), image + 1)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
