@@ -9,24 +9,15 @@ min_version("9.27")
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/common_segmentation.smk"
-include: "workflow/rules/common_report.smk"
 include: "workflow/rules/resources.smk"
-include: "workflow/rules/batches.smk"
 include: "workflow/rules/study.smk"
 include: "workflow/rules/demo.smk"
 include: "workflow/rules/tiles.smk"
 include: "workflow/rules/features.smk"
-include: "workflow/rules/imported.smk"
-include: "workflow/rules/labels.smk"
 include: "workflow/rules/pooling.smk"
-include: "workflow/rules/selection.smk"
-include: "workflow/rules/svm.smk"
-include: "workflow/rules/confidence.smk"
-include: "workflow/rules/retrain.smk"
-include: "workflow/rules/scores.smk"
+include: "workflow/rules/classification.smk"
+include: "workflow/rules/segmentation.smk"
 include: "workflow/rules/report.smk"
-include: "workflow/rules/outlines.smk"
 
 
 rule all:

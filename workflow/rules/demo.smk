@@ -9,9 +9,9 @@ rule demo:
     output:
         sorted(MADE),
     log:
-        f"{RESULTS}/logs/demo.log",
+        LAYOUT.log("demo", ""),
     benchmark:
-        f"{RESULTS}/benchmarks/demo.tsv"
+        LAYOUT.benchmark("demo", "")
     conda:
         ENVIRONMENT
     threads: 2
@@ -19,7 +19,6 @@ rule demo:
         mem_mb=memory(2000),
         runtime=minutes(30),
     params:
-        seed=0,
-        code=code("demo.py"),
+        tracked=tracked(["demo"], [], seed=0),
     script:
         "../scripts/demo.py"

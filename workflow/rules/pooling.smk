@@ -1,32 +1,49 @@
 """One vector a slide.
 
 Needs   {results}/features/{features}/{slide}.h5
-Makes   {results}/pooled/{features}/{slide}.h5, a vector for each norm that a method asks for
+Makes   {results}/pooled/{features}/{slide}.h5, a vector for each norm that a method asks for, of a batch of slides
 """
 
-for job in slide_jobs("pooling", of_feature_sets(segmentation=False)):
+from slidecaf.pooling.norms import norm_name
 
-    rule:
-        name:
-            job.name
-        input:
-            **job.input(file=f"{RESULTS}/features/{{features}}/{{slide}}.h5"),
-        output:
-            **job.output(file=f"{RESULTS}/pooled/{{features}}/{{slide}}.h5"),
-        log:
-            job.log(f"{RESULTS}/logs/pooling/{{features}}/{{slide}}.log"),
-        benchmark:
-            job.benchmark(f"{RESULTS}/benchmarks/pooling/{{features}}/{{slide}}.tsv")
-        conda:
-            ENVIRONMENT
-        resources:
-            mem_mb=job.most(memory(1500)),
-            runtime=job.total(minutes(15, rate=POOLED)),
-        params:
-            **job.params(
-                norms=norms,
-                code=code("pooling.py"),
-                versions=versions("h5py"),
-            ),
-        script:
-            script_of("pooling")
+
+def pooled_slides(wildcards):
+    """Return the slides of the classification."""
+    return ROW
+
+
+def norms(wildcards):
+    """Return the norms that the methods ask of a feature set, each once, by name."""
+    asked = {
+        norm_name(norm): norm
+        for method in METHODS.values()
+        if wildcards.features in method["features"]
+        for norm in method["norm"]
+    }
+    return [asked[name] for name in sorted(asked)]
+
+
+rule pooling:
+    input:
+        LAYOUT.batch(LAYOUT.features),
+    output:
+        LAYOUT.batch(LAYOUT.pooled),
+    log:
+        LAYOUT.log("pooling", "{features}/batch-{batch}"),
+    benchmark:
+        LAYOUT.benchmark("pooling", "{features}/batch-{batch}")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(1500),
+        runtime=minutes(15, rate=POOLED),
+    params:
+        tracked=tracked_batch(
+            LAYOUT.pooled,
+            pooled_slides,
+            ["features", "pooling", "tiles"],
+            ["h5py"],
+            norms=norms,
+        ),
+    script:
+        "../scripts/pooling.py"

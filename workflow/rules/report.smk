@@ -1,102 +1,150 @@
 """The report, and the pictures that are made for it alone. Nothing else needs what is made here.
 
-Needs   scores, predictions, choices, tiles, overlays; slides, by their fingerprints
-Makes   {results}/thumbnails/{slide}.jpg, so that a report opens no slide
+Needs   scores, predictions, choices, tiles, overlays; slides, by their digests
+Makes   {results}/thumbnails/{slide}.jpg, of a batch of slides, so that a report opens no slide
         {results}/classification/{method}/final/figure5.png and .tsv, what the neurons of the final model look for
         {results}/segmentation/{method}/{variant}/thresholds.tsv, the score at other thresholds
         {results}/report.html; it holds timings too, so that its bytes differ from run to run
 """
 
-for job in slide_jobs("thumbnail", [({}, SHEET_ORDER)]):
+import shlex
+import subprocess
 
-    rule:
-        name:
-            job.name
-        input:
-            **job.input(drawn={"drawn": drawn_slide}),
-        output:
-            **job.output(file=f"{RESULTS}/thumbnails/{{slide}}.jpg"),
-        log:
-            job.log(f"{RESULTS}/logs/thumbnails/{{slide}}.log"),
-        benchmark:
-            job.benchmark(f"{RESULTS}/benchmarks/thumbnails/{{slide}}.tsv")
-        conda:
-            ENVIRONMENT
-        resources:
-            mem_mb=job.most(slide_memory(1500, a_patch=0)),
-            runtime=job.total(minutes(15)),
-        params:
-            **job.params(
-                path=slide_path,
-                slide=slide_fingerprint,
-                on_bad_slide=untracked(STUDY["on_bad_slide"]),
-                limits=untracked(LIMITS),
-                code=code("thumbnail.py"),
-                versions=versions("openslide-bin", "tifffile", "pillow"),
-            ),
-        script:
-            script_of("thumbnail")
+
+def shown(wildcards):
+    """Return what is made for the report alone."""
+    files = manifests(LAYOUT.thumbnail, SLIDE)
+    files += expand((LAYOUT.neurons_figure, LAYOUT.neurons_table), method=METHODS)
+    for method in SEGMENTATION_METHODS:
+        files += expand(LAYOUT.thresholds, method=method, variant=variants(method))
+    return files
+
+
+def read_by_report(wildcards):
+    """Return the results that the report reads; features, maps and rasters are too large for it."""
+    files = [LAYOUT.study, *shown(wildcards)]
+    files += expand((LAYOUT.predictions, LAYOUT.scores), method=METHODS)
+    files += expand(LAYOUT.choice, part=PARTS, method=METHODS)
+    files += [LAYOUT.comparison] if len(METHODS) > 1 else []
+    for method, chosen in SEGMENTATION_METHODS.items():
+        files += expand((LAYOUT.slide_scores, LAYOUT.segmentation_scores), method=method)
+        of_variants = {"method": method, "variant": variants(method)}
+        files += expand(LAYOUT.map_choice, part=LEFT_OUT_PARTS, **of_variants)
+        files += segments_of(method)
+        if chosen["hard_examples"]:
+            files += expand((LAYOUT.hard_examples, LAYOUT.variants), method=method)
+    for features in STUDY["features"]:
+        slides = CHECKED.slides_of(features)
+        files += manifests(LAYOUT.tiles, slides, features=features)
+        if slides and features in COMPUTED:
+            files += [LAYOUT.encoder.format(features=features)]
+    return files
+
+
+def commit(wildcards):
+    """Return which commit of the clone this is, or nothing where there is no git."""
+    asked = ["git", "-C", workflow.basedir, "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(asked, capture_output=True, text=True).stdout.strip()
+    except OSError:
+        return ""
+
+
+def command():
+    """Return how Snakemake was called, without the places of clone and study. Jobs inherit it."""
+    clone, study = os.path.abspath(workflow.basedir), os.getcwd()
+    said = ["." if word == clone else word.replace(f"{clone}/", "").replace(study, "STUDY") for word in sys.argv[1:]]
+    return os.environ.setdefault("SLIDECAF_COMMAND", shlex.join(["snakemake", *said]))
+
+
+rule thumbnails:
+    input:
+        drawn=ancient(drawn(paths(SLIDE))),
+    output:
+        LAYOUT.batch(LAYOUT.thumbnail),
+    log:
+        LAYOUT.log("thumbnails", "batch-{batch}"),
+    benchmark:
+        LAYOUT.benchmark("thumbnails", "batch-{batch}")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=slide_memory(1500, a_patch=0),
+        runtime=minutes(15 + STUDY["slides_per_job"]),
+    params:
+        tracked=tracked_batch(
+            LAYOUT.thumbnail,
+            SLIDE,
+            ["slides"],
+            ["openslide-bin", "tifffile", "pillow"],
+            own=slide_digest,
+            longest=480,
+        ),
+        untracked=untracked(paths=paths(SLIDE), limits=LIMITS, on_bad_slide=STUDY["on_bad_slide"]),
+    script:
+        "../scripts/thumbnails.py"
 
 
 rule neurons:
     input:
-        model=f"{CLASSIFICATION}/final/model.json",
+        model=LAYOUT.model.replace("{part}", "final"),
         features=lambda wildcards: [
-            f"{RESULTS}/features/{features}/{slide}.h5"
+            manifest
             for features in METHODS[wildcards.method]["features"]
-            for slide in TRAIN
+            for manifest in manifests(LAYOUT.features, TRAIN, features=features)
         ],
-        slides=ancient([ROW[slide].path for slide in TRAIN if ROW[slide].path in MADE]),
+        drawn=ancient([ROW[slide].path for slide in TRAIN if ROW[slide].path in MADE]),
     output:
         figure=report(
-            f"{CLASSIFICATION}/final/figure5.png",
+            LAYOUT.neurons_figure,
             caption="../report/neurons.rst",
             category="Classification",
             labels={"method": "{method}"},
         ),
-        table=f"{CLASSIFICATION}/final/figure5.tsv",
+        table=LAYOUT.neurons_table,
     log:
-        f"{RESULTS}/logs/neurons/{{method}}.log",
+        LAYOUT.log("neurons", "{method}"),
     benchmark:
-        f"{RESULTS}/benchmarks/neurons/{{method}}.tsv"
+        LAYOUT.benchmark("neurons", "{method}")
     conda:
         ENVIRONMENT
     resources:
         mem_mb=memory(1500),
         runtime=minutes(30, a_slide=0.1),
     params:
-        # named with output: a changed slide or label is seen by the features and the model
-        slides=lambda wildcards, output: {
-            row["slide"]: row for row in table(TRAIN, "slide", "path", "label")
-        },
-        limits=untracked(LIMITS),
-        caveats=caveats,
-        code=code("neurons.py"),
-        versions=versions("h5py", "openslide-bin", "tifffile", "pillow"),
+        tracked=tracked(
+            ["classification", "features", "slides", "tiles"],
+            ["h5py", "openslide-bin", "tifffile", "pillow"],
+            caveats=method_caveats,
+        ),
+        # a changed slide or label is seen by the features and the model
+        untracked=untracked(
+            slides={slide: {"path": ROW[slide].path, "label": ROW[slide].label} for slide in TRAIN},
+            limits=LIMITS,
+        ),
     script:
         "../scripts/neurons.py"
 
 
 rule thresholds:
     input:
-        folds=f"{SEGMENTATION}/folds.tsv",
-        maps=lambda wildcards: [f"{VARIANT}/maps/{slide}.h5" for slide in LEARNED],
-        labels=of_slides("labels", LEARNED),
-        choice=f"{VARIANT}/final/choice.json",
+        groups=LAYOUT.groups,
+        maps=maps_of(),
+        labels=of_learned(LAYOUT.labels),
+        choice=LAYOUT.map_choice.replace("{part}", "final"),
     output:
-        f"{VARIANT}/thresholds.tsv",
+        LAYOUT.thresholds,
     log:
-        f"{RESULTS}/logs/thresholds/{{method}}/{{variant}}.log",
+        LAYOUT.log("thresholds", "{method}/{variant}"),
     benchmark:
-        f"{RESULTS}/benchmarks/thresholds/{{method}}/{{variant}}.tsv"
+        LAYOUT.benchmark("thresholds", "{method}/{variant}")
     conda:
         ENVIRONMENT
     resources:
         mem_mb=memory(2000),
         runtime=minutes(30, a_slide=1),
     params:
-        code=code("thresholds.py"),
-        versions=versions("scipy", "h5py"),
+        tracked=tracked(["scores", "segmentation", "segmentation.solver"], ["scipy", "h5py"]),
     script:
         "../scripts/thresholds.py"
 
@@ -106,26 +154,22 @@ rule report:
         read_by_report,
     output:
         report(
-            f"{RESULTS}/report.html",
+            LAYOUT.report,
             caption="../report/report.rst",
             category="Report",
         ),
     log:
-        f"{RESULTS}/logs/report.log",
+        LAYOUT.log("report", ""),
     benchmark:
-        f"{RESULTS}/benchmarks/report.tsv"
+        LAYOUT.benchmark("report", "")
     conda:
         ENVIRONMENT
     resources:
         mem_mb=memory(2000, a_slide=0.1),
         runtime=minutes(15, a_slide=0.02),
     params:
-        results=untracked(RESULTS),
-        # named with output: how a run was started changes no result
-        command=untracked(command()),
-        commit=commit,
-        templates=template_digest(),
-        code=code("report.py"),
-        versions=versions("matplotlib", "jinja2", "pillow"),
+        tracked=tracked(["report"], ["matplotlib", "jinja2", "pillow"]),
+        # how a run was started changes no result
+        untracked=untracked(results=RESULTS, command=command(), commit=commit),
     script:
         "../scripts/report.py"

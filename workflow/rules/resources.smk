@@ -1,27 +1,26 @@
 """What a job asks of a cluster: memory, time, a GPU. No jobs.
 
 Snakemake looks at these where a profile bounds them or sends jobs to a cluster, and never to decide what to run
-again: a local run is as fast as without them. Amounts are generous, since a job that is killed costs more than one
-that waits a little longer, and each further attempt asks for as much again.
+again. Amounts are generous, since a job that is killed costs more than one that waits a little longer, and each
+further attempt asks for as much again. A batch needs the memory of its most demanding slide and the time of all.
 
-Needs   what common.smk and common_segmentation.smk give; the keys extraction_... of a profile's default-resources
+Needs   what common.smk gives; the keys extraction_... of a profile's default-resources
 Gives   functions and values for `resources:`
 """
+
+import functools
+from math import ceil
 
 from slidecaf.tiles.grid import Tiling
 
 PIXELS_A_BYTE = 8  # of JPEG in a pyramid: CMU-1 of OpenSlide's test data has 8.5
 USUAL_MPP = 0.5  # where a tiling counts at a resolution and the sheet gives none
+USUAL_STRIDE = 256  # of features that another program computed
 BYTES_A_PATCH = 64  # coordinates, what is kept of cells and maps: benchmarks/RESULTS.md has 30 to 60
 WHOLE = (".png", ".jpg", ".jpeg")  # decoded whole
-
-USUAL_STRIDE = 256  # of features that another program computed
-TILINGS = {
-    name: Tiling.from_config(STUDY["features"][name]["tiling"]) for name in COMPUTED
-}
-
 # Patches a second of a slow machine, one core or two.
 PATCHWISE, DENSE, MAPPED, POOLED = 50, 1000, 10_000, 25_000
+TILINGS = {name: Tiling.from_config(STUDY["features"][name]["tiling"]) for name in COMPUTED}
 
 
 def extraction():
@@ -54,6 +53,7 @@ def pixels(slide):
     return PIXELS_A_BYTE * FINGERPRINTS.size(path) if os.path.exists(path) else 0
 
 
+@functools.cache
 def patches(slide, features):
     """Guess how many patches a slide has, if it is full of tissue."""
     if features in IMPORTED:
@@ -73,55 +73,61 @@ def features_of(wildcards):
 def memory(base, *, a_patch=0, a_pixel=0, a_slide=0):
     """Return a resource function: MB for the attempt.
 
-    `base` MB; bytes a patch and a pixel of the job's slide; MB for each slide of the study, where a job reads all.
+    `base` MB; bytes a patch and a pixel of the batch's most demanding slide; MB for each slide of the study, where a
+    job reads all.
     """
 
-    def amount(wildcards, attempt):
-        asked = base + a_slide * len(SLIDE)
-        if a_patch:
-            asked += a_patch * patches(wildcards.slide, features_of(wildcards)) / 1e6
-        if a_pixel:
-            asked += a_pixel * pixels(wildcards.slide) / 1e6
-        return attempt * ceil(asked)
+    def slide_bytes(slide, wildcards):
+        of_patches = a_patch and a_patch * patches(slide, features_of(wildcards))
+        return of_patches + a_pixel * pixels(slide)
 
-    return signed(amount)
+    def amount(wildcards, attempt):
+        most = 0
+        if a_patch or a_pixel:
+            of_batch = BATCHES[int(wildcards.batch)]
+            most = max(slide_bytes(slide, wildcards) for slide in of_batch) / 1e6
+        return attempt * ceil(base + a_slide * len(SLIDE) + most)
+
+    return amount
 
 
 def slide_memory(base, *, a_patch=BYTES_A_PATCH):
-    """Return a resource function: MB for the attempt at a job that reads a slide."""
+    """Return a resource function: MB for the attempt at a job that reads slides, some of which are decoded whole."""
     streamed = memory(base, a_patch=a_patch)
     decoded = memory(base, a_patch=a_patch, a_pixel=4)
 
     def amount(wildcards, attempt):
-        whole = SLIDE[wildcards.slide].path.lower().endswith(WHOLE)
+        names = [SLIDE[slide].path.lower() for slide in BATCHES[int(wildcards.batch)]]
+        whole = any(name.endswith(WHOLE) for name in names)
         return (decoded if whole else streamed)(wildcards, attempt)
 
-    return signed(amount)
+    return amount
 
 
 def minutes(base, *, rate=None, a_slide=0):
     """Return a resource function: minutes for the attempt.
 
-    `base` minutes; the time of the slide's patches at `rate` a second; minutes for each slide of the study, where a
-    job reads all.
+    `base` minutes; a minute for each slide of the batch and the time of its patches at `rate` a second; minutes for
+    each slide of the study, where a job reads all.
     """
 
-    def amount(wildcards, attempt, base=base):
+    def amount(wildcards, attempt):
         asked = base + a_slide * len(SLIDE)
         if rate:
-            asked += patches(wildcards.slide, features_of(wildcards)) / rate / 60
+            of_batch = BATCHES[int(wildcards.batch)]
+            counts = [patches(slide, features_of(wildcards)) for slide in of_batch]
+            asked += len(of_batch) + sum(counts) / rate / 60
         return attempt * ceil(asked)
 
-    return signed(amount)
+    return amount
 
 
 def extraction_minutes(base):
-    """Return a resource function: minutes for the attempt at a job that runs a network over a slide."""
+    """Return a resource function: minutes for the attempt at a job that runs a network over slides."""
     dense, patchwise = minutes(base, rate=DENSE), minutes(base, rate=PATCHWISE)
 
-    def amount(wildcards, attempt, base=base):
+    def amount(wildcards, attempt):
         kind = STUDY["features"][features_of(wildcards)]["extraction"]
-        chosen = dense if kind == "dense" else patchwise
-        return chosen(wildcards, attempt, base=base)
+        return (dense if kind == "dense" else patchwise)(wildcards, attempt)
 
-    return signed(amount)
+    return amount

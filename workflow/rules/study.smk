@@ -1,33 +1,37 @@
 """The study as it is run.
 
 Needs   {results}/encoders/{features}.json
-Makes   {results}/study.yaml: the config with its defaults filled in, digests of code and of weights
+Makes   {results}/study.yaml: the config with its defaults filled in, and digests of weights
 """
 
 from signal import SIGTERM
 
+from slidecaf.running.lock import is_locked_for_us, lock_study
 from slidecaf.running.signals import handle_in_thread
+
+# of slidecaf that compute results
+PACKAGES = [
+    *("slides", "tiles", "features", "pooling", "scores", "classification", "segmentation", "segmentation.solver"),
+    *("exchange", "report", "demo"),
+]
 
 
 rule study:
     input:
         study_encoders,
     output:
-        STUDY_FILE,
+        LAYOUT.study,
     log:
-        f"{RESULTS}/logs/study.log",
+        LAYOUT.log("study", ""),
     benchmark:
-        f"{RESULTS}/benchmarks/study.tsv"
+        LAYOUT.benchmark("study", "")
     conda:
         ENVIRONMENT
     resources:
         mem_mb=memory(1000),
         runtime=minutes(15),
     params:
-        study=STUDY,
-        all_code=all_code,
-        code=code("study.py"),
-        versions=versions("slidecaf"),
+        tracked=tracked(PACKAGES, [], study=STUDY),
     script:
         "../scripts/study.py"
 
@@ -39,8 +43,6 @@ onstart:
     try:
         if not is_locked_for_us("."):
             LOCKS.append(lock_study("."))
-        # what runs now runs with this code: by no job, so that an edit reruns what depends on it and no more
-        renew_code(STUDY_FILE, all_code(None, None))
         handle_in_thread(SIGTERM)
     except SlidecafError as error:
         print(error, file=sys.stderr)

@@ -1,39 +1,44 @@
 """Where the patches of each slide are.
 
-Needs   a slide, by its fingerprint
-Makes   {results}/tiles/{features}/{slide}.h5
+Needs   slides, by their digests
+Makes   {results}/tiles/{features}/{slide}.h5, of a batch of slides
 """
 
-for job in slide_jobs("tiles", of_feature_sets(COMPUTED)):
 
-    rule:
-        name:
-            job.name
-        input:
-            **job.input(drawn={"drawn": drawn_slide}),
-        output:
-            **job.output(file=f"{RESULTS}/tiles/{{features}}/{{slide}}.h5"),
-        log:
-            job.log(f"{RESULTS}/logs/tiles/{{features}}/{{slide}}.log"),
-        benchmark:
-            job.benchmark(f"{RESULTS}/benchmarks/tiles/{{features}}/{{slide}}.tsv")
-        wildcard_constraints:
-            features=one_of(COMPUTED),
-        conda:
-            ENVIRONMENT
-        resources:
-            mem_mb=job.most(slide_memory(1500)),
-            runtime=job.total(minutes(30, rate=MAPPED)),
-        params:
-            **job.params(
-                path=slide_path,
-                slide=slide_fingerprint,
-                mpp=slide_mpp,
-                tiling=tiling,
-                on_bad_slide=untracked(STUDY["on_bad_slide"]),
-                limits=untracked(LIMITS),
-                code=code("tiles.py"),
-                versions=versions("openslide-bin", "tifffile", "pillow", "h5py"),
-            ),
-        script:
-            script_of("tiles")
+def slides_of(wildcards):
+    """Return the slides that a feature set is for."""
+    return CHECKED.slides_of(wildcards.features)
+
+
+rule tiles:
+    input:
+        drawn=ancient(drawn(paths(slides_of))),
+    output:
+        LAYOUT.batch(LAYOUT.tiles),
+    log:
+        LAYOUT.log("tiles", "{features}/batch-{batch}"),
+    benchmark:
+        LAYOUT.benchmark("tiles", "{features}/batch-{batch}")
+    wildcard_constraints:
+        features=one_of(COMPUTED),
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=slide_memory(1500),
+        runtime=minutes(30, rate=MAPPED),
+    params:
+        tracked=tracked_batch(
+            LAYOUT.tiles,
+            slides_of,
+            ["slides", "tiles"],
+            ["openslide-bin", "tifffile", "pillow", "h5py"],
+            own=slide_digest,
+            tiling=lambda wildcards: STUDY["features"][wildcards.features]["tiling"],
+        ),
+        untracked=untracked(
+            paths=paths(slides_of),
+            limits=LIMITS,
+            on_bad_slide=STUDY["on_bad_slide"],
+        ),
+    script:
+        "../scripts/tiles.py"

@@ -6,4 +6,4 @@ from slidecaf.demo import make_demo
 from slidecaf.logs import job
 
 with job(snakemake.log[0]):
-    make_demo(Path(snakemake.output[0]).parents[1], seed=snakemake.params.seed, workers=snakemake.threads)
+    make_demo(Path(snakemake.output[0]).parents[1], seed=snakemake.params.tracked["seed"], workers=snakemake.threads)

@@ -5,5 +5,10 @@ from slidecaf.report import write_report
 
 params = snakemake.params
 with job(snakemake.log[0]):
-    size = write_report(snakemake.output[0], params.results, command=params.command, commit=params.commit)
+    size = write_report(
+        snakemake.output[0],
+        params.untracked["results"],
+        command=params.untracked["command"],
+        commit=params.untracked["commit"],
+    )
     logger.info("%.1f MB", size / 1e6)

@@ -3,6 +3,6 @@
 from slidecaf.logs import job
 from slidecaf.study.provenance import write_study
 
-params = snakemake.params
+tracked = snakemake.params.tracked
 with job(snakemake.log[0]):
-    write_study(snakemake.output[0], params.study, code=params.all_code, encoders=snakemake.input)
+    write_study(snakemake.output[0], tracked["study"], revision=tracked["revision"], encoders=snakemake.input)

@@ -2,3 +2,6 @@
 
 Networks stand in `networks`, how they are run over a slide in `extraction`.
 """
+
+REVISION = 1
+"""Of the values that this package computes: a whole number, raised where they change."""

@@ -1,14 +1,11 @@
-"""Digests that tell the workflow what has changed: slides, code, values.
+"""Digests that tell the workflow what has changed: slides and values.
 
 Snakemake compares them as parameters.
 """
 
-import ast
 import hashlib
-import importlib.util
 import json
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 
 from slidecaf.files.tables import read_json, write_json
@@ -151,72 +148,3 @@ class Fingerprints:
         if self._changed:
             write_json(self._memory, self._known)
             self._changed = False
-
-
-@cache
-def code_digest(script):
-    """Digest a script and the slidecaf modules that it imports, directly or through one another.
-
-    Comments, docstrings and layout do not count, so that only a change of behaviour reruns a rule.
-
-    Parameters
-    ----------
-    script : path-like
-        A Python file.
-
-    Returns
-    -------
-    str
-        16 hexadecimal digits.
-    """
-    root = Path(importlib.util.find_spec("slidecaf").origin).parent
-    digest, seen, waiting = hashlib.sha256(), set(), [Path(script)]
-    while waiting:
-        path = waiting.pop()
-        if path not in seen:
-            seen.add(path)
-            waiting += _parsed(path)[1](root)
-    named = {path.relative_to(root).as_posix() if root in path.parents else "": path for path in seen}
-    for name in sorted(named):
-        digest.update(f"{name} {_parsed(named[name])[0]}\n".encode())
-    return digest.hexdigest()[:16]
-
-
-@cache
-def _parsed(path):
-    """Return a file's digest without docstrings, and a function from slidecaf's folder to its imports."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = [statement for statement in node.body if not _is_text(statement)] or [ast.Pass()]
-
-    def imports(root):
-        return [found for name in sorted(names) for found in _module_files(name, root)]
-
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imports
-
-
-def _is_text(statement):
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )
-
-
-def _module_files(name, root):
-    """Return the files that importing a dotted name runs, within slidecaf."""
-    parts = name.split(".")
-    if parts[0] != "slidecaf":
-        return []
-    files = []
-    for end in range(1, len(parts) + 1):
-        place = root.joinpath(*parts[1:end])
-        files += [file for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file()]
-    return files

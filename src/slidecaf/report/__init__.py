@@ -6,4 +6,7 @@ from run to run, and so do its bytes.
 
 from slidecaf.report.page import write_report
 
+REVISION = 1
+"""Of the values that this package computes: a whole number, raised where they change."""
+
 __all__ = ["write_report"]

@@ -2,3 +2,6 @@
 
 The SVMs of patches stand in `solver`.
 """
+
+REVISION = 1
+"""Of the values that this package computes: a whole number, raised where they change."""

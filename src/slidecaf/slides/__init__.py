@@ -11,6 +11,9 @@ from slidecaf.slides.image import READERS, ImageSlide
 from slidecaf.slides.openslide import OpenSlideSlide
 from slidecaf.slides.tiff import TiffSlide, suits_openslide
 
+REVISION = 1
+"""Of the values that this package computes: a whole number, raised where they change."""
+
 __all__ = ["LIMITS", "Level", "Limits", "Slide", "open_slide"]
 
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")

@@ -1,13 +1,17 @@
 """A slide made small, read by blocks with bounded memory."""
 
 import io
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from slidecaf.errors import SlideError
 from slidecaf.files.atomic import atomic
+from slidecaf.files.manifests import make_batch
 from slidecaf.logs import logger
+from slidecaf.slides import Limits, open_slide
 
 LONGEST = 1600
 """The longest side of a slide in a picture, in px."""
@@ -132,3 +136,49 @@ def write_jpeg(path, image):
     bare.save(content, "JPEG", quality=90, subsampling="4:4:4")
     with atomic(path) as partial:
         partial.write_bytes(content.getvalue())
+
+
+def make_thumbnails(
+    manifest,
+    slides: Mapping[str, Mapping],
+    settings: Mapping,
+    *,
+    paths: Mapping,
+    limits: Mapping,
+    on_bad_slide: str,
+) -> None:
+    """Make some slides small; a picture for each beside the manifest.
+
+    Parameters
+    ----------
+    manifest : path-like
+    slides : mapping of str to mapping
+        Slide to its ``digest``.
+    settings : mapping
+        ``longest``, the px of the longer side, ``revision`` and ``versions``.
+    paths : mapping of str to path-like
+        Slide to its file.
+    limits : mapping
+        ``max_megapixels`` and ``max_decoded_megapixels`` of the config.
+    on_bad_slide : {"fail", "exclude"}
+        Whether a slide that cannot be read is an error, or has a grey picture.
+
+    Raises
+    ------
+    SlidecafError
+        After the other slides are done, if one cannot be read.
+    """
+    longest, folder = settings["longest"], Path(manifest).parent
+
+    def work(slide, files, origin):
+        try:
+            with open_slide(paths[slide], name=slide, limits=Limits.from_config(limits)) as opened:
+                picture = Image.fromarray(thumbnail(opened, longest=longest))
+        except SlideError as error:
+            if on_bad_slide == "fail":
+                raise
+            logger.warning("left out: %s", error)
+            picture = Image.new("RGB", (longest, longest // 4), UNREAD)
+        write_jpeg(files["thumbnail"], picture)
+
+    make_batch(manifest, slides, work, outputs=lambda slide: {"thumbnail": folder / f"{slide}.jpg"}, settings=settings)

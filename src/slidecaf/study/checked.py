@@ -56,6 +56,33 @@ class Study:
         ]
         return list(dict.fromkeys(row.slide for row in rows))
 
+    @property
+    def splits(self):
+        """Slide id to the splits that it is in, over both sheets."""
+        found = {}
+        for row in [*self.classification, *self.segmentation]:
+            found.setdefault(row.slide, set()).add(row.split)
+        return found
+
+    def slides_with_features(self, features):
+        """Return the slides of whose features a file is kept.
+
+        Parameters
+        ----------
+        features : str
+
+        Returns
+        -------
+        list of str
+            Without test rows of the segmentation where the feature set stores those of training rows only.
+        """
+        kept = self.slides_of(features)
+        if self.config["features"][features].get("store") != "train":
+            return kept
+        pooled = {row.slide for row in self.classification} if self.pools(features) else set()
+        tested = {row.slide for row in self.segmentation if row.split == "test"}
+        return [slide for slide in kept if slide in pooled or slide not in tested]
+
     def pools(self, features):
         """Tell whether a feature set is pooled, for the classification."""
         return features in self._used("classification")

@@ -1,5 +1,6 @@
-"""``study.yaml``: the config as used, and by which version, code and weights."""
+"""``study.yaml``: the config as used, and by which version, revisions and weights."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
@@ -8,10 +9,8 @@ from slidecaf.files.atomic import atomic
 from slidecaf.files.tables import read_json
 from slidecaf.files.versions import version
 
-CODE = "# code: "
 
-
-def write_study(path, study, *, code, encoders):
+def write_study(path, study: Mapping, *, revision: Mapping[str, int], encoders: Iterable) -> None:
     """Write a study's config as used; what is not config stands in comments, so that the file is a config itself.
 
     Parameters
@@ -19,31 +18,15 @@ def write_study(path, study, *, code, encoders):
     path : path-like
     study : mapping
         The config with its defaults filled in.
-    code : str
-        Digest of what all jobs run.
+    revision : mapping of str to int
+        Package to its revision, of all that compute results.
     encoders : iterable of path-like
         Files ``{features}.json`` that describe the networks.
     """
-    lines = [f"# as run by slidecaf {version()}, defaults filled in", f"{CODE}{code}"]
+    said = ", ".join(f"{package} {number}" for package, number in sorted(revision.items()))
+    lines = [f"# as run by slidecaf {version()}, defaults filled in", f"# revisions: {said}"]
     for encoder in map(Path, encoders):
         lines.append(f"# weights of {encoder.stem}: sha256 {read_json(encoder)['weights_sha256']}")
     text = yaml.safe_dump(dict(study), sort_keys=False, allow_unicode=True)
     with atomic(path) as partial:
         partial.write_text("\n".join([*lines, text]), encoding="utf-8")
-
-
-def renew_code(path, code):
-    """Write the digest of the code that is about to run into a study's file, where there is one and it says another.
-
-    Parameters
-    ----------
-    path : path-like
-    code : str
-    """
-    if not Path(path).is_file():
-        return
-    lines = Path(path).read_text(encoding="utf-8").splitlines(keepends=True)
-    renewed = [f"{CODE}{code}\n" if line.startswith(CODE) else line for line in lines]
-    if renewed != lines:
-        with atomic(path) as partial:
-            partial.write_text("".join(renewed), encoding="utf-8")

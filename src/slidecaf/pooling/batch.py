@@ -1,0 +1,54 @@
+"""The pooled vectors of a batch of slides: what the rule ``pooling`` does."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from slidecaf.features.file import open_features, valid_features
+from slidecaf.files.manifests import make_batch, slide_files
+from slidecaf.pooling.file import write_pooled
+from slidecaf.pooling.norms import Pooler, norm_name, parse_norm
+from slidecaf.study.status import STATUS_OK
+
+
+def pool_slides(manifest, slides: Mapping[str, Mapping], settings: Mapping, *, features, wait: float = 0) -> None:
+    """Pool the features of some slides, and write a vector a norm for each beside the manifest.
+
+    Parameters
+    ----------
+    manifest : path-like
+    slides : mapping of str to mapping
+        Slide to nothing of its own.
+    settings : mapping
+        ``norms``, as the config has them, ``revision`` and ``versions``.
+    features : path-like
+        The manifest of the batch's features.
+    wait : float, optional
+        Seconds that a file may take to be seen on a network file system.
+
+    Raises
+    ------
+    SlidecafError
+        After the other slides are done, if a features file is damaged or has values that a norm forbids.
+    """
+    of_features, folder = slide_files([features], wait=wait), Path(manifest).parent
+
+    def work(slide, files, origin):
+        path = of_features[slide].path
+        with open_features(path) as file:
+            status = str(file["features"].attrs["status"])
+            pooler = Pooler([parse_norm(norm) for norm in settings["norms"]], source=path)
+            for block in valid_features(file):
+                pooler.add(block)
+            vectors = pooler.result() if status == STATUS_OK else {}
+            named = {norm_name(norm): vector for norm, vector in vectors.items()}
+            made = {**origin, "weights_sha256": str(file["features"].attrs["weights_sha256"])}
+            write_pooled(files["pooled"], named, patches=pooler.count, status=status, origin=made)
+
+    make_batch(
+        manifest,
+        slides,
+        work,
+        outputs=lambda slide: {"pooled": folder / f"{slide}.h5"},
+        settings=settings,
+        inputs=lambda slide: {"features": of_features[slide]},
+    )

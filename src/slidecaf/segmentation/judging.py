@@ -1,0 +1,93 @@
+"""Test slides judged as the network gives their features, which are not kept: what the rule ``predict`` does."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from slidecaf.errors import SlideError
+from slidecaf.files.manifests import file_of, make_batch, slide_files
+from slidecaf.files.tables import read_json
+from slidecaf.logs import logger
+from slidecaf.segmentation.maps import ConfidenceWriter, write_confidences
+from slidecaf.segmentation.solver.models import read_models
+from slidecaf.slides import Limits
+from slidecaf.tiles.file import read_tiles
+
+
+def judge_slides(
+    manifest,
+    slides: Mapping[str, Mapping],
+    settings: Mapping,
+    *,
+    tiles,
+    encoder,
+    models: Mapping,
+    paths: Mapping,
+    limits: Mapping,
+    on_bad_slide: str,
+    max_unreadable: float,
+    threads: int,
+    wait: float = 0,
+) -> None:
+    """Let the final models judge the patches of some test slides; confidences of each beside the manifest.
+
+    Parameters
+    ----------
+    manifest, slides, settings, tiles, encoder, paths, limits, on_bad_slide, max_unreadable, threads, wait
+        As for `slidecaf.features.batch.extract_slides`.
+    models : mapping of str to path-like
+        Variant to its model of all training rows.
+
+    Raises
+    ------
+    SlidecafError
+        After the other slides are done, if one cannot be read, or the network cannot be run like this.
+    """
+    described, folder = read_json(encoder), Path(manifest).parent
+    of_tiles = slide_files([tiles], wait=wait)
+    shared = {"encoder": file_of(encoder), "models": [file_of(path) for path in models.values()]}
+    final = {variant: read_models(path)[0] for variant, path in models.items()}
+    C = read_models(next(iter(models.values())))[1]
+
+    def work(slide, files, origin):
+        coords, attributes = read_tiles(of_tiles[slide].path)
+        writer = ConfidenceWriter(
+            len(coords),
+            np.concatenate([model.coef for model in final.values()]),
+            np.concatenate([model.intercept for model in final.values()]),
+        )
+        try:
+            if len(coords):
+                from slidecaf.features.extraction.slide import extract  # here: torch, which few batches do without
+
+                extract(
+                    paths[slide],
+                    coords,
+                    attributes,
+                    writer,
+                    name=slide,
+                    mpp=slides[slide]["mpp"],
+                    settings=settings["features"],
+                    precision=described["precision"],
+                    threads=threads,
+                    max_unreadable=max_unreadable,
+                    limits=Limits.from_config(limits),
+                )
+        except SlideError as error:
+            if on_bad_slide == "fail":
+                raise
+            logger.warning("left out: %s", error)
+            writer.values[:] = np.nan
+        values = dict(zip(final, np.split(writer.values, len(final)), strict=True))
+        made = {**origin, "weights_sha256": described["weights_sha256"]}
+        write_confidences(files["confidences"], values, C=C, origin=made)
+
+    make_batch(
+        manifest,
+        slides,
+        work,
+        outputs=lambda slide: {"confidences": folder / f"{slide}.h5"},
+        settings=settings,
+        inputs=lambda slide: {"tiles": of_tiles[slide], **shared},
+    )

@@ -1,0 +1,88 @@
+"""The labels of a batch of slides: what the rule ``labels`` does."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from slidecaf.files.manifests import make_batch, slide_files
+from slidecaf.logs import logger
+from slidecaf.segmentation.cells import Cells
+from slidecaf.segmentation.labels import count_masks, patch_labels, write_labels
+from slidecaf.segmentation.masks import mask_strips
+from slidecaf.slides import Limits
+from slidecaf.study.status import STATUS_UNREADABLE
+from slidecaf.tiles.file import read_tiles
+
+
+def label_slides(
+    manifest,
+    slides: Mapping[str, Mapping],
+    settings: Mapping,
+    *,
+    tiles,
+    masks: Mapping,
+    limits: Mapping,
+    wait: float = 0,
+) -> None:
+    """Count the masks of some slides in cells and label their patches; a labels file for each beside the manifest.
+
+    Parameters
+    ----------
+    manifest : path-like
+    slides : mapping of str to mapping
+        Slide to the digests of its masks.
+    settings : mapping
+        ``mask_value`` of the config, ``revision`` and ``versions``.
+    tiles : path-like
+        The manifest of the batch's tiles.
+    masks : mapping of str to mapping
+        Slide to its ``row`` in the sheet and the paths ``mask`` and ``hemorrhage``, empty where there is none.
+    limits : mapping
+        ``max_megapixels`` and ``max_decoded_megapixels`` of the config.
+    wait : float, optional
+        Seconds that a file may take to be seen on a network file system.
+
+    Raises
+    ------
+    SlidecafError
+        After the other slides are done, if a mask cannot be read or is of another size.
+    """
+    of_tiles, folder = slide_files([tiles], wait=wait), Path(manifest).parent
+
+    def work(slide, files, origin):
+        coords, attributes = read_tiles(of_tiles[slide].path)
+        truth, labels = None, []
+        if attributes["status"] != STATUS_UNREADABLE:
+            width, height = int(attributes["level0_width"]), int(attributes["level0_height"])
+            size = int(attributes["patch_size_level0"])
+
+            def strips(column, mask_value=None):
+                path = masks[slide][column]
+                return path and mask_strips(
+                    path,
+                    slide=slide,
+                    row=masks[slide]["row"],
+                    column=column,
+                    width=width,
+                    height=height,
+                    limits=Limits.from_config(limits),
+                    mask_value=mask_value,
+                )
+
+            cells = Cells.of_patches(coords, size, width, height, stride=float(attributes["stride_level0"]))
+            truth = count_masks(cells, strips("mask", settings["mask_value"]), strips("hemorrhage") or None)
+            labels = patch_labels(truth, coords, size)
+            share = truth.necrosis.sum() / (width * height)
+            count = (sum(labels), len(labels))
+            logger.info("%s: %.2f %% of px and %d of %d patches are necrosis", slide, 100 * share, *count)
+            if share in (0, 1):
+                logger.warning("%s: the mask %s is %s", slide, masks[slide]["mask"], "full" if share else "empty")
+        write_labels(files["labels"], truth, labels, status=attributes["status"], origin=origin)
+
+    make_batch(
+        manifest,
+        slides,
+        work,
+        outputs=lambda slide: {"labels": folder / f"{slide}.h5"},
+        settings=settings,
+        inputs=lambda slide: {"tiles": of_tiles[slide]},
+    )

@@ -1,0 +1,110 @@
+"""Where every result lies: the one place that knows.
+
+Paths are patterns with the wildcards ``features``, ``method``, ``variant``, ``part``, ``slide`` and ``batch``, as
+Snakemake has them; `str.format` makes them paths.
+"""
+
+
+class Layout:
+    """The paths of a study's results: each attribute is the pattern of a kind of file.
+
+    Parameters
+    ----------
+    results : str, optional
+        The folder of all results, relative to the study.
+
+    Examples
+    --------
+    >>> layout = Layout("results")
+    >>> layout.tiles.format(features="cnn-336", slide="gbm-01")
+    'results/tiles/cnn-336/gbm-01.h5'
+    >>> layout.batch(layout.tiles)
+    'results/tiles/{features}/batch-{batch}.tsv'
+    """
+
+    def __init__(self, results: str = "results"):
+        self.results = results = results.rstrip("/")
+        classifier = f"{results}/classification/{{method}}"
+        segmenter = f"{results}/segmentation/{{method}}"
+        variant = f"{segmenter}/{{variant}}"
+        self.study = f"{results}/study.yaml"
+        self.report = f"{results}/report.html"
+        self.encoder = f"{results}/encoders/{{features}}.json"
+        self.tiles = f"{results}/tiles/{{features}}/{{slide}}.h5"
+        self.features = f"{results}/features/{{features}}/{{slide}}.h5"
+        self.labels = f"{results}/labels/{{features}}/{{slide}}.h5"
+        self.pooled = f"{results}/pooled/{{features}}/{{slide}}.h5"
+        self.thumbnail = f"{results}/thumbnails/{{slide}}.jpg"
+        # classification
+        self.folds = f"{classifier}/folds.tsv"
+        self.choice = f"{classifier}/{{part}}/choice.json"
+        self.selection = f"{classifier}/{{part}}/selection.tsv"
+        self.model = f"{classifier}/{{part}}/model.json"
+        self.decisions = f"{classifier}/{{part}}/decisions.tsv"
+        self.predictions = f"{classifier}/predictions.tsv"
+        self.scores = f"{classifier}/scores.json"
+        self.neurons_figure = f"{classifier}/final/figure5.png"
+        self.neurons_table = f"{classifier}/final/figure5.tsv"
+        self.comparison = f"{results}/classification/comparison.json"
+        # segmentation
+        self.groups = f"{segmenter}/folds.tsv"
+        self.confidences = f"{segmenter}/confidences/{{slide}}.h5"
+        self.patch_models = f"{variant}/{{part}}/model.h5"
+        self.map_choice = f"{variant}/{{part}}/choice.json"
+        self.maps = f"{variant}/maps/{{slide}}.h5"
+        self.confidence = f"{variant}/confidence/{{slide}}.tif"
+        self.mask = f"{variant}/mask/{{slide}}.tif"
+        self.overlay = f"{variant}/overlay/{{slide}}.jpg"
+        self.score = f"{variant}/score/{{slide}}.json"
+        self.segments = f"{variant}/{{slide}}"
+        self.outlines = f"{variant}/geojson/{{slide}}.geojson"
+        self.thresholds = f"{variant}/thresholds.tsv"
+        self.hard_examples = f"{segmenter}/hard_examples.tsv"
+        self.hard_examples_of_part = f"{segmenter}/hard/{{part}}/hard_examples.tsv"
+        self.hard_examples_summary = f"{segmenter}/hard_examples.json"
+        self.slide_scores = f"{segmenter}/scores.tsv"
+        self.segmentation_scores = f"{segmenter}/scores.json"
+        self.variants = f"{segmenter}/comparison.json"
+
+    def batch(self, pattern: str) -> str:
+        """Return the manifest beside a pattern's files of slides.
+
+        Parameters
+        ----------
+        pattern : str
+            Of a file a slide.
+
+        Returns
+        -------
+        str
+        """
+        return f"{pattern.rpartition('/')[0]}/batch-{{batch}}.tsv"
+
+    def log(self, step: str, pattern: str) -> str:
+        """Return where the log of a step's job lies.
+
+        Parameters
+        ----------
+        step : str
+            The rule.
+        pattern : str
+            The wildcards that tell its jobs apart, such as ``{features}/batch-{batch}``; empty for a single job.
+
+        Returns
+        -------
+        str
+        """
+        return f"{self.results}/logs/{step}{'/' if pattern else ''}{pattern}.log"
+
+    def benchmark(self, step: str, pattern: str) -> str:
+        """Return where the time and memory of a step's job are written; as `log`.
+
+        Parameters
+        ----------
+        step, pattern : str
+
+        Returns
+        -------
+        str
+        """
+        return f"{self.results}/benchmarks/{step}{'/' if pattern else ''}{pattern}.tsv"
