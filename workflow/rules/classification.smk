@@ -185,6 +185,7 @@ rule scores:
             caveats=method_caveats,
             seed=STUDY["seed"],
         ),
+        untracked=untracked(parts=DECIDED),
     script:
         "../scripts/scores.py"
 

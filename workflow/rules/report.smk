@@ -30,7 +30,8 @@ def read_by_report(wildcards):
         files += expand((LAYOUT.slide_scores, LAYOUT.segmentation_scores), method=method)
         of_variants = {"method": method, "variant": variants(method)}
         files += expand(LAYOUT.map_choice, part=LEFT_OUT_PARTS, **of_variants)
-        files += segments_of(method)
+        for variant in variants(method):
+            files += manifests(LAYOUT.segments, SEGMENTED, method=method, variant=variant)
         if chosen["hard_examples"]:
             files += expand((LAYOUT.hard_examples, LAYOUT.variants), method=method)
     for features in STUDY["features"]:

@@ -67,16 +67,16 @@ def fused(method):
     return STUDY["features"][features].get("store") == "train"
 
 
-def of_batch(kind, slides=None):
-    """Return an input function: the batch's manifest of a method's feature set, where some of the slides are in it."""
+def of_batch(kind):
+    """Return an input function: the batch's manifest of a method's feature set."""
+    return lambda wildcards: LAYOUT.batch(kind).format(
+        features=SEGMENTATION_METHODS[wildcards.method]["features"], batch=wildcards.batch
+    )
 
-    def files(wildcards):
-        features = SEGMENTATION_METHODS[wildcards.method]["features"]
-        if slides is not None and not batch(slides)(wildcards):
-            return []
-        return LAYOUT.batch(kind).format(features=features, batch=wildcards.batch)
 
-    return files
+def labels_of_batch(wildcards):
+    """Return the batch's labels, where one of its slides has a mask."""
+    return [of_batch(LAYOUT.labels)(wildcards)] if batch(MASKED)(wildcards) else []
 
 
 def of_learned(kind):
@@ -127,15 +127,16 @@ def mapped_from(kind):
 
     def files(wildcards):
         if batch(LEARNED)(wildcards) and kind == "maps":
-            return LAYOUT.batch(LAYOUT.maps).format(**wildcards)
+            return [LAYOUT.batch(LAYOUT.maps).format(**wildcards)]
         if not batch(TESTED)(wildcards):
             return []
-        if fused(wildcards.method):
-            path = LAYOUT.batch(LAYOUT.confidences).format(**wildcards)
-            return path if kind == "confidences" else []
-        if kind == "model":
-            return LAYOUT.patch_models.format(part="final", **wildcards)
-        return of_batch(LAYOUT.features)(wildcards) if kind == "features" else []
+        of_tested = {"confidences": [LAYOUT.batch(LAYOUT.confidences).format(**wildcards)]}
+        if not fused(wildcards.method):
+            of_tested = {
+                "features": [of_batch(LAYOUT.features)(wildcards)],
+                "model": [LAYOUT.patch_models.format(part="final", **wildcards)],
+            }
+        return of_tested.get(kind, [])
 
     return files
 
@@ -184,13 +185,13 @@ def segmentation_caveats(wildcards):
     return caveats_of(STUDY["features"], used, SEGMENTED.values(), MADE)
 
 
-def segments_of(method):
-    """Return the manifests of a method's maps and masks, of every variant."""
-    return [
-        manifest
-        for variant in variants(method)
-        for manifest in manifests(LAYOUT.segments, SEGMENTED, method=method, variant=variant)
-    ]
+def segments_of(variant):
+    """Return an input function: the manifests of a method's maps and masks, where it has the variant."""
+    return lambda wildcards: (
+        manifests(LAYOUT.segments, SEGMENTED, method=wildcards.method, variant=variant)
+        if variant in variants(wildcards.method)
+        else []
+    )
 
 
 def segmented(wildcards):
@@ -298,7 +299,7 @@ rule patch_svm:
             seed=STUDY["seed"],
             on_bad_slide=STUDY["on_bad_slide"],
         ),
-        untracked=untracked(memory=STUDY["memory"], threads=STUDY["threads"]),
+        untracked=untracked(parts=LEFT_OUT_PARTS, slides=LEARNED, memory=STUDY["memory"]),
     script:
         "../scripts/patch_svm.py"
 
@@ -412,7 +413,7 @@ rule segment:
         model=mapped_from("model"),
         tiles=of_batch(LAYOUT.tiles),
         choices=choices_of_batch,
-        labels=of_batch(LAYOUT.labels, MASKED),
+        labels=labels_of_batch,
         drawn=ancient(drawn(slides_and_masks)),
     output:
         LAYOUT.batch(LAYOUT.segments),
@@ -506,7 +507,8 @@ rule hard_examples:
 
 rule segmentation_scores:
     input:
-        lambda wildcards: segments_of(wildcards.method),
+        plain=segments_of("plain"),
+        hard=segments_of("hard"),
     output:
         slides=LAYOUT.slide_scores,
         scores=report(
@@ -533,6 +535,7 @@ rule segmentation_scores:
             caveats=segmentation_caveats,
             seed=STUDY["seed"],
         ),
+        untracked=untracked(variants=lambda wildcards: variants(wildcards.method)),
     script:
         "../scripts/segmentation_scores.py"
 

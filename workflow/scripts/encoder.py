@@ -3,6 +3,6 @@
 from slidecaf.features.describe import describe_encoder
 from slidecaf.logs import job
 
-params = snakemake.params
+tracked = snakemake.params.tracked
 with job(snakemake.log[0]):
-    describe_encoder(snakemake.output[0], params.encoder, precision=params.precision, dense=params.dense)
+    describe_encoder(snakemake.output[0], tracked["encoder"], precision=tracked["precision"], dense=tracked["dense"])

@@ -3,6 +3,6 @@
 from slidecaf.classification.folds import write_folds
 from slidecaf.logs import job
 
-params = snakemake.params
+tracked = snakemake.params.tracked
 with job(snakemake.log[0]):
-    write_folds(snakemake.output[0], params.rows, folds=params.folds, seed=params.seed)
+    write_folds(snakemake.output[0], tracked["rows"], folds=tracked["folds"], seed=tracked["seed"])

@@ -3,12 +3,6 @@
 from slidecaf.logs import job, logger
 from slidecaf.report import write_report
 
-params = snakemake.params
 with job(snakemake.log[0]):
-    size = write_report(
-        snakemake.output[0],
-        params.untracked["results"],
-        command=params.untracked["command"],
-        commit=params.untracked["commit"],
-    )
+    size = write_report(snakemake.output[0], **snakemake.params.untracked)
     logger.info("%.1f MB", size / 1e6)

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,6 +103,62 @@ def slide_files(paths: Iterable, *, wait: float = 0) -> dict[str, File]:
         As `read_manifests`.
     """
     return {slide: next(iter(files.values())) for slide, files in read_manifests(paths, wait=wait).items()}
+
+
+def slide_paths(paths: Iterable, *, among: Collection[str] | None = None, wait: float = 0) -> dict[str, str]:
+    """Read where the file of each slide of some batches is.
+
+    Parameters
+    ----------
+    paths : iterable of path-like
+        As for `read_manifests`.
+    among : collection of str, optional
+        Only these slides: batches are those of all tasks.
+    wait : float, optional
+        As for `read_manifests`.
+
+    Returns
+    -------
+    dict of str to str
+        Slide to path; slides sorted.
+
+    Raises
+    ------
+    SlidecafError
+        As `read_manifests`.
+    """
+    found = slide_files(paths, wait=wait)
+    return {slide: file.path for slide, file in found.items() if among is None or slide in among}
+
+
+def paths_by_set(
+    paths: Iterable, *, among: Collection[str] | None = None, wait: float = 0
+) -> dict[str, dict[str, str]]:
+    """Read where the files of several feature sets are.
+
+    Parameters
+    ----------
+    paths : iterable of path-like
+        Manifests, each in the folder of its feature set.
+    among : collection of str, optional
+        As for `slide_paths`.
+    wait : float, optional
+        As for `read_manifests`.
+
+    Returns
+    -------
+    dict of str to dict of str to str
+        Feature set to slide to path.
+
+    Raises
+    ------
+    SlidecafError
+        As `read_manifests`.
+    """
+    by_set = {}
+    for path in map(Path, paths):
+        by_set.setdefault(path.parent.name, []).append(path)
+    return {name: slide_paths(own, among=among, wait=wait) for name, own in by_set.items()}
 
 
 def file_of(path) -> File:
