@@ -8,67 +8,31 @@ Makes   {results}/classification/{method}/folds.tsv
         {results}/classification/comparison.json, where there are two methods or more
 """
 
-TASK = STUDY.get("classification")
-METHODS = TASK["methods"] if TASK else {}
-ROW = {row.slide: row for row in CHECKED.classification}
-TRAIN = sorted(slide for slide, row in ROW.items() if row.split == "train")
-TEST = sorted(slide for slide, row in ROW.items() if row.split == "test")
-# Folds that the sheet fixes are counted from 0 in the order of their numbers there.
-FIXED_FOLDS = {ROW[slide].fold for slide in TRAIN} - {None}
-FOLDS = range(len(FIXED_FOLDS) or (TASK["folds"] if TASK else 0))
-PARTS = [f"fold-{fold}" for fold in FOLDS] + ["final"]
-DECIDED = PARTS if TEST else PARTS[:-1]
-
-
-def of_method(key):
-    """Return a function: a setting of a method."""
-    return lambda wildcards: METHODS[wildcards.method][key]
-
 
 def pooled(slides):
     """Return an input function: the pooled vectors of some slides, for every candidate of a method."""
     return lambda wildcards: [
         manifest
-        for features in METHODS[wildcards.method]["features"]
-        for manifest in manifests(LAYOUT.pooled, slides, features=features)
+        for features in CLASSIFICATION.methods[wildcards.method]["features"]
+        for manifest in RESULTS.manifests(LAYOUT.pooled, slides, features=features)
     ]
 
 
 def pooled_of_part(wildcards):
     """Return the pooled vectors of the slides that a part decides on: training slides of a fold, or test slides."""
-    return pooled(TEST if wildcards.part == "final" else TRAIN)(wildcards)
-
-
-def table(slides, *columns):
-    """Return some columns of the sheet as rows that a script can be handed."""
-    return [{column: getattr(ROW[slide], column) for column in columns} for slide in slides]
+    final = wildcards.part == "final"
+    return pooled(CLASSIFICATION.test if final else CLASSIFICATION.train)(wildcards)
 
 
 def method_caveats(wildcards):
     """Return what has to be said wherever a method's numbers show."""
-    used = METHODS[wildcards.method]["features"]
-    return caveats_of(STUDY["features"], used, ROW.values(), MADE)
+    used = CLASSIFICATION.methods[wildcards.method]["features"]
+    return caveats_of(FEATURES, used, CLASSIFICATION.rows.values(), MADE)
 
 
-def decisions(wildcards):
-    """Return the decisions of all folds and, where there are test rows, of the final model."""
-    return expand(LAYOUT.decisions, part=DECIDED, method=wildcards.method)
-
-
-def classified(wildcards):
-    """Return every file of the classification."""
-    used = {features for method in METHODS.values() for features in method["features"]}
-    files = [
-        manifest
-        for features in sorted(used)
-        for kind in (LAYOUT.tiles, LAYOUT.features, LAYOUT.pooled)
-        for manifest in manifests(kind, ROW, features=features)
-    ]
-    made = (LAYOUT.choice, LAYOUT.selection, LAYOUT.model)
-    files += expand(made, part=PARTS, method=METHODS)
-    files += expand(LAYOUT.decisions, part=DECIDED, method=METHODS)
-    files += expand((LAYOUT.folds, LAYOUT.predictions, LAYOUT.scores), method=METHODS)
-    return [*files, *([LAYOUT.comparison] if len(METHODS) > 1 else [])]
+def classification_setting(key):
+    """Return a setting of the task, or nothing where the study has no classification."""
+    return CLASSIFICATION.task and CLASSIFICATION.task[key]
 
 
 rule folds:
@@ -87,8 +51,8 @@ rule folds:
         tracked=tracked(
             ["classification"],
             ["scikit-learn"],
-            rows=lambda wildcards: table(TRAIN, "slide", "label", "patient", "fold"),
-            folds=len(FOLDS),
+            rows=CLASSIFICATION.table(CLASSIFICATION.train, "slide", "label", "patient", "fold"),
+            folds=CLASSIFICATION.folds,
             seed=STUDY["seed"],
         ),
     script:
@@ -98,7 +62,7 @@ rule folds:
 rule classifier:
     input:
         folds=LAYOUT.folds,
-        pooled=pooled(TRAIN),
+        pooled=pooled(CLASSIFICATION.train),
     output:
         choice=LAYOUT.choice,
         selection=LAYOUT.selection,
@@ -116,10 +80,10 @@ rule classifier:
         tracked=tracked(
             ["classification", "pooling"],
             ["scikit-learn", "h5py"],
-            rows=lambda wildcards: table(TRAIN, "slide", "label", "patient"),
+            rows=CLASSIFICATION.table(CLASSIFICATION.train, "slide", "label", "patient"),
             classes=CHECKED.classes,
-            grid=lambda wildcards: METHODS[wildcards.method],
-            inner_folds=TASK["inner_folds"] if TASK else None,
+            grid=lambda wildcards: CLASSIFICATION.methods[wildcards.method],
+            inner_folds=classification_setting("inner_folds"),
             on_bad_slide=STUDY["on_bad_slide"],
             seed=STUDY["seed"],
         ),
@@ -148,7 +112,7 @@ rule decisions:
             ["classification", "pooling"],
             ["h5py"],
             on_bad_slide=STUDY["on_bad_slide"],
-            test=lambda wildcards: TEST if wildcards.part == "final" else [],
+            test=lambda wildcards: CLASSIFICATION.test if wildcards.part == "final" else [],
         ),
     script:
         "../scripts/decisions.py"
@@ -157,7 +121,7 @@ rule decisions:
 rule scores:
     input:
         folds=LAYOUT.folds,
-        decisions=decisions,
+        decisions=expand(LAYOUT.decisions, part=CLASSIFICATION.decided, allow_missing=True),
     output:
         predictions=LAYOUT.predictions,
         scores=report(
@@ -179,20 +143,22 @@ rule scores:
         tracked=tracked(
             ["scores"],
             ["scikit-learn", "scipy"],
-            rows=lambda wildcards: table(TRAIN + TEST, "slide", "label", "patient", "split"),
+            rows=CLASSIFICATION.table(
+                CLASSIFICATION.train + CLASSIFICATION.test, "slide", "label", "patient", "split"
+            ),
             classes=CHECKED.classes,
-            group_name=TASK["group_name"] if TASK else None,
+            group_name=classification_setting("group_name"),
             caveats=method_caveats,
             seed=STUDY["seed"],
         ),
-        untracked=untracked(parts=DECIDED),
+        untracked=untracked(parts=CLASSIFICATION.decided),
     script:
         "../scripts/scores.py"
 
 
 rule comparison:
     input:
-        expand(LAYOUT.predictions, method=METHODS),
+        expand(LAYOUT.predictions, method=CLASSIFICATION.methods),
     output:
         LAYOUT.comparison,
     log:
@@ -205,6 +171,6 @@ rule comparison:
         mem_mb=memory(1000),
         runtime=minutes(15, a_slide=0.01),
     params:
-        tracked=tracked(["scores"], ["scipy"], methods=list(METHODS)),
+        tracked=tracked(["scores"], ["scipy"], methods=list(CLASSIFICATION.methods)),
     script:
         "../scripts/comparison.py"

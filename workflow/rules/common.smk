@@ -21,6 +21,8 @@ from slidecaf.study.caveats import caveats_of
 from slidecaf.study.checked import check_study
 from slidecaf.study.config import is_imported, read_config
 from slidecaf.study.layout import Layout
+from slidecaf.study.results import Results
+from slidecaf.study.tasks import Classification, Segmentation
 
 ENVIRONMENT = os.path.join(workflow.basedir, "envs", "slidecaf.yaml")
 
@@ -56,11 +58,12 @@ def checked_study():
 
 CHECKED = checked_study()
 STUDY, SLIDE = CHECKED.config, CHECKED.slides
-LAYOUT = Layout(STUDY["results"])
-RESULTS = LAYOUT.results
+FEATURES = STUDY["features"]
 LIMITS = {key: STUDY[key] for key in ("max_megapixels", "max_decoded_megapixels")}
-IMPORTED = [name for name, one in STUDY["features"].items() if is_imported(one)]
-COMPUTED = [name for name in STUDY["features"] if name not in IMPORTED]
+IMPORTED = [name for name, one in FEATURES.items() if is_imported(one)]
+COMPUTED = [name for name in FEATURES if name not in IMPORTED]
+CLASSIFICATION = Classification(STUDY.get("classification"), CHECKED.classification)
+SEGMENTATION = Segmentation(STUDY.get("segmentation"), CHECKED.segmentation, FEATURES, STUDY["seed"])
 
 # The slides that a job works on together: one dealing for all rules.
 BATCHES = deal_apart(
@@ -68,7 +71,15 @@ BATCHES = deal_apart(
     SLIDE,
     STUDY["slides_per_job"],
 )
-BATCH_OF = {slide: number for number, batch in enumerate(BATCHES) for slide in batch}
+LAYOUT = Layout(STUDY["results"])
+RESULTS = Results(
+    LAYOUT,
+    BATCHES,
+    CLASSIFICATION,
+    SEGMENTATION,
+    slides_of={name: CHECKED.slides_of(name) for name in FEATURES},
+    computed=COMPUTED,
+)
 
 # A plan reads no slide twice; losing this memory costs time only.
 FINGERPRINTS = Fingerprints(".snakemake/slidecaf/fingerprints.json")
@@ -99,12 +110,6 @@ def batch(slides):
         return [slide for slide in BATCHES[int(wildcards.batch)] if slide in among]
 
     return own
-
-
-def manifests(pattern, slides, **wildcards):
-    """Return the manifests of all batches that some slides are in, for the files of a pattern."""
-    numbers = sorted({BATCH_OF[slide] for slide in slides})
-    return [LAYOUT.batch(pattern).format(batch=number, **wildcards) for number in numbers]
 
 
 def paths(slides):
@@ -168,20 +173,3 @@ def tracked_batch(pattern, slides, packages, libraries, *, own=lambda slide: {},
 def untracked(**named):
     """Return a params function of values that rerun nothing; naming `output` keeps them out of what does."""
     return lambda wildcards, output: _values(named, wildcards)
-
-
-def study_encoders(wildcards):
-    """Return what describes the networks of the feature sets that a method uses."""
-    return [LAYOUT.encoder.format(features=name) for name in COMPUTED if CHECKED.slides_of(name)]
-
-
-def everything(wildcards):
-    """Return every file of the study, so that one that was deleted is made again even if nothing needs it."""
-    return [
-        LAYOUT.study,
-        *study_encoders(wildcards),
-        *classified(wildcards),
-        *segmented(wildcards),
-        *shown(wildcards),
-        LAYOUT.report,
-    ]

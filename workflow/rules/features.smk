@@ -9,25 +9,25 @@ Makes   {results}/encoders/{features}.json, the network looked at once: its dime
 from slidecaf.study.config import is_weights_file
 from slidecaf.study.imported import find_sources
 
-SOURCES = {name: find_sources(STUDY["features"][name]["imported"], SLIDE.values())[0] for name in IMPORTED}
+SOURCES = {name: find_sources(FEATURES[name]["imported"], SLIDE.values())[0] for name in IMPORTED}
 READ = ["torch", "torchvision", "openslide-bin", "tifffile", "pillow", "h5py"]
 
 
 def feature_settings(features):
     """Return all of a feature set but where its patches are, and which files are kept."""
-    chosen = STUDY["features"][features]
+    chosen = FEATURES[features]
     return {key: value for key, value in chosen.items() if key not in ("tiling", "store")}
 
 
 def dense_tiling(wildcards):
     """Return a feature set's tiling where its stride has to suit the network."""
-    chosen = STUDY["features"][wildcards.features]
+    chosen = FEATURES[wildcards.features]
     return chosen["tiling"] if chosen["extraction"] == "dense" else None
 
 
 def weights_digest(wildcards):
     """Return the digest of a weights file, or nothing for weights that have a name or a seed."""
-    weights = STUDY["features"][wildcards.features]["encoder"]["weights"]
+    weights = FEATURES[wildcards.features]["encoder"]["weights"]
     return FINGERPRINTS(weights) if is_weights_file(weights) else ""
 
 
@@ -38,7 +38,7 @@ def kept_slides(wildcards):
 
 def imported_settings(wildcards):
     """Return whose files an imported feature set has, and the name of their folder; where it lies reruns nothing."""
-    settings = STUDY["features"][wildcards.features]["imported"]
+    settings = FEATURES[wildcards.features]["imported"]
     folder = os.path.basename(os.path.normpath(settings["folder"]))
     return {"format": settings["format"], "folder": folder}
 

@@ -9,14 +9,14 @@ from slidecaf.pooling.norms import norm_name
 
 def pooled_slides(wildcards):
     """Return the slides of the classification."""
-    return ROW
+    return CLASSIFICATION.rows
 
 
 def norms(wildcards):
     """Return the norms that the methods ask of a feature set, each once, by name."""
     asked = {
         norm_name(norm): norm
-        for method in METHODS.values()
+        for method in CLASSIFICATION.methods.values()
         if wildcards.features in method["features"]
         for norm in method["norm"]
     }

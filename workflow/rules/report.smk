@@ -11,37 +11,6 @@ import shlex
 import subprocess
 
 
-def shown(wildcards):
-    """Return what is made for the report alone."""
-    files = manifests(LAYOUT.thumbnail, SLIDE)
-    files += expand((LAYOUT.neurons_figure, LAYOUT.neurons_table), method=METHODS)
-    for method in SEGMENTATION_METHODS:
-        files += expand(LAYOUT.thresholds, method=method, variant=variants(method))
-    return files
-
-
-def read_by_report(wildcards):
-    """Return the results that the report reads; features, maps and rasters are too large for it."""
-    files = [LAYOUT.study, *shown(wildcards)]
-    files += expand((LAYOUT.predictions, LAYOUT.scores), method=METHODS)
-    files += expand(LAYOUT.choice, part=PARTS, method=METHODS)
-    files += [LAYOUT.comparison] if len(METHODS) > 1 else []
-    for method, chosen in SEGMENTATION_METHODS.items():
-        files += expand((LAYOUT.slide_scores, LAYOUT.segmentation_scores), method=method)
-        of_variants = {"method": method, "variant": variants(method)}
-        files += expand(LAYOUT.map_choice, part=LEFT_OUT_PARTS, **of_variants)
-        for variant in variants(method):
-            files += manifests(LAYOUT.segments, SEGMENTED, method=method, variant=variant)
-        if chosen["hard_examples"]:
-            files += expand((LAYOUT.hard_examples, LAYOUT.variants), method=method)
-    for features in STUDY["features"]:
-        slides = CHECKED.slides_of(features)
-        files += manifests(LAYOUT.tiles, slides, features=features)
-        if slides and features in COMPUTED:
-            files += [LAYOUT.encoder.format(features=features)]
-    return files
-
-
 def commit(wildcards):
     """Return which commit of the clone this is, or nothing where there is no git."""
     asked = ["git", "-C", workflow.basedir, "describe", "--always", "--dirty"]
@@ -91,10 +60,10 @@ rule neurons:
         model=LAYOUT.model.replace("{part}", "final"),
         features=lambda wildcards: [
             manifest
-            for features in METHODS[wildcards.method]["features"]
-            for manifest in manifests(LAYOUT.features, TRAIN, features=features)
+            for features in CLASSIFICATION.methods[wildcards.method]["features"]
+            for manifest in RESULTS.manifests(LAYOUT.features, CLASSIFICATION.train, features=features)
         ],
-        drawn=ancient([ROW[slide].path for slide in TRAIN if ROW[slide].path in MADE]),
+        drawn=ancient([SLIDE[slide].path for slide in CLASSIFICATION.train if SLIDE[slide].path in MADE]),
     output:
         figure=report(
             LAYOUT.neurons_figure,
@@ -120,7 +89,7 @@ rule neurons:
         ),
         # a changed slide or label is seen by the features and the model
         untracked=untracked(
-            slides={slide: {"path": ROW[slide].path, "label": ROW[slide].label} for slide in TRAIN},
+            slides={row["slide"]: row for row in CLASSIFICATION.table(CLASSIFICATION.train, "slide", "path", "label")},
             limits=LIMITS,
         ),
     script:
@@ -130,8 +99,8 @@ rule neurons:
 rule thresholds:
     input:
         groups=LAYOUT.groups,
-        maps=maps_of(),
-        labels=of_learned(LAYOUT.labels),
+        maps=maps_of("{variant}"),
+        labels=of_training(LAYOUT.labels),
         choice=LAYOUT.map_choice.replace("{part}", "final"),
     output:
         LAYOUT.thresholds,
@@ -152,7 +121,7 @@ rule thresholds:
 
 rule report:
     input:
-        read_by_report,
+        RESULTS.read_by_the_report(),
     output:
         report(
             LAYOUT.report,
@@ -171,6 +140,6 @@ rule report:
     params:
         tracked=tracked(["report"], ["matplotlib", "jinja2", "pillow"]),
         # how a run was started changes no result
-        untracked=untracked(results=RESULTS, command=command(), commit=commit),
+        untracked=untracked(results=LAYOUT.results, command=command(), commit=commit),
     script:
         "../scripts/report.py"

@@ -20,7 +20,7 @@ BYTES_A_PATCH = 64  # coordinates, what is kept of cells and maps: benchmarks/RE
 WHOLE = (".png", ".jpg", ".jpeg")  # decoded whole
 # Patches a second of a slow machine, one core or two.
 PATCHWISE, DENSE, MAPPED, POOLED = 50, 1000, 10_000, 25_000
-TILINGS = {name: Tiling.from_config(STUDY["features"][name]["tiling"]) for name in COMPUTED}
+TILINGS = {name: Tiling.from_config(FEATURES[name]["tiling"]) for name in COMPUTED}
 
 
 def extraction():
@@ -67,7 +67,7 @@ def features_of(wildcards):
     """Return the feature set that a job is about."""
     if "features" in wildcards.keys():
         return wildcards.features
-    return SEGMENTATION_METHODS[wildcards.method]["features"]
+    return SEGMENTATION.features(wildcards.method)
 
 
 def memory(base, *, a_patch=0, a_pixel=0, a_slide=0):
@@ -127,7 +127,7 @@ def extraction_minutes(base):
     dense, patchwise = minutes(base, rate=DENSE), minutes(base, rate=PATCHWISE)
 
     def amount(wildcards, attempt):
-        kind = STUDY["features"][features_of(wildcards)]["extraction"]
+        kind = FEATURES[features_of(wildcards)]["extraction"]
         return (dense if kind == "dense" else patchwise)(wildcards, attempt)
 
     return amount

@@ -12,217 +12,125 @@ Makes   {results}/labels/{features}/{slide}.h5, what masks say of cells and patc
         {results}/segmentation/{method}/scores.tsv and scores.json; comparison.json, plain against hard
 """
 
-from slidecaf.segmentation.parts import leave_out
-
-SEGMENTATION_TASK = STUDY.get("segmentation")
-SEGMENTATION_METHODS = SEGMENTATION_TASK["methods"] if SEGMENTATION_TASK else {}
-SEGMENTED = {row.slide: row for row in CHECKED.segmentation}
-LEARNED = sorted(slide for slide, row in SEGMENTED.items() if row.split == "train")
-TESTED = sorted(slide for slide, row in SEGMENTED.items() if row.split == "test")
-MASKED = [slide for slide, row in SEGMENTED.items() if row.mask]
-
-
-def group_of_slides():
-    """Return training slide to the group of patients with which it is left out: no label is looked at."""
-    if not SEGMENTED:
-        return {}
-    rows = [SEGMENTED[slide] for slide in LEARNED]
-    fixed = [row.fold for row in rows] if rows[0].fold is not None else None
-    patients = [row.patient for row in rows]
-    folds, seed = SEGMENTATION_TASK["folds"], STUDY["seed"]
-    return leave_out(LEARNED, patients, folds, seed=seed, fixed=fixed)
-
-
-GROUP = group_of_slides()
-LEFT_OUT = [f"fold-{group}" for group in sorted(set(GROUP.values()))]
-LEFT_OUT_PARTS = [*LEFT_OUT, "final"] if SEGMENTED else []
-
 if workflow.is_main_process:
-    FINGERPRINTS.read(
-        [mask for row in SEGMENTED.values() for mask in (row.mask, row.hemorrhage) if mask and os.path.exists(mask)],
-        whole=True,
-    )
+    masks_there = [path for row in SEGMENTATION.rows.values() for path in (row.mask, row.hemorrhage)]
+    FINGERPRINTS.read(filter(os.path.exists, masks_there), whole=True)
+
+
+def segmentation_setting(key):
+    """Return a setting of the task, or nothing where the study has no segmentation."""
+    return SEGMENTATION.task and SEGMENTATION.task[key]
 
 
 def setting(*keys):
     """Return a function: some settings of a method."""
-    return lambda wildcards: {key: SEGMENTATION_METHODS[wildcards.method][key] for key in keys}
+    return lambda wildcards: {key: SEGMENTATION.methods[wildcards.method][key] for key in keys}
 
 
 def hard_settings(wildcards):
     """Return the settings of the hard examples; they concern the hard variant only."""
-    if dict(wildcards).get("variant") == "plain":
-        return None
-    return SEGMENTATION_METHODS[wildcards.method]["hard_examples"]
+    plain = dict(wildcards).get("variant") == "plain"
+    return None if plain else SEGMENTATION.methods[wildcards.method]["hard_examples"]
 
 
-def variants(method):
+def variants(wildcards):
     """Return the variants of a method."""
-    return ["plain", "hard"] if SEGMENTATION_METHODS[method]["hard_examples"] else ["plain"]
-
-
-def fused(method):
-    """Tell whether a method judges the patches of test rows as the network gives them."""
-    features = SEGMENTATION_METHODS[method]["features"]
-    return STUDY["features"][features].get("store") == "train"
+    return SEGMENTATION.variants(wildcards.method)
 
 
 def of_batch(kind):
     """Return an input function: the batch's manifest of a method's feature set."""
     return lambda wildcards: LAYOUT.batch(kind).format(
-        features=SEGMENTATION_METHODS[wildcards.method]["features"], batch=wildcards.batch
+        features=SEGMENTATION.features(wildcards.method), batch=wildcards.batch
     )
 
 
-def labels_of_batch(wildcards):
-    """Return the batch's labels, where one of its slides has a mask."""
-    return [of_batch(LAYOUT.labels)(wildcards)] if batch(MASKED)(wildcards) else []
-
-
-def of_learned(kind):
+def of_training(kind):
     """Return an input function: the manifests of all training slides, of a method's feature set."""
-    return lambda wildcards: manifests(kind, LEARNED, features=SEGMENTATION_METHODS[wildcards.method]["features"])
+    return lambda wildcards: RESULTS.manifests(
+        kind, SEGMENTATION.train, features=SEGMENTATION.features(wildcards.method)
+    )
 
 
-def maps_of(variant=None):
-    """Return an input function: the maps of all training slides."""
-    return lambda wildcards: manifests(
-        LAYOUT.maps,
-        LEARNED,
-        method=wildcards.method,
-        variant=variant or wildcards.variant,
+def maps_of(variant):
+    """Return an input function: a variant's maps of all training slides."""
+    return lambda wildcards: RESULTS.manifests(
+        LAYOUT.maps, SEGMENTATION.train, method=wildcards.method, variant=variant.format(**wildcards)
     )
 
 
 def hard_lists(wildcards):
     """Return the hard examples of every part, for the hard variant."""
-    if wildcards.variant == "plain":
-        return []
-    lists = expand(LAYOUT.hard_examples_of_part, part=LEFT_OUT, **wildcards)
-    return [*lists, LAYOUT.hard_examples.format(**wildcards)]
+    lists = expand(LAYOUT.hard_examples_of_part, part=SEGMENTATION.left_out, **wildcards)
+    return [] if wildcards.variant == "plain" else [*lists, LAYOUT.hard_examples.format(**wildcards)]
 
 
-def part_of(slide):
-    """Return the part that maps a slide: the one that leaves it out, or the final one for a test slide."""
-    return f"fold-{GROUP[slide]}" if slide in GROUP else "final"
+def mapped_parts(wildcards):
+    """Return the parts that map the slides of a batch."""
+    return sorted({SEGMENTATION.part_of(slide) for slide in batch(SEGMENTATION.rows)(wildcards)})
 
 
-def mapped_parts(slides):
-    """Return a function: the parts that map the slides of a batch."""
-    return lambda wildcards: sorted({part_of(slide) for slide in batch(slides)(wildcards)})
-
-
-def choices_of_batch(wildcards):
-    """Return what was chosen for the parts that map the slides of a batch."""
-    parts = mapped_parts(SEGMENTED)(wildcards)
-    return expand(LAYOUT.map_choice, part=parts, **wildcards)
-
-
-def mapped_from(kind):
-    """Return an input function: what a batch's slides are mapped from, or nothing where they are mapped otherwise.
-
-    Training slides have maps of the models that left them out; test slides confidences, or features and the final
-    model.
-    """
+def where(slides, pattern):
+    """Return an input function: a file, where some of these slides are in the batch; otherwise nothing."""
 
     def files(wildcards):
-        if batch(LEARNED)(wildcards) and kind == "maps":
-            return [LAYOUT.batch(LAYOUT.maps).format(**wildcards)]
-        if not batch(TESTED)(wildcards):
-            return []
-        of_tested = {"confidences": [LAYOUT.batch(LAYOUT.confidences).format(**wildcards)]}
-        if not fused(wildcards.method):
-            of_tested = {
-                "features": [of_batch(LAYOUT.features)(wildcards)],
-                "model": [LAYOUT.patch_models.format(part="final", **wildcards)],
-            }
-        return of_tested.get(kind, [])
+        path = pattern(wildcards) if callable(pattern) else pattern.format(**wildcards)
+        return [path] if batch(slides)(wildcards) else []
 
     return files
+
+
+def judged_on_the_way(wildcards):
+    """Return the test slides that have confidences and no features file."""
+    return SEGMENTATION.test if SEGMENTATION.is_fused(wildcards.method) else []
+
+
+def judged_from_features(wildcards):
+    """Return the test slides that are mapped from a features file, by the model of all training rows."""
+    return [] if SEGMENTATION.is_fused(wildcards.method) else SEGMENTATION.test
 
 
 def masks(wildcards):
     """Return slide to its masks and where the sheet lists them, for errors."""
-    rows = {slide: SEGMENTED[slide] for slide in batch(SEGMENTED)(wildcards)}
-    return {slide: {"row": row.number, "mask": row.mask, "hemorrhage": row.hemorrhage} for slide, row in rows.items()}
-
-
-def mask_files(wildcards):
-    """Return the files of these masks, each under a name of its own."""
-    return {
-        (slide, kind): found[kind]
-        for slide, found in masks(wildcards).items()
-        for kind in ("mask", "hemorrhage")
-        if found[kind]
-    }
+    rows = {slide: SEGMENTATION.rows[slide] for slide in batch(SEGMENTATION.rows)(wildcards)}
+    kept = ("number", "mask", "hemorrhage")
+    return {slide: {key: getattr(row, key) for key in kept} for slide, row in rows.items()}
 
 
 def slides_and_masks(wildcards):
-    """Return the files of a batch's slides and of their masks."""
-    return {**paths(SEGMENTED)(wildcards), **mask_files(wildcards)}
+    """Return the files of a batch's slides and of their masks, each under a name of its own."""
+    found = paths(SEGMENTATION.rows)(wildcards)
+    of_masks = masks(wildcards).items()
+    return found | {(slide, kind): own[kind] for slide, own in of_masks for kind in ("mask", "hemorrhage")}
 
 
 def mask_digests(slide):
     """Return the digests of a slide's masks."""
-    row = SEGMENTED[slide]
-    return {
-        kind: file_digest(path, whole=True)
-        for kind, path in (("mask", row.mask), ("hemorrhage", row.hemorrhage))
-        if path
-    }
-
-
-def segmentation_rows(wildcards):
-    """Return the sheet's rows."""
-    return [
-        {key: getattr(SEGMENTED[slide], key) for key in ("slide", "patient", "split")} for slide in LEARNED + TESTED
-    ]
+    row = SEGMENTATION.rows[slide]
+    listed = {"mask": row.mask, "hemorrhage": row.hemorrhage}
+    return {kind: file_digest(path, whole=True) for kind, path in listed.items() if path}
 
 
 def segmentation_caveats(wildcards):
     """Return what has to be said wherever a method's numbers show."""
-    used = [SEGMENTATION_METHODS[wildcards.method]["features"]]
-    return caveats_of(STUDY["features"], used, SEGMENTED.values(), MADE)
+    used = [SEGMENTATION.features(wildcards.method)]
+    return caveats_of(FEATURES, used, SEGMENTATION.rows.values(), MADE)
 
 
 def segments_of(variant):
     """Return an input function: the manifests of a method's maps and masks, where it has the variant."""
-    return lambda wildcards: (
-        manifests(LAYOUT.segments, SEGMENTED, method=wildcards.method, variant=variant)
-        if variant in variants(wildcards.method)
-        else []
+    return lambda wildcards: RESULTS.manifests(
+        LAYOUT.segments,
+        SEGMENTATION.rows if variant in variants(wildcards) else [],
+        method=wildcards.method,
+        variant=variant,
     )
-
-
-def segmented(wildcards):
-    """Return every file of the segmentation."""
-    files = []
-    for method, chosen in SEGMENTATION_METHODS.items():
-        features = chosen["features"]
-        kept = LEARNED if fused(method) else SEGMENTED
-        for kind, slides in (("tiles", SEGMENTED), ("features", kept), ("labels", MASKED)):
-            files += manifests(getattr(LAYOUT, kind), slides, features=features)
-        if fused(method):
-            files += manifests(LAYOUT.confidences, TESTED, method=method)
-        for variant in variants(method):
-            here = {"method": method, "variant": variant}
-            files += expand((LAYOUT.patch_models, LAYOUT.map_choice), part=LEFT_OUT_PARTS, **here)
-            files += manifests(LAYOUT.maps, LEARNED, **here)
-            files += manifests(LAYOUT.segments, SEGMENTED, **here)
-            files += manifests(LAYOUT.outlines, SEGMENTED, **here)
-        scores = (LAYOUT.groups, LAYOUT.slide_scores, LAYOUT.segmentation_scores)
-        files += expand(scores, method=method)
-        if chosen["hard_examples"]:
-            files += expand(LAYOUT.hard_examples_of_part, part=LEFT_OUT, method=method)
-            found = (LAYOUT.hard_examples, LAYOUT.hard_examples_summary, LAYOUT.variants)
-            files += expand(found, method=method)
-    return files
 
 
 rule labels:
     input:
         tiles=LAYOUT.batch(LAYOUT.tiles),
-        drawn=ancient(drawn(mask_files)),
+        drawn=ancient(drawn(slides_and_masks)),
     output:
         LAYOUT.batch(LAYOUT.labels),
     log:
@@ -237,11 +145,11 @@ rule labels:
     params:
         tracked=tracked_batch(
             LAYOUT.labels,
-            MASKED,
+            SEGMENTATION.masked,
             ["segmentation", "slides", "tiles"],
             ["pillow", "tifffile", "imagecodecs", "h5py"],
             own=mask_digests,
-            mask_value=SEGMENTATION_TASK and SEGMENTATION_TASK["mask_value"],
+            mask_value=segmentation_setting("mask_value"),
         ),
         untracked=untracked(masks=masks, limits=LIMITS),
     script:
@@ -265,7 +173,8 @@ rule left_out:
             [],
             [],
             rows=[
-                {"slide": slide, "patient": SEGMENTED[slide].patient, "fold": group} for slide, group in GROUP.items()
+                {"slide": slide, "patient": SEGMENTATION.rows[slide].patient, "fold": group}
+                for slide, group in SEGMENTATION.groups.items()
             ],
         ),
     script:
@@ -275,11 +184,11 @@ rule left_out:
 rule patch_svm:
     input:
         groups=LAYOUT.groups,
-        features=of_learned(LAYOUT.features),
-        labels=of_learned(LAYOUT.labels),
+        features=of_training(LAYOUT.features),
+        labels=of_training(LAYOUT.labels),
         hard=hard_lists,
     output:
-        expand(LAYOUT.patch_models, part=LEFT_OUT_PARTS, allow_missing=True),
+        expand(LAYOUT.patch_models, part=SEGMENTATION.parts, allow_missing=True),
     log:
         LAYOUT.log("patch_svm", "{method}/{variant}"),
     benchmark:
@@ -299,7 +208,7 @@ rule patch_svm:
             seed=STUDY["seed"],
             on_bad_slide=STUDY["on_bad_slide"],
         ),
-        untracked=untracked(parts=LEFT_OUT_PARTS, slides=LEARNED, memory=STUDY["memory"]),
+        untracked=untracked(parts=SEGMENTATION.parts, slides=SEGMENTATION.train, memory=STUDY["memory"]),
     script:
         "../scripts/patch_svm.py"
 
@@ -308,7 +217,7 @@ rule maps:
     input:
         groups=LAYOUT.groups,
         features=of_batch(LAYOUT.features),
-        models=expand(LAYOUT.patch_models, part=LEFT_OUT, allow_missing=True),
+        models=expand(LAYOUT.patch_models, part=SEGMENTATION.left_out, allow_missing=True),
     output:
         LAYOUT.batch(LAYOUT.maps),
     log:
@@ -323,13 +232,13 @@ rule maps:
     params:
         tracked=tracked_batch(
             LAYOUT.maps,
-            LEARNED,
+            SEGMENTATION.train,
             ["features", "segmentation", "segmentation.solver", "tiles"],
             ["h5py", "numpy"],
-            inner_folds=lambda wildcards: SEGMENTATION_METHODS[wildcards.method]["inner_folds"],
+            inner_folds=lambda wildcards: SEGMENTATION.methods[wildcards.method]["inner_folds"],
             seed=STUDY["seed"],
         ),
-        untracked=untracked(parts=LEFT_OUT),
+        untracked=untracked(parts=SEGMENTATION.left_out),
     script:
         "../scripts/maps.py"
 
@@ -337,14 +246,14 @@ rule maps:
 rule predict:
     input:
         tiles=of_batch(LAYOUT.tiles),
-        encoder=lambda wildcards: LAYOUT.encoder.format(features=SEGMENTATION_METHODS[wildcards.method]["features"]),
+        encoder=lambda wildcards: LAYOUT.encoder.format(features=SEGMENTATION.features(wildcards.method)),
         models=lambda wildcards: expand(
             LAYOUT.patch_models,
-            variant=variants(wildcards.method),
+            variant=variants(wildcards),
             part="final",
             method=wildcards.method,
         ),
-        drawn=ancient(drawn(paths(TESTED))),
+        drawn=ancient(drawn(paths(SEGMENTATION.test))),
     output:
         LAYOUT.batch(LAYOUT.confidences),
     log:
@@ -361,15 +270,15 @@ rule predict:
     params:
         tracked=tracked_batch(
             LAYOUT.confidences,
-            TESTED,
+            SEGMENTATION.test,
             ["features", "segmentation", "segmentation.solver", "slides", "tiles"],
             READ,
             own=slide_digest,
-            features=lambda wildcards: feature_settings(SEGMENTATION_METHODS[wildcards.method]["features"]),
+            features=lambda wildcards: feature_settings(SEGMENTATION.features(wildcards.method)),
         ),
         untracked=untracked(
-            variants=lambda wildcards: variants(wildcards.method),
-            paths=paths(TESTED),
+            variants=variants,
+            paths=paths(SEGMENTATION.test),
             limits=LIMITS,
             on_bad_slide=STUDY["on_bad_slide"],
             max_unreadable=STUDY["max_unreadable"],
@@ -382,8 +291,8 @@ rule predict:
 rule map_choice:
     input:
         groups=LAYOUT.groups,
-        maps=maps_of(),
-        labels=of_learned(LAYOUT.labels),
+        maps=maps_of("{variant}"),
+        labels=of_training(LAYOUT.labels),
     output:
         LAYOUT.map_choice,
     log:
@@ -407,13 +316,13 @@ rule map_choice:
 
 rule segment:
     input:
-        maps=mapped_from("maps"),
-        confidences=mapped_from("confidences"),
-        features=mapped_from("features"),
-        model=mapped_from("model"),
+        maps=where(SEGMENTATION.train, LAYOUT.batch(LAYOUT.maps)),
+        confidences=where(judged_on_the_way, LAYOUT.batch(LAYOUT.confidences)),
+        features=where(judged_from_features, of_batch(LAYOUT.features)),
+        model=where(judged_from_features, LAYOUT.patch_models.replace("{part}", "final")),
         tiles=of_batch(LAYOUT.tiles),
-        choices=choices_of_batch,
-        labels=labels_of_batch,
+        choices=lambda wildcards: expand(LAYOUT.map_choice, part=mapped_parts(wildcards), **wildcards),
+        labels=where(SEGMENTATION.masked, of_batch(LAYOUT.labels)),
         drawn=ancient(drawn(slides_and_masks)),
     output:
         LAYOUT.batch(LAYOUT.segments),
@@ -429,18 +338,18 @@ rule segment:
     params:
         tracked=tracked_batch(
             LAYOUT.segments,
-            SEGMENTED,
+            SEGMENTATION.rows,
             ["features", "scores", "segmentation", "segmentation.solver", "slides", "tiles"],
             ["scipy", "h5py", "tifffile", "imagecodecs", "pillow", "openslide-bin"],
             own=lambda slide: {
                 **slide_digest(slide),
-                "part": part_of(slide),
+                "part": SEGMENTATION.part_of(slide),
                 "masks": mask_digests(slide),
             },
-            mask_value=SEGMENTATION_TASK and SEGMENTATION_TASK["mask_value"],
+            mask_value=segmentation_setting("mask_value"),
             caveats=segmentation_caveats,
         ),
-        untracked=untracked(parts=mapped_parts(SEGMENTED), paths=paths(SEGMENTED), masks=masks),
+        untracked=untracked(parts=mapped_parts, paths=paths(SEGMENTATION.rows), masks=masks),
     script:
         "../scripts/segment.py"
 
@@ -463,10 +372,10 @@ rule outlines:
     params:
         tracked=tracked_batch(
             LAYOUT.outlines,
-            SEGMENTED,
+            SEGMENTATION.rows,
             ["segmentation", "slides", "tiles"],
             ["shapely", "scipy", "tifffile", "imagecodecs", "h5py"],
-            tolerance=SEGMENTATION_TASK and SEGMENTATION_TASK["outline_tolerance"],
+            tolerance=segmentation_setting("outline_tolerance"),
             caveats=segmentation_caveats,
         ),
     script:
@@ -476,11 +385,11 @@ rule outlines:
 rule hard_examples:
     input:
         groups=LAYOUT.groups,
-        tiles=of_learned(LAYOUT.tiles),
-        labels=of_learned(LAYOUT.labels),
+        tiles=of_training(LAYOUT.tiles),
+        labels=of_training(LAYOUT.labels),
         maps=maps_of("plain"),
     output:
-        parts=expand(LAYOUT.hard_examples_of_part, part=LEFT_OUT, allow_missing=True),
+        parts=expand(LAYOUT.hard_examples_of_part, part=SEGMENTATION.left_out, allow_missing=True),
         final=LAYOUT.hard_examples,
         summary=LAYOUT.hard_examples_summary,
     log:
@@ -500,7 +409,7 @@ rule hard_examples:
             hard=hard_settings,
             seed=STUDY["seed"],
         ),
-        untracked=untracked(parts=LEFT_OUT),
+        untracked=untracked(parts=SEGMENTATION.left_out),
     script:
         "../scripts/hard_examples.py"
 
@@ -530,12 +439,15 @@ rule segmentation_scores:
         tracked=tracked(
             ["scores"],
             ["scipy"],
-            rows=segmentation_rows,
-            group_name=SEGMENTATION_TASK and SEGMENTATION_TASK["group_name"],
+            rows=[
+                {"slide": slide, "patient": row.patient, "split": row.split}
+                for slide, row in SEGMENTATION.rows.items()
+            ],
+            group_name=segmentation_setting("group_name"),
             caveats=segmentation_caveats,
             seed=STUDY["seed"],
         ),
-        untracked=untracked(variants=lambda wildcards: variants(wildcards.method)),
+        untracked=untracked(variants=variants),
     script:
         "../scripts/segmentation_scores.py"
 

@@ -18,7 +18,7 @@ PACKAGES = [
 
 rule study:
     input:
-        study_encoders,
+        RESULTS.encoders(),
     output:
         LAYOUT.study,
     log:

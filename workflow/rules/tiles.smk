@@ -33,7 +33,7 @@ rule tiles:
             ["slides", "tiles"],
             ["openslide-bin", "tifffile", "pillow", "h5py"],
             own=slide_digest,
-            tiling=lambda wildcards: STUDY["features"][wildcards.features]["tiling"],
+            tiling=lambda wildcards: FEATURES[wildcards.features]["tiling"],
         ),
         untracked=untracked(
             paths=paths(slides_of),

@@ -6,37 +6,10 @@ part, inner models leave out a further fold of the other patients, and map it.
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from slidecaf.files.tables import write_tsv
+from slidecaf.study.groups import deal
 
 FINAL = "final"
-
-
-def leave_out(slides, patients, folds, *, seed=0, fixed=None):
-    """Divide slides into groups that are left out in turn, without a look at any label.
-
-    Parameters
-    ----------
-    slides, patients : sequence of str, n of them
-    folds : int or None
-        How many groups; None makes each patient one.
-    seed : int, optional
-        Of the draw.
-    fixed : sequence of int, n of them, optional
-        The sheet's folds, which then decide; counted from 0 in their order.
-
-    Returns
-    -------
-    dict of str to int
-        Slide to its group.
-    """
-    if fixed is not None:
-        order = sorted(set(fixed))
-        return {slide: order.index(fold) for slide, fold in zip(slides, fixed, strict=True)}
-    names = sorted(set(patients))
-    group = {name: k for k, name in enumerate(names)} if folds is None else deal(patients, folds, seed=seed)
-    return {slide: group[patient] for slide, patient in zip(slides, patients, strict=True)}
 
 
 def write_groups(path, rows) -> None:
@@ -46,36 +19,9 @@ def write_groups(path, rows) -> None:
     ----------
     path : path-like
     rows : iterable of dict
-        slide, patient, and fold, the slide's group by `leave_out`.
+        slide, patient, and fold, the slide's group by `slidecaf.study.groups.leave_out`.
     """
     write_tsv(path, ["slide", "patient", "fold"], rows)
-
-
-def deal(patients, folds, *, seed):
-    """Deal patients into folds of about as many slides each.
-
-    Parameters
-    ----------
-    patients : sequence of str
-        One a slide.
-    folds : int
-        From 1; there are as many as patients at most.
-    seed : int
-
-    Returns
-    -------
-    dict of str to int
-        Patient to fold, 0 to folds - 1.
-    """
-    names, counts = np.unique(np.asarray(patients, str), return_counts=True)
-    order = np.random.default_rng(seed).permutation(len(names))
-    order = order[np.argsort(-counts[order], kind="stable")]
-    held, fold_of = np.zeros(min(folds, len(names)), int), {}
-    for k in order:
-        fold = int(held.argmin())
-        fold_of[str(names[k])] = fold
-        held[fold] += counts[k]
-    return fold_of
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def segment_slides(
     paths : mapping of str to path-like
         Slide to its file.
     masks : mapping of str to mapping
-        Slide to its ``row`` in the sheet and the path ``mask``, empty where there is none.
+        Slide to its ``number``, the row in the sheet, and the path ``mask``, empty where there is none.
     wait : float, optional
         Seconds that a file may take to be seen on a network file system.
 
@@ -189,7 +189,7 @@ def _truth_strips(slide, masks, place, mask_value):
     return mask_strips(
         masks["mask"],
         slide=slide,
-        row=masks["row"],
+        row=masks["number"],
         column="mask",
         width=place.width,
         height=place.height,

@@ -1,0 +1,155 @@
+"""The two tasks of a study as the workflow sees them: their slides, parts and methods."""
+
+from collections.abc import Mapping, Sequence
+
+from slidecaf.study.groups import leave_out
+from slidecaf.study.sheets import Row
+
+
+class Classification:
+    """The classification task.
+
+    Parameters
+    ----------
+    task : mapping or None
+        ``classification`` of the config; None where the study has none.
+    rows : sequence of slidecaf.study.sheets.Row
+
+    Attributes
+    ----------
+    methods : dict of str to mapping
+    rows : dict of str to Row
+        Slide to its row.
+    train, test : list of str
+        Sorted slides.
+    folds : int
+        How many; the sheet's where it fixes them, counted from 0 in the order of their numbers there.
+    parts : list of str
+        ``fold-0``, ..., ``final``.
+    decided : list of str
+        Parts whose model decides on slides that it never saw.
+    """
+
+    def __init__(self, task: Mapping | None, rows: Sequence[Row]):
+        self.task, self.methods = task, task["methods"] if task else {}
+        self.rows = {row.slide: row for row in rows}
+        self.train, self.test = _split(rows, "train"), _split(rows, "test")
+        fixed = {self.rows[slide].fold for slide in self.train} - {None}
+        self.folds = len(fixed) or (task["folds"] if task else 0)
+        self.parts = [f"fold-{fold}" for fold in range(self.folds)] + ["final"]
+        self.decided = self.parts if self.test else self.parts[:-1]
+
+    def table(self, slides: Sequence[str], *columns: str) -> list[dict]:
+        """Return some columns of the sheet, a row a slide.
+
+        Parameters
+        ----------
+        slides : sequence of str
+        *columns : str
+
+        Returns
+        -------
+        list of dict
+        """
+        return [{column: getattr(self.rows[slide], column) for column in columns} for slide in slides]
+
+
+class Segmentation:
+    """The segmentation task.
+
+    Parameters
+    ----------
+    task : mapping or None
+        ``segmentation`` of the config; None where the study has none.
+    rows : sequence of slidecaf.study.sheets.Row
+    features : mapping of str to mapping
+        The feature sets of the config.
+    seed : int
+        Of the draw of groups that are left out.
+
+    Attributes
+    ----------
+    methods : dict of str to mapping
+    rows : dict of str to Row
+        Slide to its row.
+    train, test, masked : list of str
+        Sorted slides; those that have a mask.
+    groups : dict of str to int
+        Training slide to the group of patients with which it is left out.
+    left_out : list of str
+        The parts that leave slides out: ``fold-0``, ...
+    parts : list of str
+        These and ``final``.
+    """
+
+    def __init__(self, task: Mapping | None, rows: Sequence[Row], features: Mapping, seed: int):
+        self.task, self.methods = task, task["methods"] if task else {}
+        self.rows, self._features = {row.slide: row for row in rows}, features
+        self.train, self.test = _split(rows, "train"), _split(rows, "test")
+        self.masked = sorted(row.slide for row in rows if row.mask)
+        self.groups = self._leave_out(seed) if rows else {}
+        self.left_out = [f"fold-{group}" for group in sorted(set(self.groups.values()))]
+        self.parts = [*self.left_out, "final"] if rows else []
+
+    def _leave_out(self, seed):
+        rows = [self.rows[slide] for slide in self.train]
+        fixed = [row.fold for row in rows] if rows[0].fold is not None else None
+        return leave_out(self.train, [row.patient for row in rows], self.task["folds"], seed=seed, fixed=fixed)
+
+    def features(self, method: str) -> str:
+        """Return the feature set of a method.
+
+        Parameters
+        ----------
+        method : str
+
+        Returns
+        -------
+        str
+        """
+        return self.methods[method]["features"]
+
+    def variants(self, method: str) -> list[str]:
+        """Return the variants of a method.
+
+        Parameters
+        ----------
+        method : str
+
+        Returns
+        -------
+        list of str
+            ``plain``, and ``hard`` where it is retrained with hard examples.
+        """
+        return ["plain", "hard"] if self.methods[method]["hard_examples"] else ["plain"]
+
+    def is_fused(self, method: str) -> bool:
+        """Tell whether a method judges the patches of test slides as the network gives them, with no features file.
+
+        Parameters
+        ----------
+        method : str
+
+        Returns
+        -------
+        bool
+        """
+        return self._features[self.features(method)].get("store") == "train"
+
+    def part_of(self, slide: str) -> str:
+        """Return the part that maps a slide.
+
+        Parameters
+        ----------
+        slide : str
+
+        Returns
+        -------
+        str
+            The part that leaves it out, or ``final`` for a test slide.
+        """
+        return f"fold-{self.groups[slide]}" if slide in self.groups else "final"
+
+
+def _split(rows, split):
+    return sorted(row.slide for row in rows if row.split == split)
