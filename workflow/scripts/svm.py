@@ -16,8 +16,9 @@ with job(snakemake.log[0]):
     slides = training_slides(read_tsv(snakemake.input.folds), snakemake.wildcards.part)
     slides = [slide for slide in slides if slide not in choice["left_out"]]
     rows = rows_of(params.rows, slides, params.classes)
-    paths = [path for path in snakemake.input.pooled if Path(path).parent.name == chosen["features"]]
-    pooled = PooledVectors(paths, slides=slides, norms=[norm]).matrix(chosen["features"], norm, slides)
+    paths = [Path(path) for path in snakemake.input.pooled if Path(path).parent.name == chosen["features"]]
+    files = {chosen["features"]: {path.stem: path for path in paths}}
+    pooled = PooledVectors(files, slides=slides, norms=[norm]).matrix(chosen["features"], norm, slides)
     labels = [row["label"] for row in rows]
     model = fit_svm(pooled[:, kept], labels, C=chosen["C"], classes=params.classes, max_iter=params.max_iter)
     used = {"features": chosen["features"], "norm": chosen["norm"], "selection": kept}

@@ -1,12 +1,13 @@
 """The choice among candidates by cross-validation inside the training rows (paper, sections 3.1 and 3.2)."""
 
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
 from slidecaf.classification.folds import assign_folds, class_indices, inner_fold_count, rarest_class
 from slidecaf.classification.selection import rank_features, select
-from slidecaf.classification.svm import fit_svm
+from slidecaf.classification.svm import LinearSVM, fit_svm
 from slidecaf.errors import SlidecafError
 from slidecaf.pooling.norms import parse_norm
 
@@ -14,7 +15,28 @@ KEYS = ("features", "norm", "keep", "C")
 """What a candidate is made of, as the config names it."""
 
 
-def choose(pooled, labels, groups, *, classes, grid, inner_folds, seed, max_iter, method="the method"):
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """The chosen candidate, fitted on all training rows.
+
+    Attributes
+    ----------
+    selection : ndarray of int, shape (keep,)
+        The features kept, best first.
+    difference : ndarray of float64, shape (D,)
+        How far apart the classes' means are in each of all features.
+    model : slidecaf.classification.svm.LinearSVM
+        Of the selected features, in this order.
+    """
+
+    selection: np.ndarray
+    difference: np.ndarray
+    model: LinearSVM
+
+
+def choose(
+    pooled, labels, groups, *, classes, grid, inner_folds, seed, max_iter, method="the method"
+) -> tuple[dict, Fitted]:
     """Choose feature set, norm, number of features kept and C.
 
     Each candidate is judged by its accuracy over all inner held-out slides, its features selected anew
@@ -47,7 +69,7 @@ def choose(pooled, labels, groups, *, classes, grid, inner_folds, seed, max_iter
 
     Returns
     -------
-    dict
+    choice : dict
         For ``choice.json``.
 
         chosen : its features, norm, keep and C.
@@ -57,6 +79,8 @@ def choose(pooled, labels, groups, *, classes, grid, inner_folds, seed, max_iter
         candidates : every candidate in the order of the grid, with correct and accuracy; None where it was
             dropped on the way, or without cross-validation.
         dropped : candidates dropped, each with its reason.
+    fitted : Fitted
+        The chosen candidate's selection and SVM of all training rows.
 
     Raises
     ------
@@ -89,7 +113,8 @@ def choose(pooled, labels, groups, *, classes, grid, inner_folds, seed, max_iter
 
     for chosen in sorted((c for c in candidates if c not in dropped), key=rank):
         features, norm, keep, C = chosen
-        if rows_of(features, norm).converges(keep, C):
+        fitted = rows_of(features, norm).fit(keep, C)
+        if fitted.model.converged:
             break
         dropped[chosen] = reason + "on all training rows"
     else:
@@ -102,7 +127,7 @@ def choose(pooled, labels, groups, *, classes, grid, inner_folds, seed, max_iter
         hits = correct[candidate]
         return {"correct": hits, "accuracy": None if hits is None else hits / len(labels)}
 
-    return {
+    choice = {
         "chosen": dict(zip(KEYS, chosen, strict=True)),
         "n": len(labels),
         **judged(chosen),
@@ -112,6 +137,7 @@ def choose(pooled, labels, groups, *, classes, grid, inner_folds, seed, max_iter
         "candidates": [dict(zip(KEYS, c, strict=True)) | judged(c) for c in candidates],
         "dropped": [dict(zip(KEYS, c, strict=True)) | {"reason": dropped[c]} for c in candidates if c in dropped],
     }
+    return choice, fitted
 
 
 def _count(labels, groups, wanted, method):
@@ -138,7 +164,7 @@ class _Rows:
         hits = dict.fromkeys(settings, 0)
         for fold in np.unique(folds):
             train, held = folds != fold, folds == fold
-            order = self._order(train)
+            _, order = self._rank(train)
             for keep, C in settings:
                 if hits[keep, C] is None:
                     continue
@@ -151,13 +177,15 @@ class _Rows:
                     hits[keep, C] = None
         return hits
 
-    def converges(self, keep, C):
-        """Tell whether the SVM of all rows converges."""
+    def fit(self, keep, C):
+        """Return the selection and the SVM of all rows."""
         rows = np.ones(len(self.labels), dtype=bool)
-        return self._fit(rows, self._columns(self._order(rows), keep), C).converged
+        difference, order = self._rank(rows)
+        selection = self._columns(order, keep)
+        return Fitted(selection, difference, self._fit(rows, selection, C))
 
-    def _order(self, rows):
-        return rank_features(self.pooled[rows], self.labels[rows], classes=self.classes)[1]
+    def _rank(self, rows):
+        return rank_features(self.pooled[rows], self.labels[rows], classes=self.classes)
 
     def _columns(self, order, keep):
         try:

@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 from slidecaf.errors import SlidecafError
+from slidecaf.files.tables import write_tsv
 
 _ATTEMPTS = 100
 
@@ -95,6 +96,35 @@ def assign_folds(labels, groups, folds, *, seed=0, fixed=None):
         f"no division into {folds} folds was found that leaves every class in every fold's training rows, since "
         "patients have slides of several classes; fix the folds in the sheet's fold column, or add patients."
     )
+
+
+def write_folds(path, rows, *, folds, seed) -> None:
+    """Write ``folds.tsv``: which fold holds each training slide out.
+
+    Parameters
+    ----------
+    path : path-like
+        The table: slide, patient, fold.
+    rows : sequence of dict
+        The training rows of the sheet: slide, label, patient, and fold, which is None throughout where the sheet has
+        no such column.
+    folds, seed : int
+        As for `assign_folds`.
+
+    Raises
+    ------
+    SlidecafError
+        As `assign_folds`.
+    """
+    assigned = assign_folds(
+        [row["label"] for row in rows],
+        [row["patient"] for row in rows],
+        folds,
+        seed=seed,
+        fixed=[row["fold"] for row in rows] if rows[0]["fold"] is not None else None,
+    )
+    table = [{**row, "fold": int(fold)} for row, fold in zip(rows, assigned, strict=True)]
+    write_tsv(path, ["slide", "patient", "fold"], table)
 
 
 def _patients(labels, groups):

@@ -1,24 +1,22 @@
 """What neurons of a classification look for: the patches that activate them most (paper, section 4 and Figure 5)."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
+from slidecaf.classification.figure import PATCHES, SIDE, draw_figure
+from slidecaf.classification.svm import LinearSVM
 from slidecaf.features.file import open_features
+from slidecaf.files.atomic import atomic
+from slidecaf.files.tables import read_json, write_tsv
+from slidecaf.logs import logger
+from slidecaf.slides import LIMITS, open_slide
 from slidecaf.study.status import STATUS_OK
 
 NEURONS = 5
 """Neurons of each class: those with the largest weights for it."""
 
-PATCHES = 8
-"""Patches of each neuron, of as many slides, so that one slide does not fill a row."""
-
-SIDE, GAP, CAPTION, LABEL = 144, 8, 18, 190
-"""Px of a patch in the figure, between patches, of the line below each, and of the column that names neurons."""
-
-PAPER, INK, FAINT = (255, 255, 255), (20, 20, 20), (100, 100, 100)
 COLUMNS = ("class", "neuron", "weight", "place", "slide", "label", "x", "y", "patch_size", "activation")
 
 
@@ -39,6 +37,61 @@ class Neuron:
     label: str
     index: int
     weight: float
+
+
+def write_neurons(figure, table, *, model, features, slides, limits=LIMITS, caveats=()) -> None:
+    """Draw the patches of training slides that activate a model's neurons most, and list them.
+
+    Parameters
+    ----------
+    figure, table : path-like
+        The figure as PNG, and its table with `COLUMNS`.
+    model : path-like
+        ``model.json`` of the final part.
+    features : dict of str to dict of str to path-like
+        Feature set to training slide to features file; those of the model's are read.
+    slides : dict of str to dict
+        Training slide to its ``path`` and ``label``.
+    limits : slidecaf.slides.Limits, optional
+    caveats : sequence of str, optional
+        Lines below the figure.
+
+    Raises
+    ------
+    SlidecafError
+        If a slide or a file cannot be read.
+    """
+    stored = read_json(model)
+    neurons = strongest(LinearSVM.from_dict(stored), stored["selection"])
+    patches = activating_patches(neurons, features[stored["features"]])
+    pictures = _pictures(patches, slides, limits)
+    rows = [
+        {
+            **{"class": neuron.label, "neuron": neuron.index, "weight": neuron.weight},
+            **{"place": place, "label": slides[patch["slide"]]["label"], **patch},
+        }
+        for neuron, found in zip(neurons, patches, strict=True)
+        for place, patch in enumerate(found)
+    ]
+    shown = {row["slide"] for row in rows}
+    logger.info("%d neurons, %d patches of %d slides", len(neurons), len(rows), len(shown))
+    write_tsv(table, COLUMNS, rows)
+    with atomic(figure) as partial:
+        draw_figure(neurons, patches, pictures, notes=caveats).save(partial, "PNG", optimize=True)
+
+
+def _pictures(patches, slides, limits):
+    """Read the pictures of patches, each slide opened once."""
+    of_slide = {}
+    for row, found in enumerate(patches):
+        for place, patch in enumerate(found):
+            of_slide.setdefault(patch["slide"], []).append((row, place, patch))
+    pictures = [[None] * len(found) for found in patches]
+    for name, wanted in sorted(of_slide.items()):
+        with open_slide(slides[name]["path"], name=name, limits=limits) as slide:
+            for row, place, patch in wanted:
+                pictures[row][place] = read_patch(slide, patch["x"], patch["y"], patch["patch_size"])
+    return pictures
 
 
 def strongest(model, selection, *, count=NEURONS):
@@ -148,91 +201,3 @@ def read_patch(slide, x, y, size, *, side=SIDE):
     across = max(1, round(size / scale))
     region = slide.read_padded(round(x / scale), round(y / scale), across, across, level)
     return Image.fromarray(region).resize((side, side), Image.Resampling.LANCZOS)
-
-
-def patch_box(row, column):
-    """Return where a patch stands in the figure.
-
-    Parameters
-    ----------
-    row, column : int
-        From 0: which neuron, and which of its patches.
-
-    Returns
-    -------
-    (int, int, int, int)
-        Left, top, right and bottom in px.
-    """
-    left, top = LABEL + column * (SIDE + GAP), GAP + row * (SIDE + CAPTION + GAP)
-    return left, top, left + SIDE, top + SIDE
-
-
-def draw_figure(neurons, patches, pictures, *, notes=()):
-    """Draw the figure: a row a neuron, as in the paper's Figure 5.
-
-    Parameters
-    ----------
-    neurons : sequence of Neuron
-    patches : sequence of list of dict
-        From `activating_patches`.
-    pictures : sequence of list of PIL.Image.Image
-        Of these patches.
-    notes : sequence of str, optional
-        Lines below, such as that weights are random.
-
-    Returns
-    -------
-    PIL.Image.Image
-        RGB.
-    """
-    font, small = ImageFont.load_default(15), ImageFont.load_default(11)
-    width = patch_box(0, PATCHES)[0]
-    bottom = patch_box(len(neurons), 0)[1]
-    canvas = Image.new("RGB", (width, bottom + 22 * len(notes) + GAP), PAPER)
-    draw = ImageDraw.Draw(canvas)
-    for row, (neuron, found) in enumerate(zip(neurons, patches, strict=True)):
-        top = patch_box(row, 0)[1]
-        said = ((_short(neuron.label, font, LABEL - 2 * GAP), INK), (f"neuron {neuron.index}", FAINT))
-        for line, (text, ink) in enumerate([*said, (f"weight {neuron.weight:.3g}", FAINT)]):
-            draw.text((GAP, top + 44 + 20 * line), text, ink, font)
-        for column, patch in enumerate(found):
-            box = patch_box(row, column)
-            canvas.paste(pictures[row][column], box[:2])
-            draw.text((box[0], box[3] + 3), _short(patch["slide"], small, SIDE), FAINT, small)
-    for line, note in enumerate(notes):
-        draw.text((GAP, bottom + 22 * line), note, INK, font)
-    return canvas
-
-
-def _short(text, font, width):
-    """Shorten a text to a width in px."""
-    if font.getlength(text) <= width:
-        return text
-    return next(f"{text[:end]}…" for end in range(len(text) - 1, -1, -1) if font.getlength(f"{text[:end]}…") <= width)
-
-
-def read_figure(picture, table):
-    """Read a figure back: its neurons, and each patch with its picture.
-
-    Parameters
-    ----------
-    picture : path-like
-        The figure, PNG.
-    table : list of dict
-        Rows of its table.
-
-    Returns
-    -------
-    list of dict
-        One a neuron: class, neuron, weight, and patches, the table's rows with ``picture`` (PIL.Image.Image).
-    """
-    with Image.open(Path(picture)) as opened:
-        figure = opened.convert("RGB")
-    rows = []
-    for row in table:
-        key = {"class": row["class"], "neuron": int(row["neuron"]), "weight": float(row["weight"])}
-        if int(row["place"]) == 0:
-            rows.append({**key, "patches": []})
-        box = patch_box(len(rows) - 1, int(row["place"]))
-        rows[-1]["patches"].append({**row, "activation": float(row["activation"]), "picture": figure.crop(box)})
-    return rows

@@ -1,6 +1,6 @@
 """The classification task's files: which slides a part learns from, and their pooled vectors."""
 
-from pathlib import Path
+from itertools import product
 
 import numpy as np
 
@@ -49,10 +49,10 @@ class PooledVectors:
 
     Parameters
     ----------
-    paths : iterable of path-like
-        Files ``{features}/{slide}.h5``.
+    paths : dict of str to dict of str to path-like
+        Feature set to slide to pooled file.
     slides : iterable of str
-        The slides wanted; files of others are not opened.
+        The slides wanted, which every feature set has; files of others are not opened.
     norms : iterable of float
         The norms wanted.
     on_bad_slide : {"fail", "exclude"}
@@ -72,14 +72,10 @@ class PooledVectors:
     """
 
     def __init__(self, paths, *, slides, norms, on_bad_slide="exclude"):
-        wanted = set(slides)
         names = [norm_name(norm) for norm in norms]
         self._vectors, self.patches, self.status = {}, {}, {}
-        for path in map(Path, paths):
-            features, slide = path.parent.name, path.stem
-            if slide not in wanted:
-                continue
-            vectors, self.patches[features, slide], status = read_pooled(path, names)
+        for features, slide in product(paths, sorted(slides)):
+            vectors, self.patches[features, slide], status = read_pooled(paths[features][slide], names)
             self.status[features, slide] = status
             for name, vector in vectors.items():
                 self._vectors[features, name, slide] = vector

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from slidecaf.classification.neurons import read_figure
+from slidecaf.classification.figure import read_figure
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.report import charts
 from slidecaf.report.paper import CHALLENGE_CLASSIFICATION, METHODS_CLASSIFICATION

@@ -1,0 +1,106 @@
+"""The classification's tables: predictions beside labels, their scores, and methods compared."""
+
+from itertools import combinations
+
+import numpy as np
+
+from slidecaf.files.tables import read_tsv, write_json, write_tsv
+from slidecaf.scores.classification import classification_scores
+from slidecaf.scores.paired import mcnemar_exact
+
+SPLITS = {"cross_validation": "cv", "test": "test"}
+"""What scores call the rows of a split."""
+
+
+def write_predictions_and_scores(
+    *, predictions, scores, decisions, folds, rows, classes, method, group_name, caveats, seed
+) -> None:
+    """Put a method's decisions beside the labels, and score them.
+
+    Parameters
+    ----------
+    predictions, scores : path-like
+        The files that are written: ``predictions.tsv``, a row a slide, and ``scores.json``.
+    decisions : dict of str to path-like
+        Part to ``decisions.tsv``: of every fold, and ``final`` where there are test rows.
+    folds : path-like
+        The table of folds.
+    rows : sequence of dict
+        Rows of the sheet: slide, label, patient. A test row may have an empty label; it counts nowhere.
+    classes : sequence of str
+        (negative, positive) where there are two.
+    method : str
+        Its name.
+    group_name : str
+        What a patient is called.
+    caveats : sequence of str
+        What has to be said wherever the numbers show.
+    seed : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    SlidecafError
+        If a file is missing or damaged.
+    """
+    fold_of = {row["slide"]: row["fold"] for row in read_tsv(folds)}
+    by_slide = {row["slide"]: row for row in rows}
+    columns = ["confidence"] if len(classes) == 2 else [f"confidence_{label}" for label in classes]
+    table = []
+    for part, path in decisions.items():
+        split = "test" if part == "final" else "cv"
+        for decided in read_tsv(path):
+            row = by_slide[decided["slide"]]
+            known = {"patient": row["patient"], "label": row["label"], "split": split}
+            table.append({**decided, **known, "fold": fold_of.get(decided["slide"], "")})
+    table.sort(key=lambda row: (row["split"], row["slide"]))
+    header = ["slide", "patient", "split", "fold", "label", "predicted", *columns, "patches", "status"]
+    write_tsv(predictions, header, table)
+    said = {"method": method, "classes": classes, "group_name": group_name, "caveats": caveats}
+    scored = {name: _score(_labelled(table, split), columns, classes, seed) for name, split in SPLITS.items()}
+    write_json(scores, {**said, **scored})
+
+
+def _labelled(table, split):
+    return [row for row in table if row["split"] == split and row["label"]]
+
+
+def _score(rows, columns, classes, seed):
+    """Score rows with a label; None where there is none."""
+    if not rows:
+        return None
+    confidence = np.array([[float(row[column] or "nan") for column in columns] for row in rows])
+    return classification_scores(
+        [row["label"] for row in rows],
+        [row["predicted"] for row in rows],
+        confidence[:, 0] if len(columns) == 1 else confidence,
+        classes=classes,
+        patients=[row["patient"] for row in rows],
+        folds=[row["fold"] for row in rows] if rows[0]["split"] == "cv" else None,
+        seed=seed,
+    )
+
+
+def write_comparison(path, predictions) -> None:
+    """Compare methods pair by pair on the same slides, by McNemar's exact test.
+
+    Parameters
+    ----------
+    path : path-like
+        JSON that is written: a list of dict with first, second, part and what `mcnemar_exact` gives.
+    predictions : dict of str to path-like
+        Method to ``predictions.tsv``, in the order in which pairs are taken.
+
+    Raises
+    ------
+    SlidecafError
+        If a file is missing or damaged.
+    """
+    tables, compared = {method: read_tsv(table) for method, table in predictions.items()}, []
+    for pair in combinations(tables, 2):
+        for part, split in SPLITS.items():
+            right = [[row["predicted"] == row["label"] for row in _labelled(tables[name], split)] for name in pair]
+            if right[0]:
+                first, second = pair
+                compared.append({"first": first, "second": second, "part": part, **mcnemar_exact(*right)})
+    write_json(path, compared)
