@@ -2,13 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 import numpy as np
 
 from slidecaf.errors import SlidecafError
+from slidecaf.files.tables import read_json, read_tsv, write_json, write_tsv
+from slidecaf.logs import logger
 from slidecaf.scores.segmentation import dice
 from slidecaf.segmentation.cells import Cells
+from slidecaf.segmentation.labels import read_truth
+from slidecaf.segmentation.maps import read_map
+from slidecaf.segmentation.parts import FINAL
 from slidecaf.segmentation.postprocess import binarise, clean, filled_sums, remove_small_objects, running_sums, smooth
 
 KEYS = ("C", "smooth", "min_object", "max_hole")
@@ -47,6 +53,85 @@ class Judged:
     cells: Cells
     truth: np.ndarray
     read: Callable
+
+
+def write_choice(path, *, part, folds, maps, labels, grid) -> None:
+    """Choose C, threshold and post-processing of a part, and write ``choice.json``.
+
+    Parameters
+    ----------
+    path : path-like
+    part : str
+        ``fold-{k}`` or ``final``.
+    folds : path-like
+        The table of who is left out together.
+    maps, labels : dict of str to path-like
+        Slide to file, of `choice_slides` at least.
+    grid : dict
+        As for `choose_on_maps`.
+
+    Raises
+    ------
+    SlidecafError
+        As `choose_on_maps`; or if a file is missing or damaged.
+    """
+    choice = choose_on_maps(choice_slides(part, read_tsv(folds), maps, labels), grid=grid)
+    logger.info("chosen: %s; mean score %.4f over %d slides", choice["chosen"], choice["score"], choice["n"])
+    write_json(path, choice)
+
+
+def write_thresholds(path, *, folds, maps, labels, choice) -> None:
+    """Write ``thresholds.tsv``: the score of the left-out maps at many thresholds, all else as chosen for the end.
+
+    Parameters
+    ----------
+    path : path-like
+        The table: threshold, score.
+    folds : path-like
+        The table of who is left out together.
+    maps, labels : dict of str to path-like
+        Slide to file, of all training slides.
+    choice : path-like
+        ``choice.json`` of the final part.
+
+    Raises
+    ------
+    SlidecafError
+        If a file is missing or damaged.
+    """
+    slides = choice_slides(FINAL, read_tsv(folds), maps, labels)
+    curve = threshold_curve(slides, read_json(choice)["chosen"])
+    rows = [{"threshold": threshold, "score": score} for threshold, score in zip(*curve, strict=True)]
+    write_tsv(path, ["threshold", "score"], rows)
+
+
+def choice_slides(part, folds, maps, labels) -> list[Judged]:
+    """Return the slides on whose maps a part's C and threshold are chosen.
+
+    For a part that leaves slides out, these are all others, by its inner models. For the final model they are all
+    training slides, by the models of the parts that leave them out.
+
+    Parameters
+    ----------
+    part : str
+    folds : list of dict
+        Rows of ``folds.tsv``.
+    maps, labels : dict of str to path-like
+        Slide to file, of these slides at least.
+
+    Returns
+    -------
+    list of Judged
+        Sorted by slide; slides that could not be opened have no map and are not among them.
+    """
+    group = {row["slide"]: f"fold-{row['fold']}" for row in folds}
+    judged = []
+    for slide in sorted(slide for slide in group if group[slide] != part):
+        truth = read_truth(labels[slide])
+        if truth is not None:
+            read = partial(read_map, maps[slide], group[slide] if part == FINAL else part)
+            judged.append(Judged(slide, truth.cells, truth.necrosis, read))
+    return judged
 
 
 def choose_on_maps(slides, *, grid):

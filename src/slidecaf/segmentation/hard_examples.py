@@ -2,9 +2,77 @@
 
 import numpy as np
 
+from slidecaf.files.tables import read_tsv, write_json, write_tsv
+from slidecaf.logs import logger
 from slidecaf.segmentation.cells import box_sums
+from slidecaf.segmentation.choice import choice_slides, choose_on_maps
+from slidecaf.segmentation.labels import read_truth
+from slidecaf.segmentation.postprocess import binarise
+from slidecaf.segmentation.rows import on_grid
+from slidecaf.tiles.file import read_tiles
 
 MISSED, FALSE = "missed", "false"
+
+RAW = {"smooth": [0], "min_object": [0], "max_hole": [0]}
+"""Maps as they are: the sizes of objects and holes change no SVM."""
+
+
+def find_hard_examples(
+    examples, summary, *, folds, tiles, labels, maps, C, training_stride, stride, copies, max_share, seed
+) -> None:
+    """Find the hard examples of every part on maps by models that never saw the slide.
+
+    A region is missed or false by a C and a threshold that are chosen for this purpose, on the same maps, without
+    post-processing.
+
+    Parameters
+    ----------
+    examples : dict of str to path-like
+        Part to the table that is written for it: slide, x, y (px of level 0), kind (missed or false).
+    summary : path-like
+        JSON that is written: for each part C and threshold, its training rows, and how many were found and drawn.
+    folds : path-like
+        The table of who is left out together.
+    tiles, labels, maps : dict of str to path-like
+        Training slide to file; the maps are those of the plain variant.
+    C : sequence of float
+        The values that the maps were made with.
+    training_stride, stride : int
+        Px of the tiling from one patch to the next: of the training grid, and of the search.
+    copies, max_share, seed
+        As for `draw`.
+
+    Raises
+    ------
+    SlidecafError
+        If a stride does not suit the tiling, no slide has a map, or a file is missing or damaged.
+    """
+    rows, said = read_tsv(folds), {}
+    for part, path in examples.items():
+        slides = choice_slides(part, rows, maps, labels)
+        chosen = choose_on_maps(slides, grid={"C": C, **RAW})["chosen"]
+        found, training_rows = [], 0
+        for judged in slides:
+            coords, attributes = read_tiles(tiles[judged.name])
+            training_rows += int(on_grid(coords, attributes, training_stride).sum())
+            coords = coords[on_grid(coords, attributes, stride)]
+            predicted = binarise(judged.read(chosen["C"]), chosen["threshold"])
+            truth = read_truth(labels[judged.name])
+            patches = hard_patches(truth, predicted, coords, int(attributes["patch_size_level0"]))
+            found += [
+                {"slide": judged.name, "x": int(coords[k, 0]), "y": int(coords[k, 1]), "kind": kind}
+                for kind, places in patches.items()
+                for k in places
+            ]
+        drawn = draw(found, training_rows=training_rows, copies=copies, max_share=max_share, seed=seed)
+        write_tsv(path, ["slide", "x", "y", "kind"], drawn)
+        kinds = {kind: sum(row["kind"] == kind for row in found) for kind in (MISSED, FALSE)}
+        used = {key: chosen[key] for key in ("C", "threshold")}
+        said[part] = {**used, "training_rows": training_rows, **kinds, "drawn": len(drawn)}
+        logger.info("%s: %s", part, said[part])
+        if not drawn:
+            logger.warning("%s: no hard example found: retraining equals plain", part)
+    write_json(summary, said)
 
 
 def hard_patches(truth, predicted, coords, patch_size):

@@ -1,17 +1,14 @@
-"""The segmentation task's parts: who is left out of which model, and on whose maps a part's setting is chosen.
+"""The segmentation task's parts: who is left out of which model.
 
 A part is a group of patients left out (``fold-0``, ``fold-1``, ...), or ``final``, which leaves out none. Within a
 part, inner models leave out a further fold of the other patients, and map it.
 """
 
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 
 import numpy as np
 
-from slidecaf.segmentation.labels import read_truth
-from slidecaf.segmentation.maps import read_map
+from slidecaf.files.tables import write_tsv
 
 FINAL = "final"
 
@@ -40,6 +37,18 @@ def leave_out(slides, patients, folds, *, seed=0, fixed=None):
     names = sorted(set(patients))
     group = {name: k for k, name in enumerate(names)} if folds is None else deal(patients, folds, seed=seed)
     return {slide: group[patient] for slide, patient in zip(slides, patients, strict=True)}
+
+
+def write_groups(path, rows) -> None:
+    """Write ``folds.tsv``: which training slides are left out together.
+
+    Parameters
+    ----------
+    path : path-like
+    rows : iterable of dict
+        slide, patient, and fold, the slide's group by `leave_out`.
+    """
+    write_tsv(path, ["slide", "patient", "fold"], rows)
 
 
 def deal(patients, folds, *, seed):
@@ -136,38 +145,3 @@ def problems_of(folds, inner_folds, *, seed):
     """
     groups = {row["slide"]: int(row["fold"]) for row in folds}
     return problems(groups, {row["slide"]: row["patient"] for row in folds}, inner_folds, seed=seed)
-
-
-def choice_slides(part, folds, maps, labels):
-    """Return the slides on whose maps a part's C and threshold are chosen.
-
-    For a part that leaves slides out, these are all others, by its inner models. For the final model they are all
-    training slides, by the models of the parts that leave them out.
-
-    Parameters
-    ----------
-    part : str
-    folds : list of dict
-        Rows of ``folds.tsv``.
-    maps, labels : iterable of path-like
-        Files ``{slide}.h5``, of these slides at least.
-
-    Returns
-    -------
-    list of slidecaf.segmentation.choice.Judged
-        Sorted by slide; slides that could not be opened have no map and are not among them.
-    """
-    from slidecaf.segmentation.choice import (
-        Judged,  # here: SciPy, which a plan and each job of a cluster would load too
-    )
-
-    group = {row["slide"]: f"fold-{row['fold']}" for row in folds}
-    map_of, labels_of = ({Path(path).stem: path for path in paths} for paths in (maps, labels))
-    judged = []
-    for slide in sorted(slide for slide in group if group[slide] != part):
-        truth = read_truth(labels_of[slide])
-        if truth is not None:
-            mapped_by = group[slide] if part == FINAL else part
-            read = partial(read_map, map_of[slide], mapped_by)
-            judged.append(Judged(slide, truth.cells, truth.necrosis, read))
-    return judged

@@ -1,0 +1,114 @@
+"""The SVMs of patches: for every part its inner models and its own, for every C, from features that are read once."""
+
+from itertools import groupby
+from pathlib import Path
+
+from slidecaf.features.file import open_features
+from slidecaf.files.hdf5 import scratch
+from slidecaf.files.tables import read_tsv
+from slidecaf.logs import logger
+from slidecaf.segmentation.parts import problems_of
+from slidecaf.segmentation.rows import read_patch_rows, row_weights
+from slidecaf.segmentation.solver.models import fit_left_out, write_models
+
+
+def fit_parts(
+    models,
+    *,
+    features,
+    labels,
+    folds,
+    hard,
+    copies,
+    training_stride,
+    inner_folds,
+    C,
+    max_iter,
+    seed,
+    memory,
+    threads,
+    on_bad_slide="fail",
+    origin=None,
+) -> None:
+    """Fit the SVMs of patches of every part, and write them.
+
+    Parameters
+    ----------
+    models : dict of str to path-like
+        Part to the file that is written for it, as `write_models` does.
+    features, labels : dict of str to path-like
+        Training slide to file.
+    folds : path-like
+        The table of who is left out together.
+    hard : dict of str to path-like
+        Part to its table of hard examples, for every part; empty for the plain variant.
+    copies : int
+        How many more times a hard example counts.
+    training_stride : int
+        Px of the tiling from one patch of the training grid to the next.
+    inner_folds, seed : int
+        As for `problems_of`.
+    C : sequence of float
+    max_iter : int
+        Newton steps of a fit.
+    memory : int
+        Bytes that patches and fits may take together; beyond half of it patches lie on disk. No result depends on it,
+    threads : int
+        nor on how many threads work.
+    on_bad_slide : {"fail", "exclude"}, optional
+        Whether a slide that could not be read is an error here.
+    origin : mapping, optional
+        What the files say of how they were made, beside the digest of the network's weights.
+
+    Raises
+    ------
+    SlidecafError
+        As `read_patch_rows` and `fit_left_out`; or if a file is missing or damaged.
+    """
+    examples = {
+        part: [(row["slide"], int(row["x"]), int(row["y"])) for row in read_tsv(path)] for part, path in hard.items()
+    }
+    listed = problems_of(read_tsv(folds), inner_folds, seed=seed)
+    with scratch(Path(next(iter(models.values()))).parent, memory // 2) as room:
+        rows = read_patch_rows(
+            features,
+            labels,
+            training_stride=training_stride,
+            hard={row for found in examples.values() for row in found},
+            on_bad_slide=on_bad_slide,
+            room=room,
+        )
+        logger.info(
+            "%d patches of %d values, %d of them necrosis; %d sets of rows, %d values of C",
+            *(*rows.matrix.shape, rows.labels.sum(), len(listed), len(C)),
+        )
+        left = memory - min(memory // 2, rows.matrix.nbytes)
+
+        def fit(problems, hard=()):
+            weights = [row_weights(rows, problem, hard, copies=copies) for problem in problems]
+            return fit_left_out(rows.matrix, rows.labels, weights, C, max_iter=max_iter, memory=left, threads=threads)
+
+        if examples:  # which rows are hard examples of a part, no other part may know
+            parts = groupby(listed, lambda problem: problem.part)
+            fitted = [model for part, own in parts for model in fit(list(own), examples[part])]
+        else:
+            fitted = fit(listed)
+    _warn(listed, fitted, C, max_iter)
+    with open_features(features[min(features)]) as file:
+        made = {**(origin or {}), "weights_sha256": str(file["features"].attrs["weights_sha256"])}
+    for part, path in models.items():
+        own = [k for k, problem in enumerate(listed) if problem.part == part]
+        inner = [listed[k].inner for k in own]
+        write_models(path, [fitted[k] for k in own], C=C, inner=inner, origin=made)
+
+
+def _warn(listed, fitted, C, max_iter):
+    """Say which models tell nothing apart, and which fits were not done."""
+    for problem, model in zip(listed, fitted, strict=True):
+        where = problem.part if problem.inner is None else f"{problem.part}, inner fold {problem.inner}"
+        if model.constant:
+            kind = "necrosis" if model.positive else "without necrosis"
+            logger.warning("%s: all %d patches are %s: its confidence is constant", where, model.rows, kind)
+        for value, converged in zip(C, model.converged, strict=True):
+            if not converged:
+                logger.warning("%s: C = %s did not converge in %d steps", where, value, max_iter)
