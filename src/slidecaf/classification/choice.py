@@ -34,7 +34,9 @@ class Fitted:
     model: LinearSVM
 
 
-def choose(pooled, labels, groups, *, classes, grid, inner_folds, seed, max_iter, method="the method"):
+def choose(
+    pooled, labels, groups, *, classes, grid, inner_folds, seed, max_iter, method="the method"
+) -> tuple[dict, Fitted]:
     """Choose feature set, norm, number of features kept and C.
 
     Each candidate is judged by its accuracy over all inner held-out slides, its features selected anew

@@ -26,7 +26,12 @@ def study(n=36, d=30, shift=1.0, classes=TWO, seed=0, patients=None):
     return pooled, labels, np.array([f"p{p:02}" for p in patient])
 
 
-def run(pooled, labels, groups, *, classes=TWO, grid=GRID, **options):
+def run(*arguments, **options):
+    """The choice without what was fitted."""
+    return run_both(*arguments, **options)[0]
+
+
+def run_both(pooled, labels, groups, *, classes=TWO, grid=GRID, **options):
     data = pooled if isinstance(pooled, dict) else {("cnn", 3.0): pooled}
     defaults = {"inner_folds": 3, "seed": 0, "max_iter": 100_000, "method": "svm-cnn"}
     return choose(data, labels, groups, classes=classes, grid=grid, **defaults | options)
@@ -69,6 +74,19 @@ def test_the_choice_is_json_and_the_same_each_time():
     first, again = (json.dumps(run(data, labels, groups, grid=grid), allow_nan=False) for _ in range(2))
     assert first == again
     assert [c["norm"] for c in json.loads(first)["candidates"]] == [1, 2.5, "inf"]
+
+
+def test_what_was_chosen_comes_with_its_selection_and_svm_of_all_training_rows():
+    pooled, labels, groups = study()
+    choice, fitted = run_both(pooled, labels, groups, grid={**GRID, "keep": [3, 8]})
+    positive = labels == "GBM"
+    difference = abs(pooled[positive].mean(axis=0) - pooled[~positive].mean(axis=0))
+    np.testing.assert_allclose(fitted.difference, difference, rtol=1e-12)
+    kept = np.argsort(-difference)[: choice["chosen"]["keep"]]
+    assert fitted.selection.tolist() == kept.tolist()
+    svm = SVC(kernel="linear", C=choice["chosen"]["C"]).fit(pooled[:, kept], positive)
+    expected = svm.decision_function(pooled[:, kept])
+    np.testing.assert_allclose(fitted.model.decision(pooled[:, kept]), expected, rtol=1e-9)
 
 
 def test_ties_go_to_the_simpler_model():

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from slidecaf.classification.folds import assign_folds, class_indices, inner_fold_count, rarest_class
+from slidecaf.classification.folds import assign_folds, class_indices, inner_fold_count, rarest_class, write_folds
 from slidecaf.errors import SlidecafError
+from slidecaf.files.tables import read_tsv
 
 
 def study(slides_of):
@@ -147,3 +148,21 @@ def test_class_indices_name_what_is_unknown_or_missing():
         class_indices(np.array(["a", "c", "b"]), ["a", "b"])
     with pytest.raises(SlidecafError, match="class b has no slide with tissue in the training rows"):
         class_indices(["a"], ["a", "b"], where="the training rows")
+
+
+@pytest.mark.parametrize("fixed", [None, [7, 7, 10, 10, 7, 10, 10, 7]])
+def test_the_table_of_folds_is_that_of_the_sheet_or_drawn_by_seed(tmp_path, fixed):
+    rows = [
+        {"slide": f"s{k}", "label": "ab"[k % 2], "patient": f"p{k}", "fold": fixed[k] if fixed else None}
+        for k in range(8)
+    ]
+    labels, patients = [row["label"] for row in rows], [row["patient"] for row in rows]
+    expected = assign_folds(labels, patients, 2, seed=3, fixed=fixed)
+    for name in ("one", "two"):
+        write_folds(tmp_path / name, rows, folds=2, seed=3)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    assert read_tsv(tmp_path / "one") == [
+        {"slide": f"s{k}", "patient": f"p{k}", "fold": str(fold)} for k, fold in enumerate(expected)
+    ]
+    if fixed:
+        assert expected.tolist() == [0, 0, 1, 1, 0, 1, 1, 0]

@@ -1,24 +1,21 @@
-"""Figure 5: which neurons, which patches, and the figure read back."""
+"""Figure 5: which neurons, and which patches."""
 
 import numpy as np
-import pytest
 from PIL import Image
 
+from slidecaf.classification.figure import PATCHES, SIDE, read_figure
 from slidecaf.classification.neurons import (
     COLUMNS,
     NEURONS,
-    PATCHES,
-    SIDE,
     Neuron,
     activating_patches,
-    draw_figure,
-    read_figure,
     read_patch,
     strongest,
+    write_neurons,
 )
 from slidecaf.classification.svm import LinearSVM
 from slidecaf.features.file import write_features
-from slidecaf.files.tables import read_tsv, write_tsv
+from slidecaf.files.tables import read_tsv, write_json
 from slidecaf.slides import open_slide
 
 
@@ -91,33 +88,39 @@ def test_a_patch_is_the_slide_at_its_place_beyond_the_border_reflected(tmp_path)
         assert read_patch(slide, 250, 150, 100).size == (SIDE, SIDE)
 
 
-def test_the_figure_gives_back_each_patch_as_it_was_drawn(tmp_path):
-    rng = np.random.default_rng(1)
-    neurons = [Neuron("GBM", 5, 0.5), Neuron("a class with a very long name, far too long", 7, 0.25)]
-    patches = [
-        [{"slide": f"slide-{k}-{'x' * 60}", "x": k, "y": 2 * k, "patch_size": 64, "activation": 1.5} for k in range(n)]
-        for n in (PATCHES, 3)
+def test_the_figure_and_its_table_show_the_training_patches_that_activate_the_models_neurons(tmp_path):
+    rng = np.random.default_rng(0)
+    slides, features, pixels = {}, {}, {}
+    for k, name in enumerate(("a", "b")):
+        pixels[name] = rng.integers(0, 256, (200, 300, 3), np.uint8)
+        Image.fromarray(pixels[name]).save(tmp_path / f"{name}.png")
+        slides[name] = {"path": tmp_path / f"{name}.png", "label": ("LGG", "GBM")[k]}
+        values = rng.integers(0, 99, (4, 3)) + 0.5 * k  # no ties between slides
+        features[name] = features_file(tmp_path / f"{name}.h5", values, valid=[True, True, True, False])
+    svm = model(("LGG", "GBM"), (("LGG", "GBM"),), [[0.5, -0.25]])
+    write_json(tmp_path / "model.json", {"features": "cnn", "norm": 3, "selection": [2, 0], **svm.to_dict()})
+    for name in ("one", "two"):
+        write_neurons(
+            tmp_path / f"{name}.png",
+            tmp_path / f"{name}.tsv",
+            model=tmp_path / "model.json",
+            features={"other": {}, "cnn": features},
+            slides=slides,
+            caveats=["random weights"],
+        )
+    for suffix in ("png", "tsv"):
+        assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
+    found = activating_patches(strongest(svm, [2, 0]), features)
+    table = read_tsv(tmp_path / "one.tsv")
+    assert list(table[0]) == list(COLUMNS)
+    shown = [(row["class"], row["neuron"], row["weight"], row["place"], row["slide"], row["label"]) for row in table]
+    assert shown == [
+        (label, neuron, weight, str(place), patch["slide"], slides[patch["slide"]]["label"])
+        for (label, neuron, weight), row in zip([("GBM", "2", "0.5"), ("LGG", "0", "0.25")], found, strict=True)
+        for place, patch in enumerate(row)
     ]
-    pictures = [[Image.fromarray(rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8)) for _ in row] for row in patches]
-    draw_figure(neurons, patches, pictures, notes=["random weights"]).save(tmp_path / "figure.png")
-    rows = [
-        {"class": neuron.label, "neuron": neuron.index, "weight": neuron.weight, "place": k, "label": "GBM", **patch}
-        for neuron, row in zip(neurons, patches, strict=True)
-        for k, patch in enumerate(row)
-    ]
-    write_tsv(tmp_path / "figure.tsv", COLUMNS, rows)
-    found = read_figure(tmp_path / "figure.png", read_tsv(tmp_path / "figure.tsv"))
-    assert [(row["class"], row["neuron"], row["weight"]) for row in found] == [
-        (n.label, n.index, n.weight) for n in neurons
-    ]
-    for drawn, row in zip(pictures, found, strict=True):
-        assert len(drawn) == len(row["patches"])
-        assert all(np.array_equal(a, b["picture"]) for a, b in zip(drawn, row["patches"], strict=True))
-
-
-@pytest.mark.parametrize("count", [0, 1])
-def test_a_figure_of_few_neurons_is_whole(count):
-    patch = {"slide": "s", "x": 0, "y": 0, "patch_size": 8, "activation": 1.0}
-    picture = Image.new("RGB", (SIDE, SIDE))
-    drawn = draw_figure([Neuron("a", 1, 1.0)] * count, [[patch]] * count, [[picture]] * count, notes=["a note"])
-    assert drawn.width > PATCHES * SIDE
+    for row, patches in zip(read_figure(tmp_path / "one.png", table), found, strict=True):
+        for drawn, patch in zip(row["patches"], patches, strict=True):
+            with open_slide(slides[patch["slide"]]["path"]) as slide:
+                expected = read_patch(slide, patch["x"], patch["y"], 32)
+            assert np.array_equal(drawn["picture"], expected)

@@ -9,7 +9,15 @@ from skimage import morphology
 from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_json, write_json
 from slidecaf.segmentation.cells import Cells
-from slidecaf.segmentation.choice import FINER, POOLED, QUANTILES, Judged, choose_on_maps
+from slidecaf.segmentation.choice import (
+    FINER,
+    POOLED,
+    QUANTILES,
+    Judged,
+    choice_slides,
+    choose_on_maps,
+    write_choice,
+)
 from slidecaf.segmentation.postprocess import binarise, smooth
 
 PLAIN = {"C": [1], "smooth": [0], "min_object": [0], "max_hole": [0]}
@@ -210,3 +218,24 @@ def test_eight_slides_of_two_thousand_pixels_square_take_seconds():
     start = time.process_time()
     choose_on_maps(slides, grid={"C": [1, 2, 3, 4], "smooth": [0], "min_object": [1000], "max_hole": [10_000]})
     assert time.process_time() - start < 8
+
+
+def test_a_part_chooses_on_maps_that_its_own_models_made_of_slides_they_never_saw(files):
+    own = choice_slides("fold-1", files.rows, files.maps, files.labels)
+    assert [judged.name for judged in own] == ["a", "c", "d"]  # fold-1 is b and e; f could not be read
+    final = choice_slides("final", files.rows, files.maps, files.labels)
+    assert [judged.name for judged in final] == list("abcde")
+    for judged in own:
+        np.testing.assert_array_equal(judged.read(1.0), files.read[judged.name, "fold-1", 1.0])
+    for judged, fold in zip(final, "01201", strict=True):
+        np.testing.assert_array_equal(judged.read(0.01), files.read[judged.name, f"fold-{fold}", 0.01])
+        assert judged.truth.sum() == files.masks[judged.name].sum()
+
+
+@pytest.mark.parametrize("part", ["fold-1", "final"])
+def test_the_file_of_a_part_holds_its_choice(files, made_twice, part):
+    grid = {"C": [0.01, 1.0], "smooth": [0], "min_object": [0, 100], "max_hole": [0]}
+    options = {"part": part, "folds": files.folds, "maps": files.maps, "labels": files.labels, "grid": grid}
+    folder = made_twice(lambda folder: write_choice(folder / "choice.json", **options))
+    slides = choice_slides(part, files.rows, files.maps, files.labels)
+    assert read_json(folder / "choice.json") == choose_on_maps(slides, grid=grid)

@@ -3,8 +3,17 @@
 import numpy as np
 import pytest
 
+from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.segmentation.cells import Cells
-from slidecaf.segmentation.choice import STEPS, Judged, choose_on_maps, threshold_curve
+from slidecaf.segmentation.choice import (
+    STEPS,
+    Judged,
+    choice_slides,
+    choose_on_maps,
+    threshold_curve,
+    write_choice,
+    write_thresholds,
+)
 
 
 def judged(name, seed):
@@ -33,3 +42,17 @@ def test_a_map_without_values_counts_as_empty_prediction():
     thresholds, scores = threshold_curve([nothing], chosen)
     assert np.array_equal(thresholds, np.array([0, 0.5], np.float32))
     assert np.array_equal(scores, [1, 1])
+
+
+def test_the_table_of_thresholds_is_the_curve_of_the_final_choice(files, made_twice):
+    inputs = {"folds": files.folds, "maps": files.maps, "labels": files.labels}
+    grid = {"C": list(files.C), "smooth": [0], "min_object": [0], "max_hole": [0, 300]}
+    write_choice(files.folder / "choice.json", part="final", **inputs, grid=grid)
+    folder = made_twice(
+        lambda folder: write_thresholds(folder / "t.tsv", **inputs, choice=files.folder / "choice.json")
+    )
+    table = read_tsv(folder / "t.tsv")
+    slides = choice_slides("final", files.rows, files.maps, files.labels)
+    thresholds, scores = threshold_curve(slides, read_json(files.folder / "choice.json")["chosen"])
+    assert [float(row["threshold"]) for row in table] == [float(value) for value in thresholds]
+    assert [float(row["score"]) for row in table] == scores.tolist()

@@ -1,0 +1,122 @@
+"""Predictions beside labels, and their scores."""
+
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from slidecaf.classification.results import write_comparison, write_predictions_and_scores
+from slidecaf.files.tables import read_json, read_tsv, write_tsv
+from slidecaf.scores.paired import mcnemar_exact
+
+CLASSES = ["LGG", "GBM"]
+ROWS = [
+    *({"slide": f"s{k}", "label": CLASSES[k % 2], "patient": f"p{k // 2}", "split": "train"} for k in range(8)),
+    {"slide": "t0", "label": "GBM", "patient": "q0", "split": "test"},
+    {"slide": "t1", "label": "", "patient": "q1", "split": "test"},
+]
+CONFIDENCE = {"s0": -1.5, "s1": 2.0, "s2": 0.5, "s3": 0.25, "s4": -3.0, "s5": -0.5, "s6": -0.1, "t0": 1.0, "t1": -1.0}
+"""Of every slide but s7, which has no tissue."""
+
+
+@pytest.fixture
+def files(tmp_path):
+    folds = [{**row, "fold": k // 4} for k, row in enumerate(ROWS[:8])]
+    write_tsv(tmp_path / "folds.tsv", ["slide", "patient", "fold"], folds)
+    decisions = {}
+    parts = {"final": ("t0", "t1"), "fold-1": ("s7", "s6", "s5", "s4"), "fold-0": ("s0", "s1", "s2", "s3")}
+    for part, names in parts.items():
+        decisions[part] = tmp_path / f"{part}.tsv"
+        table = [
+            {
+                "slide": name,
+                "confidence": CONFIDENCE.get(name),
+                "predicted": CLASSES[CONFIDENCE[name] > 0] if name in CONFIDENCE else "",
+                "patches": 5,
+                "status": "ok" if name in CONFIDENCE else "no tissue",
+            }
+            for name in names
+        ]
+        write_tsv(decisions[part], ["slide", "predicted", "confidence", "patches", "status"], table)
+    return {"decisions": decisions, "folds": tmp_path / "folds.tsv"}
+
+
+def write(folder, files, **changed):
+    said = {"method": "svm-cnn", "group_name": "patient", "caveats": ["random weights"], "seed": 0}
+    outputs = {"predictions": folder / "predictions.tsv", "scores": folder / "scores.json"}
+    write_predictions_and_scores(**outputs, **{**files, "rows": ROWS, "classes": CLASSES, **said, **changed})
+    return read_tsv(outputs["predictions"]), read_json(outputs["scores"])
+
+
+def test_every_slide_stands_once_with_its_label_its_split_and_the_fold_that_held_it_out(tmp_path, files):
+    table, _ = write(tmp_path / "one", files)
+    assert [row["slide"] for row in table] == [row["slide"] for row in ROWS]
+    assert [row["split"] for row in table] == ["cv"] * 8 + ["test"] * 2
+    assert [row["fold"] for row in table] == [*"00001111", "", ""]
+    assert [row["label"] for row in table] == [row["label"] for row in ROWS]
+    assert [row["patient"] for row in table] == [row["patient"] for row in ROWS]
+    assert [row["confidence"] and float(row["confidence"]) for row in table] == [
+        CONFIDENCE.get(row["slide"], "") for row in ROWS
+    ]
+
+
+def test_scores_are_of_the_labelled_rows_of_each_split(tmp_path, files):
+    _, scores = write(tmp_path / "one", files)
+    assert [scores[key] for key in ("method", "classes", "group_name", "caveats")] == [
+        *("svm-cnn", CLASSES, "patient", ["random weights"])
+    ]
+    cv = scores["cross_validation"]
+    assert (cv["n"], cv["correct"], cv["no_prediction"]) == (8, 5, 1)  # wrong: s2, s5 and s7
+    known = [(row["label"] == "GBM", CONFIDENCE.get(row["slide"], -99)) for row in ROWS[:8]]
+    assert cv["auc"] == pytest.approx(roc_auc_score(*zip(*known, strict=True)), rel=1e-12)
+    assert set(cv["auc_by_fold"]) == {"0", "1"}
+    assert (scores["test"]["n"], scores["test"]["correct"]) == (1, 1)  # t1 has no label
+
+
+def test_without_test_rows_there_is_no_score_of_them(tmp_path, files):
+    del files["decisions"]["final"]
+    assert write(tmp_path / "one", files)[1]["test"] is None
+
+
+def test_scores_made_twice_are_equal_whatever_the_order_of_parts(tmp_path, files):
+    write(tmp_path / "one", files)
+    write(tmp_path / "two", {**files, "decisions": dict(reversed(files["decisions"].items()))})
+    for name in ("predictions.tsv", "scores.json"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_more_than_two_classes_have_a_confidence_each(tmp_path, files):
+    classes = ["a", "b", "c"]
+    rows = [{"slide": f"s{k}", "label": classes[k % 3], "patient": f"p{k}", "split": "train"} for k in range(6)]
+    columns = [f"confidence_{name}" for name in classes]
+    table = [
+        {"slide": f"s{k}", "predicted": "a", **dict(zip(columns, (2.2, 1.1, -0.3), strict=True)), "status": "ok"}
+        for k in range(6)
+    ]
+    write_tsv(tmp_path / "d.tsv", ["slide", "predicted", *columns, "patches", "status"], table)
+    found, scores = write(
+        tmp_path / "one", {**files, "decisions": {"fold-0": tmp_path / "d.tsv"}}, rows=rows, classes=classes
+    )
+    assert list(found[0])[5:] == ["predicted", *columns, "patches", "status"]
+    assert (scores["cross_validation"]["n"], scores["cross_validation"]["correct"]) == (6, 2)
+
+
+def test_methods_are_compared_pair_by_pair_on_labelled_rows(tmp_path):
+    right = {"one": [1, 1, 0, 1, 0, 1], "two": [0, 1, 0, 0, 0, 1], "three": [1, 1, 1, 1, 1, 1]}
+    paths = {}
+    for method, hits in right.items():
+        paths[method] = tmp_path / f"{len(method)}-{method}.tsv"
+        rows = [
+            {"split": "cv" if k < 4 else "test", "label": "GBM", "predicted": "GBM" if hit else "LGG"}
+            for k, hit in enumerate(hits)
+        ]
+        rows.append({"split": "test", "label": "", "predicted": "GBM"})
+        write_tsv(paths[method], ["split", "label", "predicted"], rows)
+    for name in ("a.json", "b.json"):
+        write_comparison(tmp_path / name, paths)
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+    expected = [
+        {"first": first, "second": second, "part": part, **mcnemar_exact(right[first][own], right[second][own])}
+        for first, second in (("one", "two"), ("one", "three"), ("two", "three"))
+        for part, own in (("cross_validation", slice(4)), ("test", slice(4, 6)))
+    ]
+    assert read_json(tmp_path / "a.json") == expected
+    assert (expected[0]["only_a"], expected[0]["only_b"], expected[0]["p"]) == (2, 0, 0.5)
