@@ -14,7 +14,7 @@ def pooled(slides):
     return lambda wildcards: [
         manifest
         for features in CLASSIFICATION.methods[wildcards.method]["features"]
-        for manifest in RESULTS.manifests(LAYOUT.pooled, slides, features=features)
+        for manifest in TARGETS.manifests(LAYOUT.pooled, slides, features=features)
     ]
 
 
@@ -30,11 +30,6 @@ def method_caveats(wildcards):
     return caveats_of(FEATURES, used, CLASSIFICATION.rows.values(), MADE)
 
 
-def classification_setting(key):
-    """Return a setting of the task, or nothing where the study has no classification."""
-    return CLASSIFICATION.task and CLASSIFICATION.task[key]
-
-
 rule folds:
     output:
         LAYOUT.folds,
@@ -44,13 +39,9 @@ rule folds:
         LAYOUT.benchmark("folds", "{method}")
     conda:
         ENVIRONMENT
-    resources:
-        mem_mb=memory(1000),
-        runtime=minutes(15),
     params:
         tracked=tracked(
-            ["classification"],
-            ["scikit-learn"],
+            "folds",
             rows=CLASSIFICATION.table(CLASSIFICATION.train, "slide", "label", "patient", "fold"),
             folds=CLASSIFICATION.folds,
             seed=STUDY["seed"],
@@ -78,12 +69,11 @@ rule classifier:
         runtime=minutes(60, a_slide=0.1),
     params:
         tracked=tracked(
-            ["classification", "pooling"],
-            ["scikit-learn", "h5py"],
+            "classifier",
             rows=CLASSIFICATION.table(CLASSIFICATION.train, "slide", "label", "patient"),
             classes=CHECKED.classes,
             grid=lambda wildcards: CLASSIFICATION.methods[wildcards.method],
-            inner_folds=classification_setting("inner_folds"),
+            inner_folds=CLASSIFICATION.setting("inner_folds"),
             on_bad_slide=STUDY["on_bad_slide"],
             seed=STUDY["seed"],
         ),
@@ -104,13 +94,9 @@ rule decisions:
         LAYOUT.benchmark("decisions", "{method}/{part}")
     conda:
         ENVIRONMENT
-    resources:
-        mem_mb=memory(1000),
-        runtime=minutes(15, a_slide=0.01),
     params:
         tracked=tracked(
-            ["classification", "pooling"],
-            ["h5py"],
+            "decisions",
             on_bad_slide=STUDY["on_bad_slide"],
             test=lambda wildcards: CLASSIFICATION.test if wildcards.part == "final" else [],
         ),
@@ -125,10 +111,7 @@ rule scores:
     output:
         predictions=LAYOUT.predictions,
         scores=report(
-            LAYOUT.scores,
-            caption="../report/scores.rst",
-            category="Classification",
-            labels={"method": "{method}"},
+            LAYOUT.scores, caption="../report/scores.rst", category="Classification", labels={"method": "{method}"}
         ),
     log:
         LAYOUT.log("scores", "{method}"),
@@ -136,18 +119,14 @@ rule scores:
         LAYOUT.benchmark("scores", "{method}")
     conda:
         ENVIRONMENT
-    resources:
-        mem_mb=memory(1000),
-        runtime=minutes(15, a_slide=0.01),
     params:
         tracked=tracked(
-            ["scores"],
-            ["scikit-learn", "scipy"],
+            "scores",
             rows=CLASSIFICATION.table(
                 CLASSIFICATION.train + CLASSIFICATION.test, "slide", "label", "patient", "split"
             ),
             classes=CHECKED.classes,
-            group_name=classification_setting("group_name"),
+            group_name=CLASSIFICATION.setting("group_name"),
             caveats=method_caveats,
             seed=STUDY["seed"],
         ),
@@ -167,10 +146,7 @@ rule comparison:
         LAYOUT.benchmark("comparison", "")
     conda:
         ENVIRONMENT
-    resources:
-        mem_mb=memory(1000),
-        runtime=minutes(15, a_slide=0.01),
     params:
-        tracked=tracked(["scores"], ["scipy"], methods=list(CLASSIFICATION.methods)),
+        tracked=tracked("comparison", methods=list(CLASSIFICATION.methods)),
     script:
         "../scripts/comparison.py"

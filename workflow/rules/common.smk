@@ -21,7 +21,8 @@ from slidecaf.study.caveats import caveats_of
 from slidecaf.study.checked import check_study
 from slidecaf.study.config import is_imported, read_config
 from slidecaf.study.layout import Layout
-from slidecaf.study.results import Results
+from slidecaf.study.steps import STEPS
+from slidecaf.study.targets import Targets
 from slidecaf.study.tasks import Classification, Segmentation
 
 ENVIRONMENT = os.path.join(workflow.basedir, "envs", "slidecaf.yaml")
@@ -46,11 +47,7 @@ def study_config():
 def checked_study():
     """Return the study, or end with all its errors."""
     try:
-        return check_study(
-            study_config(),
-            os.path.join(workflow.basedir, "workflow", "schemas"),
-            made=MADE,
-        )
+        return check_study(study_config(), os.path.join(workflow.basedir, "workflow", "schemas"), made=MADE)
     except SlidecafError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
@@ -67,12 +64,10 @@ SEGMENTATION = Segmentation(STUDY.get("segmentation"), CHECKED.segmentation, FEA
 
 # The slides that a job works on together: one dealing for all rules.
 BATCHES = deal_apart(
-    (name for name, splits in CHECKED.splits.items() if "train" in splits),
-    SLIDE,
-    STUDY["slides_per_job"],
+    (name for name, splits in CHECKED.splits.items() if "train" in splits), SLIDE, STUDY["slides_per_job"]
 )
 LAYOUT = Layout(STUDY["results"])
-RESULTS = Results(
+TARGETS = Targets(
     LAYOUT,
     BATCHES,
     CLASSIFICATION,
@@ -129,7 +124,7 @@ def file_digest(path, whole=False):
     return f"demo-{revisions('demo')['demo']}-{digest}" if path in MADE else digest
 
 
-def slide_digest(slide):
+def slide_digest(slide, wildcards):
     """Return what a job that reads a slide depends on: its digest, and the resolution that the sheet gives."""
     row = SLIDE[slide]
     return {"digest": file_digest(row.path), "mpp": row.mpp}
@@ -139,30 +134,28 @@ def _values(named, wildcards):
     return {name: value(wildcards) if callable(value) else value for name, value in named.items()}
 
 
-def tracked(packages, libraries, **named):
+def tracked(step, **named):
     """Return a params function: all that a job's results depend on beside its inputs.
 
-    `packages` are those of slidecaf that the job runs, by their revision; `libraries` those whose version counts. It
-    is one mapping by name, since Snakemake compares the set of params without their names.
+    That is also the revision of slidecaf's packages that the step runs, and the versions of libraries. It is one
+    mapping by name, since Snakemake compares the set of params without their names.
     """
-    fixed = {
-        "revision": revisions(*packages),
-        "versions": {library: version(library) for library in libraries},
-    }
+    packages, libraries = STEPS[step]
+    fixed = {"revision": revisions(*sorted(packages)), "versions": {one: version(one) for one in sorted(libraries)}}
     return lambda wildcards: {**_values(named, wildcards), **fixed}
 
 
-def tracked_batch(pattern, slides, packages, libraries, *, own=lambda slide: {}, **named):
+def tracked_batch(step, pattern, slides, *, own=lambda slide, wildcards: {}, **named):
     """Return a params function: what the files of a batch's slides depend on beside inputs, slide by slide.
 
     `token` changes where files of the batch are gone or differ from their manifest.
     """
-    settings = tracked(packages, libraries, **named)
+    settings = tracked(step, **named)
 
     def params(wildcards):
         token = Token(LAYOUT.batch(pattern).format(**wildcards))
         return {
-            "slides": {slide: own(slide) for slide in batch(slides)(wildcards)},
+            "slides": {slide: own(slide, wildcards) for slide in batch(slides)(wildcards)},
             "settings": settings(wildcards),
             "token": token.look() if workflow.is_main_process else token.text,
         }
@@ -173,3 +166,8 @@ def tracked_batch(pattern, slides, packages, libraries, *, own=lambda slide: {},
 def untracked(**named):
     """Return a params function of values that rerun nothing; naming `output` keeps them out of what does."""
     return lambda wildcards, output: _values(named, wildcards)
+
+
+def reading(slides, **named):
+    """Return a params function of what a job that reads slides needs to know, and of more; it reruns nothing."""
+    return untracked(paths=paths(slides), limits=LIMITS, on_bad_slide=STUDY["on_bad_slide"], **named)

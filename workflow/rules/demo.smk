@@ -19,6 +19,6 @@ rule demo:
         mem_mb=memory(2000),
         runtime=minutes(30),
     params:
-        tracked=tracked(["demo"], [], seed=0),
+        tracked=tracked("demo", seed=0),
     script:
         "../scripts/demo.py"

@@ -7,10 +7,9 @@ Makes   {results}/encoders/{features}.json, the network looked at once: its dime
 """
 
 from slidecaf.study.config import is_weights_file
-from slidecaf.study.imported import find_sources
+from slidecaf.study.imported import ImportedSet
 
-SOURCES = {name: find_sources(FEATURES[name]["imported"], SLIDE.values())[0] for name in IMPORTED}
-READ = ["torch", "torchvision", "openslide-bin", "tifffile", "pillow", "h5py"]
+SETS = {name: ImportedSet(FEATURES[name]["imported"], SLIDE.values()) for name in IMPORTED}
 
 
 def feature_settings(features):
@@ -36,50 +35,26 @@ def kept_slides(wildcards):
     return CHECKED.slides_with_features(wildcards.features)
 
 
+def imported_from(slide, wildcards):
+    """Return what the patches and features of a slide depend on; nothing stands for a file that is missing."""
+    files = SETS[wildcards.features].files(slide)
+    digests = [FINGERPRINTS(path) if os.path.exists(path) else "" for path in files]
+    return {**slide_digest(slide, wildcards), "files": digests}
+
+
 def imported_settings(wildcards):
-    """Return whose files an imported feature set has, and the name of their folder; where it lies reruns nothing."""
-    settings = FEATURES[wildcards.features]["imported"]
-    folder = os.path.basename(os.path.normpath(settings["folder"]))
-    return {"format": settings["format"], "folder": folder}
+    """Return whose files they are."""
+    return SETS[wildcards.features].described
 
 
 def imported_files(wildcards):
     """Return the files of each slide of a batch."""
-    sources = SOURCES[wildcards.features]
-    return {slide: [path.as_posix() for path in sources[slide].files] for slide in batch(slides_of)(wildcards)}
-
-
-def imported_digests(wildcards):
-    """Return the digests of these files; nothing for one that is missing."""
-    return {
-        slide: [FINGERPRINTS(path) if os.path.exists(path) else "" for path in files]
-        for slide, files in imported_files(wildcards).items()
-    }
+    return {slide: SETS[wildcards.features].files(slide) for slide in batch(slides_of)(wildcards)}
 
 
 def first_file(wildcards):
-    """Return the first file of a feature set, to which the others are compared."""
-    paths = [source.features for source in SOURCES[wildcards.features].values()]
-    return next((path.as_posix() for path in paths if path.is_file()), "")
-
-
-def imported_params(pattern):
-    """Return the params of a rule that takes another program's files."""
-    of_batch = tracked_batch(
-        pattern,
-        slides_of,
-        ["exchange", "features", "slides", "tiles"],
-        ["openslide-bin", "tifffile", "pillow", "h5py"],
-        own=slide_digest,
-        imported=imported_settings,
-    )
-
-    def params(wildcards):
-        value, digests = of_batch(wildcards), imported_digests(wildcards)
-        slides = {slide: {**own, "files": digests[slide]} for slide, own in value["slides"].items()}
-        return {**value, "slides": slides}
-
-    return params
+    """Return the first file of a feature set, to which the others are held."""
+    return SETS[wildcards.features].first
 
 
 rule encoder:
@@ -99,8 +74,7 @@ rule encoder:
         runtime=minutes(30),
     params:
         tracked=tracked(
-            ["features", "tiles"],
-            ["torch", "torchvision"],
+            "encoder",
             encoder=lambda wildcards: feature_settings(wildcards.features)["encoder"],
             precision=lambda wildcards: feature_settings(wildcards.features)["precision"],
             weights=weights_digest,
@@ -129,23 +103,16 @@ rule features:
     resources:
         **EXTRACTION,
         mem_mb=slide_memory(6000),
-        runtime=extraction_minutes(30),
+        runtime=minutes(30, rate=extraction_rate),
     params:
         tracked=tracked_batch(
+            "features",
             LAYOUT.features,
             kept_slides,
-            ["features", "slides", "tiles"],
-            READ,
             own=slide_digest,
             features=lambda wildcards: feature_settings(wildcards.features),
         ),
-        untracked=untracked(
-            paths=paths(kept_slides),
-            limits=LIMITS,
-            on_bad_slide=STUDY["on_bad_slide"],
-            max_unreadable=STUDY["max_unreadable"],
-            threads=STUDY["threads"],
-        ),
+        untracked=reading(kept_slides, max_unreadable=STUDY["max_unreadable"], threads=STUDY["threads"]),
     script:
         "../scripts/features.py"
 
@@ -167,7 +134,7 @@ rule imported_tiles:
         mem_mb=memory(2000, a_patch=BYTES_A_PATCH),
         runtime=minutes(30, rate=MAPPED),
     params:
-        tracked=imported_params(LAYOUT.tiles),
+        tracked=tracked_batch("imported_tiles", LAYOUT.tiles, slides_of, own=imported_from, imported=imported_settings),
         untracked=untracked(
             sources=imported_files,
             first=first_file,
@@ -197,7 +164,9 @@ rule imported_features:
         mem_mb=memory(2000, a_patch=BYTES_A_PATCH),
         runtime=minutes(30, rate=MAPPED),
     params:
-        tracked=imported_params(LAYOUT.features),
+        tracked=tracked_batch(
+            "imported_features", LAYOUT.features, slides_of, own=imported_from, imported=imported_settings
+        ),
         untracked=untracked(
             sources=imported_files,
             first=first_file,

@@ -38,12 +38,6 @@ rule pooling:
         mem_mb=memory(1500),
         runtime=minutes(15, rate=POOLED),
     params:
-        tracked=tracked_batch(
-            LAYOUT.pooled,
-            pooled_slides,
-            ["features", "pooling", "tiles"],
-            ["h5py"],
-            norms=norms,
-        ),
+        tracked=tracked_batch("pooling", LAYOUT.pooled, pooled_slides, norms=norms),
     script:
         "../scripts/pooling.py"

@@ -7,24 +7,7 @@ Makes   {results}/thumbnails/{slide}.jpg, of a batch of slides, so that a report
         {results}/report.html; it holds timings too, so that its bytes differ from run to run
 """
 
-import shlex
-import subprocess
-
-
-def commit(wildcards):
-    """Return which commit of the clone this is, or nothing where there is no git."""
-    asked = ["git", "-C", workflow.basedir, "describe", "--always", "--dirty"]
-    try:
-        return subprocess.run(asked, capture_output=True, text=True).stdout.strip()
-    except OSError:
-        return ""
-
-
-def command():
-    """Return how Snakemake was called, without the places of clone and study. Jobs inherit it."""
-    clone, study = os.path.abspath(workflow.basedir), os.getcwd()
-    said = ["." if word == clone else word.replace(f"{clone}/", "").replace(study, "STUDY") for word in sys.argv[1:]]
-    return os.environ.setdefault("SLIDECAF_COMMAND", shlex.join(["snakemake", *said]))
+from slidecaf.running.command import command_line, commit_of
 
 
 rule thumbnails:
@@ -42,15 +25,8 @@ rule thumbnails:
         mem_mb=slide_memory(1500, a_patch=0),
         runtime=minutes(15 + STUDY["slides_per_job"]),
     params:
-        tracked=tracked_batch(
-            LAYOUT.thumbnail,
-            SLIDE,
-            ["slides"],
-            ["openslide-bin", "tifffile", "pillow"],
-            own=slide_digest,
-            longest=480,
-        ),
-        untracked=untracked(paths=paths(SLIDE), limits=LIMITS, on_bad_slide=STUDY["on_bad_slide"]),
+        tracked=tracked_batch("thumbnails", LAYOUT.thumbnail, SLIDE, own=slide_digest, longest=480),
+        untracked=reading(SLIDE),
     script:
         "../scripts/thumbnails.py"
 
@@ -61,7 +37,7 @@ rule neurons:
         features=lambda wildcards: [
             manifest
             for features in CLASSIFICATION.methods[wildcards.method]["features"]
-            for manifest in RESULTS.manifests(LAYOUT.features, CLASSIFICATION.train, features=features)
+            for manifest in TARGETS.manifests(LAYOUT.features, CLASSIFICATION.train, features=features)
         ],
         drawn=ancient([SLIDE[slide].path for slide in CLASSIFICATION.train if SLIDE[slide].path in MADE]),
     output:
@@ -82,11 +58,7 @@ rule neurons:
         mem_mb=memory(1500),
         runtime=minutes(30, a_slide=0.1),
     params:
-        tracked=tracked(
-            ["classification", "features", "slides", "tiles"],
-            ["h5py", "openslide-bin", "tifffile", "pillow"],
-            caveats=method_caveats,
-        ),
+        tracked=tracked("neurons", caveats=method_caveats),
         # a changed slide or label is seen by the features and the model
         untracked=untracked(
             slides={row["slide"]: row for row in CLASSIFICATION.table(CLASSIFICATION.train, "slide", "path", "label")},
@@ -114,20 +86,16 @@ rule thresholds:
         mem_mb=memory(2000),
         runtime=minutes(30, a_slide=1),
     params:
-        tracked=tracked(["scores", "segmentation", "segmentation.solver"], ["scipy", "h5py"]),
+        tracked=tracked("thresholds"),
     script:
         "../scripts/thresholds.py"
 
 
 rule report:
     input:
-        RESULTS.read_by_the_report(),
+        TARGETS.read_by_the_report(),
     output:
-        report(
-            LAYOUT.report,
-            caption="../report/report.rst",
-            category="Report",
-        ),
+        report(LAYOUT.report, caption="../report/report.rst", category="Report"),
     log:
         LAYOUT.log("report", ""),
     benchmark:
@@ -138,8 +106,12 @@ rule report:
         mem_mb=memory(2000, a_slide=0.1),
         runtime=minutes(15, a_slide=0.02),
     params:
-        tracked=tracked(["report"], ["matplotlib", "jinja2", "pillow"]),
+        tracked=tracked("report"),
         # how a run was started changes no result
-        untracked=untracked(results=LAYOUT.results, command=command(), commit=commit),
+        untracked=untracked(
+            results=LAYOUT.results,
+            command=command_line(sys.argv[1:], workflow.basedir),
+            commit=lambda wildcards: commit_of(workflow.basedir),
+        ),
     script:
         "../scripts/report.py"

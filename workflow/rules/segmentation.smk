@@ -17,11 +17,6 @@ if workflow.is_main_process:
     FINGERPRINTS.read(filter(os.path.exists, masks_there), whole=True)
 
 
-def segmentation_setting(key):
-    """Return a setting of the task, or nothing where the study has no segmentation."""
-    return SEGMENTATION.task and SEGMENTATION.task[key]
-
-
 def setting(*keys):
     """Return a function: some settings of a method."""
     return lambda wildcards: {key: SEGMENTATION.methods[wildcards.method][key] for key in keys}
@@ -47,14 +42,14 @@ def of_batch(kind):
 
 def of_training(kind):
     """Return an input function: the manifests of all training slides, of a method's feature set."""
-    return lambda wildcards: RESULTS.manifests(
+    return lambda wildcards: TARGETS.manifests(
         kind, SEGMENTATION.train, features=SEGMENTATION.features(wildcards.method)
     )
 
 
 def maps_of(variant):
     """Return an input function: a variant's maps of all training slides."""
-    return lambda wildcards: RESULTS.manifests(
+    return lambda wildcards: TARGETS.manifests(
         LAYOUT.maps, SEGMENTATION.train, method=wildcards.method, variant=variant.format(**wildcards)
     )
 
@@ -92,23 +87,25 @@ def judged_from_features(wildcards):
 
 def masks(wildcards):
     """Return slide to its masks and where the sheet lists them, for errors."""
-    rows = {slide: SEGMENTATION.rows[slide] for slide in batch(SEGMENTATION.rows)(wildcards)}
-    kept = ("number", "mask", "hemorrhage")
-    return {slide: {key: getattr(row, key) for key in kept} for slide, row in rows.items()}
+    return SEGMENTATION.masks(batch(SEGMENTATION.rows)(wildcards))
 
 
 def slides_and_masks(wildcards):
     """Return the files of a batch's slides and of their masks, each under a name of its own."""
-    found = paths(SEGMENTATION.rows)(wildcards)
-    of_masks = masks(wildcards).items()
+    found, of_masks = paths(SEGMENTATION.rows)(wildcards), masks(wildcards).items()
     return found | {(slide, kind): own[kind] for slide, own in of_masks for kind in ("mask", "hemorrhage")}
 
 
-def mask_digests(slide):
+def mask_digests(slide, wildcards):
     """Return the digests of a slide's masks."""
-    row = SEGMENTATION.rows[slide]
-    listed = {"mask": row.mask, "hemorrhage": row.hemorrhage}
-    return {kind: file_digest(path, whole=True) for kind, path in listed.items() if path}
+    listed = SEGMENTATION.masks([slide])[slide]
+    return {kind: listed[kind] and file_digest(listed[kind], whole=True) for kind in ("mask", "hemorrhage")}
+
+
+def segmented_from(slide, wildcards):
+    """Return what the map, mask and picture of a slide depend on."""
+    own = slide_digest(slide, wildcards)
+    return {**own, "part": SEGMENTATION.part_of(slide), "masks": mask_digests(slide, wildcards)}
 
 
 def segmentation_caveats(wildcards):
@@ -119,7 +116,7 @@ def segmentation_caveats(wildcards):
 
 def segments_of(variant):
     """Return an input function: the manifests of a method's maps and masks, where it has the variant."""
-    return lambda wildcards: RESULTS.manifests(
+    return lambda wildcards: TARGETS.manifests(
         LAYOUT.segments,
         SEGMENTATION.rows if variant in variants(wildcards) else [],
         method=wildcards.method,
@@ -144,12 +141,11 @@ rule labels:
         runtime=minutes(30, rate=MAPPED),
     params:
         tracked=tracked_batch(
+            "labels",
             LAYOUT.labels,
             SEGMENTATION.masked,
-            ["segmentation", "slides", "tiles"],
-            ["pillow", "tifffile", "imagecodecs", "h5py"],
             own=mask_digests,
-            mask_value=segmentation_setting("mask_value"),
+            mask_value=SEGMENTATION.setting("mask_value"),
         ),
         untracked=untracked(masks=masks, limits=LIMITS),
     script:
@@ -165,17 +161,11 @@ rule left_out:
         LAYOUT.benchmark("left_out", "{method}")
     conda:
         ENVIRONMENT
-    resources:
-        mem_mb=memory(1000),
-        runtime=minutes(15),
     params:
         tracked=tracked(
-            [],
-            [],
-            rows=[
-                {"slide": slide, "patient": SEGMENTATION.rows[slide].patient, "fold": group}
-                for slide, group in SEGMENTATION.groups.items()
-            ],
+            "left_out",
+            rows=SEGMENTATION.table(SEGMENTATION.train, "slide", "patient"),
+            groups=SEGMENTATION.groups,
         ),
     script:
         "../scripts/left_out.py"
@@ -201,8 +191,7 @@ rule patch_svm:
         runtime=minutes(240),
     params:
         tracked=tracked(
-            ["features", "segmentation", "segmentation.solver", "tiles"],
-            ["numpy", "scipy", "h5py"],
+            "patch_svm",
             settings=setting("training_stride", "inner_folds", "C", "max_iter"),
             hard=hard_settings,
             seed=STUDY["seed"],
@@ -231,10 +220,9 @@ rule maps:
         runtime=minutes(30, rate=MAPPED),
     params:
         tracked=tracked_batch(
+            "maps",
             LAYOUT.maps,
             SEGMENTATION.train,
-            ["features", "segmentation", "segmentation.solver", "tiles"],
-            ["h5py", "numpy"],
             inner_folds=lambda wildcards: SEGMENTATION.methods[wildcards.method]["inner_folds"],
             seed=STUDY["seed"],
         ),
@@ -248,10 +236,7 @@ rule predict:
         tiles=of_batch(LAYOUT.tiles),
         encoder=lambda wildcards: LAYOUT.encoder.format(features=SEGMENTATION.features(wildcards.method)),
         models=lambda wildcards: expand(
-            LAYOUT.patch_models,
-            variant=variants(wildcards),
-            part="final",
-            method=wildcards.method,
+            LAYOUT.patch_models, variant=variants(wildcards), part="final", method=wildcards.method
         ),
         drawn=ancient(drawn(paths(SEGMENTATION.test))),
     output:
@@ -266,23 +251,17 @@ rule predict:
     resources:
         **EXTRACTION,
         mem_mb=slide_memory(6000, a_patch=4 * BYTES_A_PATCH),
-        runtime=extraction_minutes(30),
+        runtime=minutes(30, rate=extraction_rate),
     params:
         tracked=tracked_batch(
+            "predict",
             LAYOUT.confidences,
             SEGMENTATION.test,
-            ["features", "segmentation", "segmentation.solver", "slides", "tiles"],
-            READ,
             own=slide_digest,
             features=lambda wildcards: feature_settings(SEGMENTATION.features(wildcards.method)),
         ),
-        untracked=untracked(
-            variants=variants,
-            paths=paths(SEGMENTATION.test),
-            limits=LIMITS,
-            on_bad_slide=STUDY["on_bad_slide"],
-            max_unreadable=STUDY["max_unreadable"],
-            threads=STUDY["threads"],
+        untracked=reading(
+            SEGMENTATION.test, variants=variants, max_unreadable=STUDY["max_unreadable"], threads=STUDY["threads"]
         ),
     script:
         "../scripts/predict.py"
@@ -305,11 +284,7 @@ rule map_choice:
         mem_mb=memory(2000, a_slide=50),
         runtime=minutes(120, a_slide=1),
     params:
-        tracked=tracked(
-            ["scores", "segmentation", "segmentation.solver"],
-            ["scipy", "h5py"],
-            grid=setting("C", "smooth", "min_object", "max_hole"),
-        ),
+        tracked=tracked("map_choice", grid=setting("C", "smooth", "min_object", "max_hole")),
     script:
         "../scripts/map_choice.py"
 
@@ -337,16 +312,11 @@ rule segment:
         runtime=minutes(30, rate=MAPPED),
     params:
         tracked=tracked_batch(
+            "segment",
             LAYOUT.segments,
             SEGMENTATION.rows,
-            ["features", "scores", "segmentation", "segmentation.solver", "slides", "tiles"],
-            ["scipy", "h5py", "tifffile", "imagecodecs", "pillow", "openslide-bin"],
-            own=lambda slide: {
-                **slide_digest(slide),
-                "part": SEGMENTATION.part_of(slide),
-                "masks": mask_digests(slide),
-            },
-            mask_value=segmentation_setting("mask_value"),
+            own=segmented_from,
+            mask_value=SEGMENTATION.setting("mask_value"),
             caveats=segmentation_caveats,
         ),
         untracked=untracked(parts=mapped_parts, paths=paths(SEGMENTATION.rows), masks=masks),
@@ -371,11 +341,10 @@ rule outlines:
         runtime=minutes(30, rate=MAPPED),
     params:
         tracked=tracked_batch(
+            "outlines",
             LAYOUT.outlines,
             SEGMENTATION.rows,
-            ["segmentation", "slides", "tiles"],
-            ["shapely", "scipy", "tifffile", "imagecodecs", "h5py"],
-            tolerance=segmentation_setting("outline_tolerance"),
+            tolerance=SEGMENTATION.setting("outline_tolerance"),
             caveats=segmentation_caveats,
         ),
     script:
@@ -403,11 +372,7 @@ rule hard_examples:
         runtime=minutes(120, a_slide=1),
     params:
         tracked=tracked(
-            ["features", "scores", "segmentation", "segmentation.solver", "tiles"],
-            ["h5py"],
-            settings=setting("C", "training_stride"),
-            hard=hard_settings,
-            seed=STUDY["seed"],
+            "hard_examples", settings=setting("C", "training_stride"), hard=hard_settings, seed=STUDY["seed"]
         ),
         untracked=untracked(parts=SEGMENTATION.left_out),
     script:
@@ -432,18 +397,11 @@ rule segmentation_scores:
         LAYOUT.benchmark("segmentation_scores", "{method}")
     conda:
         ENVIRONMENT
-    resources:
-        mem_mb=memory(1000),
-        runtime=minutes(15, a_slide=0.01),
     params:
         tracked=tracked(
-            ["scores"],
-            ["scipy"],
-            rows=[
-                {"slide": slide, "patient": row.patient, "split": row.split}
-                for slide, row in SEGMENTATION.rows.items()
-            ],
-            group_name=segmentation_setting("group_name"),
+            "segmentation_scores",
+            rows=SEGMENTATION.table(SEGMENTATION.rows, "slide", "patient", "split"),
+            group_name=SEGMENTATION.setting("group_name"),
             caveats=segmentation_caveats,
             seed=STUDY["seed"],
         ),
@@ -464,10 +422,7 @@ rule variants:
         LAYOUT.benchmark("variants", "{method}")
     conda:
         ENVIRONMENT
-    resources:
-        mem_mb=memory(1000),
-        runtime=minutes(15, a_slide=0.01),
     params:
-        tracked=tracked(["scores"], ["scipy"], seed=STUDY["seed"]),
+        tracked=tracked("variants", seed=STUDY["seed"]),
     script:
         "../scripts/variants.py"

@@ -9,16 +9,10 @@ from signal import SIGTERM
 from slidecaf.running.lock import is_locked_for_us, lock_study
 from slidecaf.running.signals import handle_in_thread
 
-# of slidecaf that compute results
-PACKAGES = [
-    *("slides", "tiles", "features", "pooling", "scores", "classification", "segmentation", "segmentation.solver"),
-    *("exchange", "report", "demo"),
-]
-
 
 rule study:
     input:
-        RESULTS.encoders(),
+        TARGETS.encoders(),
     output:
         LAYOUT.study,
     log:
@@ -27,11 +21,8 @@ rule study:
         LAYOUT.benchmark("study", "")
     conda:
         ENVIRONMENT
-    resources:
-        mem_mb=memory(1000),
-        runtime=minutes(15),
     params:
-        tracked=tracked(PACKAGES, [], study=STUDY),
+        tracked=tracked("study", study=STUDY),
     script:
         "../scripts/study.py"
 

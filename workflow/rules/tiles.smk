@@ -28,17 +28,12 @@ rule tiles:
         runtime=minutes(30, rate=MAPPED),
     params:
         tracked=tracked_batch(
+            "tiles",
             LAYOUT.tiles,
             slides_of,
-            ["slides", "tiles"],
-            ["openslide-bin", "tifffile", "pillow", "h5py"],
             own=slide_digest,
             tiling=lambda wildcards: FEATURES[wildcards.features]["tiling"],
         ),
-        untracked=untracked(
-            paths=paths(slides_of),
-            limits=LIMITS,
-            on_bad_slide=STUDY["on_bad_slide"],
-        ),
+        untracked=reading(slides_of),
     script:
         "../scripts/tiles.py"

@@ -5,8 +5,4 @@ from slidecaf.logs import job
 
 tracked = snakemake.params.tracked
 with job(snakemake.log[0]):
-<<<<<<< HEAD
     describe_encoder(snakemake.output[0], tracked["encoder"], precision=tracked["precision"], dense=tracked["dense"])
-=======
-    describe_encoder(snakemake.output[0], params.encoder, precision=params.precision, dense=params.dense)
->>>>>>> steps

@@ -5,8 +5,4 @@ from slidecaf.logs import job
 
 tracked = snakemake.params.tracked
 with job(snakemake.log[0]):
-<<<<<<< HEAD
     write_folds(snakemake.output[0], tracked["rows"], folds=tracked["folds"], seed=tracked["seed"])
-=======
-    write_folds(snakemake.output[0], params.rows, folds=params.folds, seed=params.seed)
->>>>>>> steps

@@ -3,9 +3,6 @@
 from slidecaf.logs import job
 from slidecaf.segmentation.parts import write_groups
 
+tracked = snakemake.params.tracked
 with job(snakemake.log[0]):
-<<<<<<< HEAD
-    write_groups(snakemake.output[0], snakemake.params.tracked["rows"])
-=======
-    write_groups(snakemake.output[0], snakemake.params.rows)
->>>>>>> steps
+    write_groups(snakemake.output[0], tracked["rows"], tracked["groups"])

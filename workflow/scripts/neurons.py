@@ -5,7 +5,6 @@ from slidecaf.files.manifests import paths_by_set
 from slidecaf.logs import job
 from slidecaf.slides import Limits
 
-<<<<<<< HEAD
 inputs, untracked = snakemake.input, snakemake.params.untracked
 with job(snakemake.log[0]):
     write_neurons(
@@ -16,23 +15,4 @@ with job(snakemake.log[0]):
         slides=untracked["slides"],
         limits=Limits.from_config(untracked["limits"]),
         caveats=snakemake.params.tracked["caveats"],
-=======
-from slidecaf.classification.neurons import write_neurons
-from slidecaf.logs import job
-from slidecaf.slides import Limits
-
-params, output = snakemake.params, snakemake.output
-with job(snakemake.log[0]):
-    features = {}
-    for path in map(Path, snakemake.input.features):
-        features.setdefault(path.parent.name, {})[path.stem] = path
-    write_neurons(
-        output.figure,
-        output.table,
-        model=snakemake.input.model,
-        features=features,
-        slides=params.slides,
-        limits=Limits.from_config(params.limits),
-        caveats=params.caveats,
->>>>>>> steps
     )

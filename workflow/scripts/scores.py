@@ -1,10 +1,5 @@
 """Put predictions beside labels and score them."""
 
-<<<<<<< HEAD
-=======
-from pathlib import Path
-
->>>>>>> steps
 from slidecaf.classification.results import write_predictions_and_scores
 from slidecaf.logs import job
 
@@ -13,7 +8,6 @@ with job(snakemake.log[0]):
     write_predictions_and_scores(
         predictions=snakemake.output.predictions,
         scores=snakemake.output.scores,
-<<<<<<< HEAD
         decisions=dict(zip(snakemake.params.untracked["parts"], inputs.decisions, strict=True)),
         folds=inputs.folds,
         rows=tracked["rows"],
@@ -22,14 +16,4 @@ with job(snakemake.log[0]):
         group_name=tracked["group_name"],
         caveats=tracked["caveats"],
         seed=tracked["seed"],
-=======
-        decisions={Path(path).parent.name: path for path in snakemake.input.decisions},
-        folds=snakemake.input.folds,
-        rows=params.rows,
-        classes=params.classes,
-        method=snakemake.wildcards.method,
-        group_name=params.group_name,
-        caveats=params.caveats,
-        seed=params.seed,
->>>>>>> steps
     )

@@ -3,12 +3,6 @@
 from slidecaf.logs import job
 from slidecaf.segmentation.results import write_variants
 
-<<<<<<< HEAD
 inputs, seed = snakemake.input, snakemake.params.tracked["seed"]
 with job(snakemake.log[0]):
     write_variants(snakemake.output[0], slides=inputs.slides, hard_examples=inputs.hard, seed=seed)
-=======
-inputs = snakemake.input
-with job(snakemake.log[0]):
-    write_variants(snakemake.output[0], slides=inputs.slides, hard_examples=inputs.hard, seed=snakemake.params.seed)
->>>>>>> steps

@@ -37,7 +37,7 @@ def import_tiles(
     slides : mapping of str to mapping
         Slide to its ``digest``, its ``mpp`` and the digests of its files.
     settings : mapping
-        ``format`` of the files, the name of their ``folder``, ``revision`` and ``versions``.
+        ``imported``: the ``format`` of the files and the name of their ``folder``; ``revision`` and ``versions``.
     sources : mapping of str to sequence of path-like
         Slide to its files, features first.
     first : path-like
@@ -60,7 +60,7 @@ def import_tiles(
         status, coords, described = STATUS_UNREADABLE, np.empty((0, 2), np.int64), {}
         try:
             patches, described = _patches(
-                slide, sources, first, settings["format"], paths[slide], slides[slide]["mpp"], limits
+                slide, sources, first, settings["imported"]["format"], paths[slide], slides[slide]["mpp"], limits
             )
             coords = patches.coords
             status = STATUS_OK if len(coords) else STATUS_NO_TISSUE
@@ -113,9 +113,9 @@ def import_features(
         if status != STATUS_UNREADABLE:
             try:
                 patches, _ = _patches(
-                    slide, sources, first, settings["format"], paths[slide], slides[slide]["mpp"], limits
+                    slide, sources, first, settings["imported"]["format"], paths[slide], slides[slide]["mpp"], limits
                 )
-                encoder = encoder_name(patches.encoder, settings["folder"])
+                encoder = encoder_name(patches.encoder, settings["imported"]["folder"])
                 features = read_features(Source(*map(Path, sources[slide])), patches, name=slide)
             except SlideError as error:
                 if on_bad_slide == "fail":
@@ -129,7 +129,7 @@ def import_features(
             "weights_sha256": "",
             "extraction": "imported",
             "slidecaf_version": version(),
-            "config": json.dumps({"imported": settings["format"]}),
+            "config": json.dumps({"imported": settings["imported"]["format"]}),
             "status": status,
         }
         with write_features(

@@ -35,7 +35,8 @@ def label_slides(
     tiles : path-like
         The manifest of the batch's tiles.
     masks : mapping of str to mapping
-        Slide to its ``number``, the row in the sheet, and the paths ``mask`` and ``hemorrhage``, empty where there is none.
+        Slide to its ``number``, the row in the sheet, and the paths ``mask`` and ``hemorrhage``, empty where there is
+        none.
     limits : mapping
         ``max_megapixels`` and ``max_decoded_megapixels`` of the config.
     wait : float, optional

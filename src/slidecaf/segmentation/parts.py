@@ -4,6 +4,7 @@ A part is a group of patients left out (``fold-0``, ``fold-1``, ...), or ``final
 part, inner models leave out a further fold of the other patients, and map it.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from slidecaf.files.tables import write_tsv
@@ -12,16 +13,18 @@ from slidecaf.study.groups import deal
 FINAL = "final"
 
 
-def write_groups(path, rows) -> None:
+def write_groups(path, rows: Iterable[Mapping], groups: Mapping[str, int]) -> None:
     """Write ``folds.tsv``: which training slides are left out together.
 
     Parameters
     ----------
     path : path-like
-    rows : iterable of dict
-        slide, patient, and fold, the slide's group by `slidecaf.study.groups.leave_out`.
+    rows : iterable of mapping
+        slide and patient.
+    groups : mapping of str to int
+        Slide to its group, by `slidecaf.study.groups.leave_out`.
     """
-    write_tsv(path, ["slide", "patient", "fold"], rows)
+    write_tsv(path, ["slide", "patient", "fold"], [{**row, "fold": groups[row["slide"]]} for row in rows])
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def deal(slides: Iterable[str], size: int) -> list[list[str]]:
 
 
 def deal_apart(training: Iterable[str], others: Iterable[str], size: int) -> list[list[str]]:
-    """Deal training slides and others into batches of their own, so that a further test slide changes no training batch.
+    """Deal training slides and others into batches of their own: a further test slide changes no training batch.
 
     Parameters
     ----------

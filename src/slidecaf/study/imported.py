@@ -1,5 +1,6 @@
 """Feature sets that another program computed: where the file of each slide is. What they hold is read by `exchange`."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,3 +64,42 @@ def find_sources(settings, rows):
                 "by the sheet's column slide."
             )
     return sources, problems
+
+
+class ImportedSet:
+    """A feature set that another program computed, for some slides.
+
+    Parameters
+    ----------
+    settings : mapping
+        ``imported`` of a feature set: ``format``, ``folder`` and ``patches``.
+    rows : iterable of slidecaf.study.sheets.Row
+
+    Attributes
+    ----------
+    described : dict
+        The format, and the name of the folder: where that lies changes no result.
+    """
+
+    def __init__(self, settings, rows):
+        self._sources, _ = find_sources(settings, rows)
+        self.described = {"format": settings["format"], "folder": Path(os.path.normpath(settings["folder"])).name}
+
+    def files(self, slide) -> list[str]:
+        """Return the files of a slide, features first; they may be missing.
+
+        Parameters
+        ----------
+        slide : str
+
+        Returns
+        -------
+        list of str
+        """
+        return [path.as_posix() for path in self._sources[slide].files]
+
+    @property
+    def first(self) -> str:
+        """The first features file that is there, to which the others are held; empty where none is."""
+        there = (source.features for source in self._sources.values() if source.features.is_file())
+        return next((path.as_posix() for path in there), "")

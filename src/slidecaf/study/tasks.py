@@ -6,7 +6,44 @@ from slidecaf.study.groups import leave_out
 from slidecaf.study.sheets import Row
 
 
-class Classification:
+class _Task:
+    """What both tasks have: a part of the config, and rows."""
+
+    def __init__(self, task: Mapping | None, rows: Sequence[Row]):
+        self.methods, self._task = task["methods"] if task else {}, task
+        self.rows = {row.slide: row for row in rows}
+        self.train, self.test = _split(rows, "train"), _split(rows, "test")
+
+    def setting(self, key: str):
+        """Return a setting of the task.
+
+        Parameters
+        ----------
+        key : str
+
+        Returns
+        -------
+        object
+            None where the study does not have the task.
+        """
+        return self._task and self._task[key]
+
+    def table(self, slides: Sequence[str], *columns: str) -> list[dict]:
+        """Return some columns of the sheet, a row a slide.
+
+        Parameters
+        ----------
+        slides : sequence of str
+        *columns : str
+
+        Returns
+        -------
+        list of dict
+        """
+        return [{column: getattr(self.rows[slide], column) for column in columns} for slide in slides]
+
+
+class Classification(_Task):
     """The classification task.
 
     Parameters
@@ -31,30 +68,14 @@ class Classification:
     """
 
     def __init__(self, task: Mapping | None, rows: Sequence[Row]):
-        self.task, self.methods = task, task["methods"] if task else {}
-        self.rows = {row.slide: row for row in rows}
-        self.train, self.test = _split(rows, "train"), _split(rows, "test")
+        super().__init__(task, rows)
         fixed = {self.rows[slide].fold for slide in self.train} - {None}
         self.folds = len(fixed) or (task["folds"] if task else 0)
         self.parts = [f"fold-{fold}" for fold in range(self.folds)] + ["final"]
         self.decided = self.parts if self.test else self.parts[:-1]
 
-    def table(self, slides: Sequence[str], *columns: str) -> list[dict]:
-        """Return some columns of the sheet, a row a slide.
 
-        Parameters
-        ----------
-        slides : sequence of str
-        *columns : str
-
-        Returns
-        -------
-        list of dict
-        """
-        return [{column: getattr(self.rows[slide], column) for column in columns} for slide in slides]
-
-
-class Segmentation:
+class Segmentation(_Task):
     """The segmentation task.
 
     Parameters
@@ -83,9 +104,8 @@ class Segmentation:
     """
 
     def __init__(self, task: Mapping | None, rows: Sequence[Row], features: Mapping, seed: int):
-        self.task, self.methods = task, task["methods"] if task else {}
-        self.rows, self._features = {row.slide: row for row in rows}, features
-        self.train, self.test = _split(rows, "train"), _split(rows, "test")
+        super().__init__(task, rows)
+        self._features = features
         self.masked = sorted(row.slide for row in rows if row.mask)
         self.groups = self._leave_out(seed) if rows else {}
         self.left_out = [f"fold-{group}" for group in sorted(set(self.groups.values()))]
@@ -94,7 +114,7 @@ class Segmentation:
     def _leave_out(self, seed):
         rows = [self.rows[slide] for slide in self.train]
         fixed = [row.fold for row in rows] if rows[0].fold is not None else None
-        return leave_out(self.train, [row.patient for row in rows], self.task["folds"], seed=seed, fixed=fixed)
+        return leave_out(self.train, [row.patient for row in rows], self.setting("folds"), seed=seed, fixed=fixed)
 
     def features(self, method: str) -> str:
         """Return the feature set of a method.
@@ -135,6 +155,21 @@ class Segmentation:
         bool
         """
         return self._features[self.features(method)].get("store") == "train"
+
+    def masks(self, slides: Sequence[str]) -> dict[str, dict]:
+        """Return the masks of some slides.
+
+        Parameters
+        ----------
+        slides : sequence of str
+
+        Returns
+        -------
+        dict of str to dict
+            Slide to ``number``, its row in the sheet, and the paths ``mask`` and ``hemorrhage``, empty where there is
+            none.
+        """
+        return {row["slide"]: row for row in self.table(slides, "slide", "number", "mask", "hemorrhage")}
 
     def part_of(self, slide: str) -> str:
         """Return the part that maps a slide.

@@ -7,7 +7,7 @@ from slidecaf.study.layout import Layout
 from slidecaf.study.tasks import Classification, Segmentation
 
 
-class Results:
+class Targets:
     """The files of a study's results.
 
     Parameters

@@ -1,0 +1,147 @@
+"""What jobs ask of a cluster: memory and time.
+
+Snakemake looks at these where a profile bounds them or sends jobs to a cluster, and never to decide what to run
+again. Amounts are generous, since a job that is killed costs more than one that waits a little longer, and each
+further attempt asks for as much again. A batch needs the memory of its most demanding slide and the time of all.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from math import ceil
+
+from slidecaf.tiles.grid import Tiling
+
+PIXELS_A_BYTE = 8
+"""Of JPEG in a pyramid: CMU-1 of OpenSlide's test data has 8.5."""
+
+USUAL_MPP = 0.5
+"""Where a tiling counts at a resolution and the sheet gives none."""
+
+USUAL_STRIDE = 256
+"""Of features that another program computed."""
+
+BYTES_A_PATCH = 64
+"""Coordinates, what is kept of cells and maps: benchmarks/RESULTS.md has 30 to 60."""
+
+WHOLE = (".png", ".jpg", ".jpeg")
+"""Suffixes of files that are decoded whole, at 4 bytes a pixel."""
+
+
+class Demands:
+    """Resource functions of a study.
+
+    Parameters
+    ----------
+    rows : mapping of str to slidecaf.study.sheets.Row
+        Slide to its row.
+    batches : sequence of sequence of str
+        The slides of each batch.
+    tilings : mapping of str to Tiling or None
+        Feature set to its tiling; None where another program computed it.
+    features_of : callable
+        Wildcards to the feature set that a job is about.
+    size : callable
+        Path to the bytes of a slide; 0 where it is yet to be drawn.
+    """
+
+    def __init__(
+        self,
+        rows: Mapping,
+        batches: Sequence[Sequence[str]],
+        tilings: Mapping[str, Tiling | None],
+        features_of: Callable,
+        size: Callable,
+    ):
+        self._rows, self._batches, self._tilings, self._features_of = rows, batches, tilings, features_of
+        self._pixels = cache(lambda slide: PIXELS_A_BYTE * size(rows[slide].path))
+
+    def patches(self, slide: str, features: str) -> float:
+        """Guess how many patches a slide has, if it is full of tissue, by the size of its file.
+
+        Parameters
+        ----------
+        slide, features : str
+
+        Returns
+        -------
+        float
+        """
+        tiling = self._tilings[features]
+        if tiling is None:
+            return self._pixels(slide) / USUAL_STRIDE**2
+        finer = tiling.mpp / (self._rows[slide].mpp or USUAL_MPP) if tiling.mpp else 1
+        return self._pixels(slide) / (tiling.stride * finer) ** 2
+
+    def memory(self, base: float, *, a_patch: float = 0, a_pixel: float = 0, a_slide: float = 0) -> Callable:
+        """Return a resource function: MB for the attempt.
+
+        Parameters
+        ----------
+        base : float
+            MB.
+        a_patch, a_pixel : float, optional
+            Bytes for each of the batch's most demanding slide.
+        a_slide : float, optional
+            MB for each slide of the study, where a job reads all.
+
+        Returns
+        -------
+        callable
+        """
+
+        def of_slide(slide, wildcards):
+            of_patches = a_patch and a_patch * self.patches(slide, self._features_of(wildcards))
+            return of_patches + a_pixel * self._pixels(slide)
+
+        def amount(wildcards, attempt):
+            own = self._batches[int(wildcards.batch)] if a_patch or a_pixel else []
+            most = max((of_slide(slide, wildcards) for slide in own), default=0)
+            return attempt * ceil(base + a_slide * len(self._rows) + most / 1e6)
+
+        return amount
+
+    def slide_memory(self, base: float, *, a_patch: float = BYTES_A_PATCH) -> Callable:
+        """Return a resource function: MB for the attempt at a job that reads slides, some of which are decoded whole.
+
+        Parameters
+        ----------
+        base, a_patch : float
+            As for `memory`.
+
+        Returns
+        -------
+        callable
+        """
+        streamed, decoded = (self.memory(base, a_patch=a_patch, a_pixel=a_pixel) for a_pixel in (0, 4))
+
+        def amount(wildcards, attempt):
+            own = (self._rows[slide].path.lower() for slide in self._batches[int(wildcards.batch)])
+            return (decoded if any(path.endswith(WHOLE) for path in own) else streamed)(wildcards, attempt)
+
+        return amount
+
+    def minutes(self, base: float, *, rate: float | Callable | None = None, a_slide: float = 0) -> Callable:
+        """Return a resource function: minutes for the attempt.
+
+        Parameters
+        ----------
+        base : float
+        rate : float or callable, optional
+            Patches a second, or feature set to them; the batch's slides then take a minute each beside their patches.
+        a_slide : float, optional
+            Minutes for each slide of the study, where a job reads all.
+
+        Returns
+        -------
+        callable
+        """
+
+        def amount(wildcards, attempt):
+            asked = base + a_slide * len(self._rows)
+            if rate:
+                features, own = self._features_of(wildcards), self._batches[int(wildcards.batch)]
+                a_second = rate(features) if callable(rate) else rate
+                asked += len(own) + sum(self.patches(slide, features) for slide in own) / a_second / 60
+            return attempt * ceil(asked)
+
+        return amount

@@ -1,0 +1,60 @@
+"""What the rules of the workflow run: whose revision and whose version a rule's results depend on."""
+
+STEPS = {
+    "study": (
+        [
+            "classification",
+            "demo",
+            "exchange",
+            "features",
+            "pooling",
+            "report",
+            "scores",
+            "segmentation",
+            "segmentation.solver",
+            "slides",
+            "tiles",
+        ],
+        [],
+    ),
+    "demo": (["demo"], []),
+    "tiles": (["slides", "tiles"], ["openslide-bin", "tifffile", "pillow", "h5py"]),
+    "encoder": (["features", "tiles"], ["torch", "torchvision"]),
+    "features": (
+        ["features", "slides", "tiles"],
+        ["torch", "torchvision", "openslide-bin", "tifffile", "pillow", "h5py"],
+    ),
+    "imported_tiles": (["exchange", "features", "slides", "tiles"], ["openslide-bin", "tifffile", "pillow", "h5py"]),
+    "imported_features": (["exchange", "features", "slides", "tiles"], ["openslide-bin", "tifffile", "pillow", "h5py"]),
+    "pooling": (["features", "pooling", "tiles"], ["h5py"]),
+    "folds": (["classification"], ["scikit-learn"]),
+    "classifier": (["classification", "pooling"], ["scikit-learn", "h5py"]),
+    "decisions": (["classification", "pooling"], ["h5py"]),
+    "scores": (["scores"], ["scikit-learn", "scipy"]),
+    "comparison": (["scores"], ["scipy"]),
+    "labels": (["segmentation", "slides", "tiles"], ["pillow", "tifffile", "imagecodecs", "h5py"]),
+    "left_out": ([], []),
+    "patch_svm": (["features", "segmentation", "segmentation.solver", "tiles"], ["numpy", "scipy", "h5py"]),
+    "maps": (["features", "segmentation", "segmentation.solver", "tiles"], ["h5py", "numpy"]),
+    "predict": (
+        ["features", "segmentation", "segmentation.solver", "slides", "tiles"],
+        ["torch", "torchvision", "openslide-bin", "tifffile", "pillow", "h5py"],
+    ),
+    "map_choice": (["scores", "segmentation", "segmentation.solver"], ["scipy", "h5py"]),
+    "segment": (
+        ["features", "scores", "segmentation", "segmentation.solver", "slides", "tiles"],
+        ["scipy", "h5py", "tifffile", "imagecodecs", "pillow", "openslide-bin"],
+    ),
+    "outlines": (["segmentation", "slides", "tiles"], ["shapely", "scipy", "tifffile", "imagecodecs", "h5py"]),
+    "hard_examples": (["features", "scores", "segmentation", "segmentation.solver", "tiles"], ["h5py"]),
+    "segmentation_scores": (["scores"], ["scipy"]),
+    "variants": (["scores"], ["scipy"]),
+    "thumbnails": (["slides"], ["openslide-bin", "tifffile", "pillow"]),
+    "neurons": (["classification", "features", "slides", "tiles"], ["h5py", "openslide-bin", "tifffile", "pillow"]),
+    "thresholds": (["scores", "segmentation", "segmentation.solver"], ["scipy", "h5py"]),
+    "report": (["report"], ["matplotlib", "jinja2", "pillow"]),
+}
+"""Rule to the packages of slidecaf that its script imports, and the libraries whose version may change its values.
+
+The packages are held against the script's imports by a test.
+"""
