@@ -204,7 +204,8 @@ class Slide(ABC):
             )
         what = f"{width} x {height} px at ({x}, {y}) of level {level}"
         with slide_errors(self.name, self.path, f"{what} cannot be read"):
-            return np.ascontiguousarray(self._read(int(x), int(y), int(width), int(height), level))
+            region = self._read(int(x), int(y), int(width), int(height), level)
+            return np.require(region, requirements=["C_CONTIGUOUS", "WRITEABLE"])
 
     def read_padded(self, x, y, width, height, level=0):
         """Read a region that may lie partly or wholly beyond the border.

@@ -5,8 +5,9 @@ from contextlib import ExitStack
 import tifffile
 
 from slidecaf.slides.base import LIMITS, Level, Slide, slide_errors
-from slidecaf.slides.colour import BLACK_IS_ZERO, RGB, WHITE_IS_ZERO, YCBCR
-from slidecaf.slides.segments import PlainPage, SegmentCache, SegmentedPage
+from slidecaf.slides.cache import SegmentCache
+from slidecaf.slides.colour import BLACK_IS_ZERO, RGB, WHITE_IS_ZERO, YCBCR, Colour
+from slidecaf.slides.pages import open_page
 
 CACHE_BYTES = 2**27
 """What a slide's cache of decoded tiles or strips may hold; a single one may be larger."""
@@ -44,10 +45,7 @@ class TiffSlide(Slide):
             tiff = opened.enter_context(tifffile.TiffFile(path))
             pages = pyramid(tiff)
             cache, descriptor = SegmentCache(CACHE_BYTES), tiff.filehandle.fileno()
-            self._pages = [
-                PlainPage(page, descriptor) if page.is_final else SegmentedPage(page, descriptor, cache, limits)
-                for page in pages
-            ]
+            self._pages = [open_page(page, descriptor, cache, limits=limits, colour=Colour.of(page)) for page in pages]
             levels = [
                 Level(page.imagewidth, page.imagelength, _downsample(page, pages[0]), read.block)
                 for page, read in zip(pages, self._pages, strict=True)
