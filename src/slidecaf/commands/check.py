@@ -35,6 +35,7 @@ def run(arguments):
     """Check a study and print what was found."""
     from slidecaf.check.study import check
     from slidecaf.check.table import table
+    from slidecaf.demo import made_paths
 
     if not (arguments.study / "config.yaml").is_file():
         raise SlidecafError(f"{arguments.study} has no config.yaml; make a study with: slidecaf init FOLDER")
@@ -42,6 +43,7 @@ def run(arguments):
     try:
         found = check(
             SCHEMAS,
+            made=made_paths(),
             workers=arguments.workers,
             timeout=arguments.timeout,
             seconds=arguments.seconds,

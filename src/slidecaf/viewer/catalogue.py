@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from slidecaf import demo
 from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.study.checked import check_study
@@ -30,6 +29,8 @@ class Catalogue:
     ----------
     schemas : path-like
         The folder of the schemas: ``workflow/schemas`` of the clone.
+    made : container of str, optional
+        Paths of the slides that the workflow draws, to say that they are synthetic.
 
     Raises
     ------
@@ -37,7 +38,7 @@ class Catalogue:
         If there is no config, or it or a sheet will not do.
     """
 
-    def __init__(self, schemas):
+    def __init__(self, schemas, *, made=()):
         if not Path("config.yaml").is_file():
             raise SlidecafError(f"{Path.cwd()} has no config.yaml; name the folder of a study.")
         config = load_config("config.yaml", load_schema(Path(schemas) / "config.schema.yaml"))
@@ -45,7 +46,7 @@ class Catalogue:
         self.config, self.slides, self.name = study.config, study.slides, Path.cwd().name
         self._classified, self._segmented = study.classification, study.segmentation
         self._with_masks = {row.slide: row for row in study.segmentation}
-        self.results = Path(self.config["results"])
+        self.results, self._made = Path(self.config["results"]), made
 
     def methods(self, task):
         """Return the methods of a task: name to settings, empty where the task is left out."""
@@ -61,8 +62,7 @@ class Catalogue:
         )
         if random:
             said.append(f"random weights: the network was never trained ({', '.join(random)})")
-        drawn = {f"demo/slides/{slide.slide}.tiff" for slide in demo.SLIDES}
-        if any(row.path in drawn for row in self.slides.values()):
+        if any(row.path in self._made for row in self.slides.values()):
             said.append("synthetic slides: drawn by slidecaf.demo, no tissue")
         # what scores say, of this or other matters, is said here too
         for path in sorted(self.results.glob("*/*/scores.json")):
