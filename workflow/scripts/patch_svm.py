@@ -10,7 +10,7 @@ from slidecaf.files.versions import origin
 from slidecaf.logs import job, logger
 from slidecaf.segmentation.parts import problems_of
 from slidecaf.segmentation.rows import read_patch_rows, row_weights
-from slidecaf.segmentation.solver.models import fit_left_out, write_models
+from slidecaf.segmentation.solver.patch_models import fit_left_out, write_models
 
 params, settings = snakemake.params, snakemake.params.settings
 memory = int(params.memory * 2**30)

@@ -9,7 +9,7 @@ from slidecaf.files.tables import read_json
 from slidecaf.files.versions import origin
 from slidecaf.logs import job, logger
 from slidecaf.segmentation.maps import ConfidenceWriter, write_confidences
-from slidecaf.segmentation.solver.models import read_models
+from slidecaf.segmentation.solver.patch_models import read_models
 from slidecaf.tiles.file import read_tiles
 
 wildcards, params = snakemake.wildcards, snakemake.params

@@ -244,7 +244,7 @@ def _extract(slide, part, coords, encoder, writer, settings, threads):
 
 def _svm_seconds(rows, threads):
     """Time SVMs on rows of features, under labels that a line through noise makes."""
-    from slidecaf.segmentation.solver.models import fit_left_out
+    from slidecaf.segmentation.solver.patch_models import fit_left_out
 
     rng = np.random.default_rng(0)
     wanted = rng.integers(0, len(rows), SVM_ROWS)

@@ -8,7 +8,7 @@ def table(checked, *, shown=20):
 
     Parameters
     ----------
-    checked : slidecaf.check.study.Checked
+    checked : slidecaf.check.inspection.Checked
     shown : int, optional
         Lines of errors and of warnings at most.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from slidecaf.demo.drawing import draw_slide
 from slidecaf.demo.pyramid import write_slide
-from slidecaf.demo.study import SLIDES, Slide
+from slidecaf.demo.study import SLIDES, DemoSlide
 from slidecaf.files.atomic import atomic
 from slidecaf.files.tables import write_tsv
 
@@ -100,7 +100,7 @@ def make_mini(folder, *, patients=4, seed=0, size=700):
         for number in range(1, patients + 2):
             split = "train" if number <= patients else "test"
             name = f"{label.lower()}-{number}"
-            slide = Slide(name, label, f"patient-{name}", split, 0.15 if label == "GBM" else 0.0)
+            slide = DemoSlide(name, label, f"patient-{name}", split, 0.15 if label == "GBM" else 0.0)
             rgb, necrosis, hemorrhage = draw_slide(slide, seed=seed, size=size)
             with atomic(Path(folder) / "slides" / f"{name}.png") as partial:
                 Image.fromarray(rgb).save(partial, compress_level=1)

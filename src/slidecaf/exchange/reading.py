@@ -9,11 +9,11 @@ import numpy as np
 from slidecaf.errors import SlidecafError, SlideError
 
 ROWS = 4096
-"""Patches that are read at once."""
+"""ImportedPatches that are read at once."""
 
 
 @dataclass(frozen=True, eq=False)
-class Patches:
+class ImportedPatches:
     """Where another program's patches are, and how large.
 
     Attributes
@@ -53,7 +53,7 @@ def read_patches(source, slide, *, kind):
 
     Returns
     -------
-    Patches
+    ImportedPatches
 
     Raises
     ------
@@ -91,7 +91,7 @@ def read_patches(source, slide, *, kind):
     order = np.lexsort(coords.T)
     size, size_level0 = _sizes(attributes, source, slide.name, kind)
     overlap = int(attributes["overlap"]) if "overlap" in attributes else None
-    return Patches(coords[order], order, shape[1], size, size_level0, overlap, encoder)
+    return ImportedPatches(coords[order], order, shape[1], size, size_level0, overlap, encoder)
 
 
 def _sizes(attributes, source, name, kind):
@@ -121,7 +121,7 @@ def read_features(source, patches, *, name):
     Parameters
     ----------
     source : slidecaf.study.imported.Source
-    patches : Patches
+    patches : ImportedPatches
     name : str
         The slide's, for errors.
 
@@ -158,7 +158,7 @@ def tiles_attributes(slide, patches):
     Parameters
     ----------
     slide : slidecaf.slides.Slide
-    patches : Patches
+    patches : ImportedPatches
 
     Returns
     -------
@@ -250,7 +250,7 @@ def check_length(patches, source, first, *, name):
 
     Parameters
     ----------
-    patches : Patches
+    patches : ImportedPatches
     source : slidecaf.study.imported.Source
     first : slidecaf.study.imported.Source
         Of the other slide. One that cannot be read is an error where that slide is taken in, not here.

@@ -9,7 +9,7 @@ def network(feature_set):
     Parameters
     ----------
     feature_set : dict
-        From `slidecaf.report.study.Study.feature_sets`.
+        From `slidecaf.report.results.Results.feature_sets`.
 
     Returns
     -------

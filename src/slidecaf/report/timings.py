@@ -56,7 +56,7 @@ def _number(text):
         return None
 
 
-def duration(seconds):
+def duration_text(seconds):
     """Return a time as people say it.
 
     Parameters

@@ -4,7 +4,7 @@ import numpy as np
 
 from slidecaf.errors import SlidecafError
 from slidecaf.files.hdf5 import create_hdf5, open_hdf5, put_array
-from slidecaf.segmentation.solver.halves import widen
+from slidecaf.segmentation.solver.row_blocks import widen
 
 STRIP_ROWS = 1024
 """Rows of cells whose sums are held at once."""

@@ -43,7 +43,7 @@ class TiffSlide(Slide):
     def __init__(self, name, path, *, mpp, limits=LIMITS):
         with slide_errors(name, path), ExitStack() as opened:
             tiff = opened.enter_context(tifffile.TiffFile(path))
-            pages = pyramid(tiff)
+            pages = pyramid_pages(tiff)
             cache, descriptor = SegmentCache(CACHE_BYTES), tiff.filehandle.fileno()
             self._pages = [open_page(page, descriptor, cache, limits=limits, colour=Colour.of(page)) for page in pages]
             levels = [
@@ -85,7 +85,7 @@ def suits_openslide(name, path):
         If the file is damaged or holds a stack.
     """
     with slide_errors(name, path), tifffile.TiffFile(path) as tiff:
-        pages = pyramid(tiff)
+        pages = pyramid_pages(tiff)
         page = pages[0]
         plain = {(WHITE_IS_ZERO, 1, 8), (BLACK_IS_ZERO, 1, 8), (RGB, 3, 8), (YCBCR, 3, 8), (RGB, 3, 16)}
         return (
@@ -97,7 +97,7 @@ def suits_openslide(name, path):
         )
 
 
-def pyramid(tiff):
+def pyramid_pages(tiff):
     """List the pages of a TIFF file that are levels of its first.
 
     Parameters

@@ -196,7 +196,7 @@ def _layer(kind, *of, files, **named):
     }
 
 
-def version(files):
+def files_version(files):
     """Return what changes when any of some files does, and says nothing else about them: digits, or nothing."""
     found = [path.stat() for path in map(Path, files) if path.is_file()]
     return "-".join(f"{status.st_mtime_ns:x}.{status.st_size:x}" for status in found)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from slidecaf.viewer.grid import Pyramid, squares
+from slidecaf.viewer.zoom import Pyramid, squares
 
 PIECE = 1024
 """Px of level 0 that are read at once a side."""
@@ -61,7 +61,7 @@ def _reduced(values, shares, side):
     return np.concatenate([values, shares], axis=2, dtype=np.float32)
 
 
-def confidences(values):
+def confidence(values):
     """Turn a region of a confidence map into one channel; NaN is no value."""
     return values[..., None].astype(np.float32)
 

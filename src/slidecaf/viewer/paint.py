@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from slidecaf.segmentation.overlay import FALSE, MISSED, PREDICTED, TRUE
-from slidecaf.viewer.grid import SIDE
+from slidecaf.viewer.zoom import SIDE
 
 TRUTH = (0, 150, 60)
 """R, G, B of what is true: a green that neither tissue nor any other layer has."""
@@ -101,7 +101,7 @@ def comparison_tile(means):
 
 
 def outline_tile(drawn, colour):
-    """Colour outlines as `slidecaf.viewer.boxes.outlines` draws them."""
+    """Colour outlines as `slidecaf.viewer.boxes.box_outlines` draws them."""
     opacity = np.array([0, INSIDE, 255], np.float32)[drawn] / 255
     return _rgba(np.broadcast_to(np.float32(colour), (*drawn.shape, 3)), opacity)
 

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from slidecaf.slides.image import ImageSlide
-from slidecaf.viewer.grid import PIECE, Pyramid
+from slidecaf.viewer.zoom import PIECE, Pyramid
 
 
 class SlidePyramid(Pyramid):

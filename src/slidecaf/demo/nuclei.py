@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from slidecaf.demo.fields import COARSE, smooth
+from slidecaf.demo.noise import COARSE, smooth_noise
 
 MARGIN = 96  # px around a plane, so that no stamp need be cut at its border
 ANGLES = 16  # directions, of half a turn, in a library of oriented kernels
@@ -78,7 +78,7 @@ def blob(rng, radius, *, stretch=1.0, angle=0.0, rough=0.0, mottle=0.0, pale=0.0
     if pale:
         body *= 1 - pale * np.clip(1.1 - distance**2, 0, 1)
     if mottle:
-        body *= 1 + mottle * smooth(rng, body.shape, 2.6)
+        body *= 1 + mottle * smooth_noise(rng, body.shape, 2.6)
     return body.astype(np.float32)
 
 
@@ -160,7 +160,7 @@ def pick(rng, library, angles):
     return [library[d][k] for d, k in zip(directions.tolist(), kinds.tolist(), strict=True)]
 
 
-def stamp(plane, kernels, points, *, combine=np.maximum):
+def imprint(plane, kernels, points, *, combine=np.maximum):
     """Lay kernels on a plane, in place.
 
     Parameters

@@ -19,7 +19,7 @@ PACKAGES = (
 )
 
 
-class Study:
+class Results:
     """The results folder of a finished study.
 
     Parameters

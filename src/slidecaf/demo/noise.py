@@ -40,7 +40,7 @@ def enlarge(field, shape):
     return np.asarray(Image.fromarray(field).resize(shape[::-1], Image.Resampling.BICUBIC))
 
 
-def smooth(rng, shape, cell):
+def smooth_noise(rng, shape, cell):
     """Draw smooth noise.
 
     Parameters
@@ -86,7 +86,7 @@ def outline(rng, shape):
     border = np.minimum(np.minimum(y, shape[0] - 1 - y), np.minimum(x, shape[1] - 1 - x)) / side
     depth = np.minimum(depth, 8 * (border - 0.05))
     for share, size in ((0.09, 0.25), (0.05, 0.09), (0.02, 0.03)):
-        depth = depth + share * smooth(rng, shape, side * size)
+        depth = depth + share * smooth_noise(rng, shape, side * size)
     return depth.astype(np.float32)
 
 
@@ -110,7 +110,7 @@ def region(rng, depth, share, *, cell, inside=0.12):
     float32 array (h, w)
         Positive in the regions; it falls off smoothly across their outlines.
     """
-    field = smooth(rng, depth.shape, cell) + 0.35 * smooth(rng, depth.shape, cell / 3)
-    field += 0.1 * smooth(rng, depth.shape, cell / 8)
+    field = smooth_noise(rng, depth.shape, cell) + 0.35 * smooth_noise(rng, depth.shape, cell / 3)
+    field += 0.1 * smooth_noise(rng, depth.shape, cell / 8)
     field = np.minimum(field + np.minimum(depth, 0.6), 12 * (depth - inside))
     return field - np.float32(np.quantile(field, 1 - share))
