@@ -2,11 +2,11 @@
 
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from math import nan
 
 import numpy as np
 
 from slidecaf.errors import SlidecafError, SlideError
+from slidecaf.tiles.grid import slide_attributes
 
 ROWS = 4096
 """ImportedPatches that are read at once."""
@@ -168,8 +168,6 @@ def tiles_attributes(slide, patches):
     """
     scale = patches.patch_size_level0 / patches.patch_size
     stride = patches.patch_size - (patches.overlap or 0)
-    mpp = nan if slide.mpp is None else float(slide.mpp)
-    magnification = 10 / mpp if slide.magnification is None else float(slide.magnification)
     off = patches.coords - np.rint(patches.coords / (stride * scale)) * (stride * scale)
     return {
         "patch_size": patches.patch_size,
@@ -178,11 +176,7 @@ def tiles_attributes(slide, patches):
         "stride_level0": stride * scale,
         "overlap": patches.patch_size - stride,
         "regular": bool((np.abs(off) <= 1).all()),
-        "level0_width": slide.width,
-        "level0_height": slide.height,
-        "level0_mpp": mpp,
-        "level0_magnification": magnification,
-        "target_magnification": magnification / scale,
+        **slide_attributes(slide, scale),
         "patch_level": 0,
         "downsample": (1.0, 1.0),
         "downsampled_level_dim": (slide.width, slide.height),

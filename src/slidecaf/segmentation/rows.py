@@ -84,7 +84,7 @@ def read_patch_rows(features, labels, *, training_stride, hard=(), on_bad_slide=
     on_bad_slide : {"fail", "exclude"}, optional
         Whether a slide that could not be read is an error here.
     room : callable, optional
-        Shape and dtype to an array for the matrix: from `slidecaf.scratch`, so that it may lie on disk.
+        Shape and dtype to an array for the matrix: from `slidecaf.files.hdf5.scratch`, so that it may lie on disk.
 
     Returns
     -------

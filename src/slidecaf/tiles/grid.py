@@ -203,14 +203,11 @@ def attributes(slide, patches):
     Returns
     -------
     dict
-        Attributes of ``coords`` in a tiles file. Where the objective's magnification is not known it is 10 / mpp,
-        as is usual, or NaN without mpp. ``overlap`` and ``stride`` are in px of
-        ``patch_size``, ``stride_level0`` in px of level 0.
+        Attributes of ``coords`` in a tiles file. ``overlap`` and ``stride`` are in px of ``patch_size``,
+        ``stride_level0`` in px of level 0.
     """
     tiling = patches.tiling
     scale = _scale(slide, tiling)
-    mpp = nan if slide.mpp is None else float(slide.mpp)
-    magnification = 10 / mpp if slide.magnification is None else float(slide.magnification)
     patch_level = slide.best_level(scale)
     level = slide.levels[patch_level]
     return {
@@ -219,15 +216,37 @@ def attributes(slide, patches):
         "stride": tiling.stride,
         "stride_level0": float(patches.stride_level0),
         "overlap": tiling.patch_size - tiling.stride,
+        **slide_attributes(slide, scale),
+        "patch_level": patch_level,
+        "downsample": (level.downsample, level.downsample),
+        "downsampled_level_dim": (level.width, level.height),
+        "level_dim": (level.width, level.height),
+    }
+
+
+def slide_attributes(slide, scale) -> dict:
+    """Describe a slide itself as CLAM and TRIDENT do.
+
+    Parameters
+    ----------
+    slide : slidecaf.slides.Slide
+    scale : float
+        Px of level 0 for one px of the patches.
+
+    Returns
+    -------
+    dict
+        Attributes of ``coords`` in a tiles file. Where the objective's magnification is not known it is 10 / mpp, as is
+        usual, or NaN without mpp.
+    """
+    mpp = nan if slide.mpp is None else float(slide.mpp)
+    magnification = 10 / mpp if slide.magnification is None else float(slide.magnification)
+    return {
         "level0_width": slide.width,
         "level0_height": slide.height,
         "level0_mpp": mpp,
         "level0_magnification": magnification,
         "target_magnification": magnification / scale,
-        "patch_level": patch_level,
-        "downsample": (level.downsample, level.downsample),
-        "downsampled_level_dim": (level.width, level.height),
-        "level_dim": (level.width, level.height),
     }
 
 
