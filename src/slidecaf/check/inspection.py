@@ -54,7 +54,7 @@ class Checked:
     stages: list
 
 
-def inspect_study(schemas, *, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=None):
+def inspect_study(schemas, *, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=None) -> Checked:
     """Check the study in the working directory.
 
     Parameters

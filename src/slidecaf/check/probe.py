@@ -76,7 +76,7 @@ class Probe:
     gpu_memory: int
 
 
-def absent_weights(settings):
+def absent_weights(settings) -> str:
     """Return what would have to be downloaded first.
 
     Parameters
@@ -103,7 +103,7 @@ def absent_weights(settings):
     return "" if checkpoint(named).is_file() else named.url
 
 
-def probe(settings, path, *, mpp=None, threads=1, seconds=SECONDS):
+def probe(settings, path, *, mpp=None, threads=1, seconds=SECONDS) -> Probe:
     """Time a feature set on a part of a slide; memory is that of the whole process.
 
     Parameters

@@ -3,7 +3,7 @@
 from slidecaf.check.estimate import GIB
 
 
-def table(checked, *, shown=20):
+def table(checked, *, shown=20) -> str:
     """Lay out what a check found.
 
     Parameters

@@ -14,7 +14,7 @@ KEYS = ("features", "norm", "keep", "C")
 """What a candidate is made of, as the config names it."""
 
 
-def choose(pooled, labels, groups, *, classes, grid, inner_folds, seed, max_iter, method="the method"):
+def choose(pooled, labels, groups, *, classes, grid, inner_folds, seed, max_iter, method="the method") -> dict:
     """Choose feature set, norm, number of features kept and C.
 
     Each candidate is judged by its accuracy over all inner held-out slides, its features selected anew

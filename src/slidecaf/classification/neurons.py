@@ -41,7 +41,7 @@ class Neuron:
     weight: float
 
 
-def strongest(model, selection, *, count=NEURONS):
+def strongest(model, selection, *, count=NEURONS) -> list:
     """Find the neurons with the largest weights for each class.
 
     Parameters
@@ -68,7 +68,7 @@ def strongest(model, selection, *, count=NEURONS):
     return found
 
 
-def activating_patches(neurons, features, *, count=PATCHES):
+def activating_patches(neurons, features, *, count=PATCHES) -> list:
     """Find the patches that activate neurons most, at most one of each slide.
 
     Parameters
@@ -150,7 +150,7 @@ def read_patch(slide, x, y, size, *, side=SIDE):
     return Image.fromarray(region).resize((side, side), Image.Resampling.LANCZOS)
 
 
-def patch_box(row, column):
+def patch_box(row, column) -> tuple[int, int, int, int]:
     """Return where a patch stands in the figure.
 
     Parameters
@@ -211,7 +211,7 @@ def _short(text, font, width):
     return next(f"{text[:end]}…" for end in range(len(text) - 1, -1, -1) if font.getlength(f"{text[:end]}…") <= width)
 
 
-def read_figure(picture, table):
+def read_figure(picture, table) -> list:
     """Read a figure back: its neurons, and each patch with its picture.
 
     Parameters

@@ -1,4 +1,8 @@
-"""Synthetic slides: drawn by a program, no tissue of anybody."""
+"""Synthetic slides: drawn by a program, no tissue of anybody.
+
+`study` says which slides the demo has and `files` makes them; `drawing` puts a slide together of `noise` (where tissue
+is), `nuclei`, `vessels` and `tumours` (what lies in it) and `stain` (how it looks), and `pyramid` writes it.
+"""
 
 from slidecaf.demo.drawing import draw_slide
 from slidecaf.demo.files import made_paths, make_demo, make_mini, mask_paths

@@ -22,7 +22,7 @@ from slidecaf.demo.tumours import bleeding, grow
 SIDES = (1900, 2300)  # px
 
 
-def draw_slide(slide, *, seed=0, size=None):
+def draw_slide(slide, *, seed=0, size=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw a synthetic slide.
 
     Parameters

@@ -8,7 +8,7 @@ from PIL import Image
 COARSE = 8  # px of level 0 a pixel of a coarse field: shapes need no more
 
 
-def generator(seed, name):
+def generator(seed, name) -> np.random.Generator:
     """Give the random generator of a slide or a patient.
 
     Parameters
@@ -24,7 +24,7 @@ def generator(seed, name):
     return np.random.default_rng([seed, *name.encode()])
 
 
-def enlarge(field, shape):
+def enlarge(field, shape) -> np.ndarray:
     """Resize a field by bicubic interpolation.
 
     Parameters
@@ -40,7 +40,7 @@ def enlarge(field, shape):
     return np.asarray(Image.fromarray(field).resize(shape[::-1], Image.Resampling.BICUBIC))
 
 
-def smooth_noise(rng, shape, cell):
+def smooth_noise(rng, shape, cell) -> np.ndarray:
     """Draw smooth noise.
 
     Parameters
@@ -60,7 +60,7 @@ def smooth_noise(rng, shape, cell):
     return enlarge(rng.standard_normal(grid, dtype=np.float32), shape)
 
 
-def outline(rng, shape):
+def outline(rng, shape) -> np.ndarray:
     """Draw the outline of the tissue: a piece of irregular shape, white around it.
 
     Parameters
@@ -90,7 +90,7 @@ def outline(rng, shape):
     return depth.astype(np.float32)
 
 
-def region(rng, depth, share, *, cell, inside=0.12):
+def region(rng, depth, share, *, cell, inside=0.12) -> np.ndarray:
     """Draw regions inside the tissue that cover a given share of the field.
 
     Parameters

@@ -19,7 +19,7 @@ from slidecaf.demo.nuclei import (
 from slidecaf.demo.vessels import capillaries, proliferating_vessels
 
 
-def grow(rng, planes, label, depth, dead, bled):
+def grow(rng, planes, label, depth, dead, bled) -> None:
     """Draw the cells of a slide.
 
     Parameters
@@ -47,7 +47,7 @@ def grow(rng, planes, label, depth, dead, bled):
     _red_cells(rng, planes, bled > 0)
 
 
-def bleeding(rng, label, depth, dead):
+def bleeding(rng, label, depth, dead) -> np.ndarray:
     """Choose where blood lies free: in a part of the necrosis, and a little at the cut edge of any tumour.
 
     Parameters

@@ -8,7 +8,7 @@ from slidecaf.demo.noise import COARSE
 from slidecaf.demo.nuclei import blob, imprint, pick, scatter, value_at
 
 
-def capillaries(rng, planes, spindles, free):
+def capillaries(rng, planes, spindles, free) -> None:
     """Draw vessels of one layer, scattered.
 
     Parameters
@@ -24,7 +24,7 @@ def capillaries(rng, planes, spindles, free):
         _vessel(rng, planes, spindles, middle, lumen=rng.uniform(4, 7), layers=1)
 
 
-def proliferating_vessels(rng, planes, spindles, free):
+def proliferating_vessels(rng, planes, spindles, free) -> None:
     """Draw groups of vessels with walls of several layers of nuclei.
 
     Parameters

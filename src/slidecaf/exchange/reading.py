@@ -42,7 +42,7 @@ class ImportedPatches:
     encoder: str
 
 
-def read_patches(source, slide, *, kind):
+def read_patches(source, slide, *, kind) -> ImportedPatches:
     """Read where the patches of a slide are, and hold them against the slide.
 
     Parameters
@@ -115,7 +115,7 @@ def _sizes(attributes, source, name, kind):
     return size, round(at_level0)
 
 
-def read_features(source, patches, *, name):
+def read_features(source, patches, *, name) -> np.ndarray:
     """Read the features of a slide in the order of its coordinates.
 
     Parameters
@@ -152,7 +152,7 @@ def read_features(source, patches, *, name):
     return values
 
 
-def tiles_attributes(slide, patches):
+def tiles_attributes(slide, patches) -> dict:
     """Describe another program's patches as `slidecaf.tiles.grid.attributes` does slidecaf's.
 
     Parameters
@@ -184,7 +184,7 @@ def tiles_attributes(slide, patches):
     }
 
 
-def describe_set(sources, *, folder):
+def describe_set(sources, *, folder) -> dict:
     """Look at all files of a feature set: are their vectors of one length, and what made them.
 
     Parameters
@@ -220,7 +220,7 @@ def describe_set(sources, *, folder):
     return {"dimension": dimension, "encoder": encoder_name(encoder, folder)}
 
 
-def encoder_name(said, folder):
+def encoder_name(said, folder) -> str:
     """Return what made features.
 
     Parameters
@@ -239,7 +239,7 @@ def encoder_name(said, folder):
     return said or (last.removeprefix("features_") if last.startswith("features_") else "")
 
 
-def check_length(patches, source, first, *, name):
+def check_length(patches, source, first, *, name) -> None:
     """Check that a slide's vectors are as long as those of another of its feature set.
 
     Parameters

@@ -1,1 +1,1 @@
-"""One vector a slide: norms of its patches' vectors, and their file."""
+"""From many vectors a slide, one for each patch, to one vector: p-norms (`norms`), and their file (`file`)."""

@@ -12,7 +12,7 @@ from slidecaf.scores.intervals import exact_interval
 PARTS = {"cv": ("cross_validation", "Cross-validation"), "test": ("test", "Test")}
 
 
-def classification(study, name, album, patches):
+def classification(study, name, album, patches) -> dict:
     """Gather a method's results.
 
     Parameters
@@ -47,7 +47,7 @@ def classification(study, name, album, patches):
     }
 
 
-def classification_tables(methods):
+def classification_tables(methods) -> list:
     """Lay the paper's Tables 1 and 2 beside a study's methods.
 
     Parameters

@@ -19,7 +19,7 @@ VIEWER = "http://127.0.0.1:8080/"
 """Where `slidecaf view` serves the study."""
 
 
-def write_report(path, results, *, command="", commit=""):
+def write_report(path, results, *, command="", commit="") -> int:
     """Write a study's report: one HTML file that needs nothing else.
 
     Parameters
@@ -48,7 +48,7 @@ def write_report(path, results, *, command="", commit=""):
     return len(text)
 
 
-def context(study, *, command="", commit=""):
+def context(study, *, command="", commit="") -> dict:
     """Gather what the page shows.
 
     Parameters
@@ -91,7 +91,7 @@ def context(study, *, command="", commit=""):
     }
 
 
-def render(values):
+def render(values) -> str:
     """Fill the templates in; all text is escaped.
 
     Parameters

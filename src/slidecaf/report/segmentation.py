@@ -12,7 +12,7 @@ SHOWN_HARD = 24
 """Slides whose hard examples are drawn: those that hold most."""
 
 
-def segmentation(study, name, album):
+def segmentation(study, name, album) -> dict:
     """Gather a method's results.
 
     Parameters
@@ -67,7 +67,7 @@ def segmentation(study, name, album):
     }
 
 
-def segmentation_tables(methods):
+def segmentation_tables(methods) -> list:
     """Lay the paper's Table 3 and its own comparison beside a study's methods.
 
     Parameters

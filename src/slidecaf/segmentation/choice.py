@@ -49,7 +49,7 @@ class Judged:
     read: Callable
 
 
-def choose_on_maps(slides, *, grid):
+def choose_on_maps(slides, *, grid) -> dict:
     """Choose C, smoothing, threshold, smallest object and largest hole together, by the best mean score.
 
     A first pass tries thresholds at quantiles of all maps with every setting, a second one finer thresholds around
@@ -179,7 +179,7 @@ def _slide_scores(values, slide, thresholds, sizes):
     return np.stack([scores[:, objects.index(least), holes.index(most)] for least, most in sizes])
 
 
-def threshold_curve(slides, chosen):
+def threshold_curve(slides, chosen) -> tuple[np.ndarray, np.ndarray]:
     """Score maps at many thresholds, all else as it was chosen.
 
     Parameters

@@ -7,7 +7,7 @@ from slidecaf.segmentation.cells import box_sums
 MISSED, FALSE = "missed", "false"
 
 
-def hard_patches(truth, predicted, coords, patch_size):
+def hard_patches(truth, predicted, coords, patch_size) -> dict:
     """Find patches with more than half their area in a missed region, or in a false one.
 
     Parameters
@@ -36,7 +36,7 @@ def hard_patches(truth, predicted, coords, patch_size):
     }
 
 
-def draw(rows, *, training_rows, copies, max_share, seed):
+def draw(rows, *, training_rows, copies, max_share, seed) -> list:
     """Draw as many hard examples as may join the training rows.
 
     Parameters

@@ -16,7 +16,7 @@ from slidecaf.segmentation.maps import read_map
 FINAL = "final"
 
 
-def leave_out(slides, patients, folds, *, seed=0, fixed=None):
+def leave_out(slides, patients, folds, *, seed=0, fixed=None) -> dict:
     """Divide slides into groups that are left out in turn, without a look at any label.
 
     Parameters
@@ -42,7 +42,7 @@ def leave_out(slides, patients, folds, *, seed=0, fixed=None):
     return {slide: group[patient] for slide, patient in zip(slides, patients, strict=True)}
 
 
-def deal(patients, folds, *, seed):
+def deal(patients, folds, *, seed) -> dict:
     """Deal patients into folds of about as many slides each.
 
     Parameters
@@ -89,7 +89,7 @@ class Problem:
     mapped: tuple
 
 
-def problems(groups, patients, inner_folds, *, seed):
+def problems(groups, patients, inner_folds, *, seed) -> list:
     """List every problem of a method.
 
     Parameters
@@ -120,7 +120,7 @@ def problems(groups, patients, inner_folds, *, seed):
     return [*listed, Problem(FINAL, None, tuple(slides), ())]
 
 
-def problems_of(folds, inner_folds, *, seed):
+def problems_of(folds, inner_folds, *, seed) -> list:
     """List every problem of a method, from its table of who is left out.
 
     Parameters
@@ -138,7 +138,7 @@ def problems_of(folds, inner_folds, *, seed):
     return problems(groups, {row["slide"]: row["patient"] for row in folds}, inner_folds, seed=seed)
 
 
-def choice_slides(part, folds, maps, labels):
+def choice_slides(part, folds, maps, labels) -> list:
     """Return the slides on whose maps a part's C and threshold are chosen.
 
     For a part that leaves slides out, these are all others, by its inner models. For the final model they are all

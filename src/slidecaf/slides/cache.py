@@ -3,6 +3,8 @@
 import threading
 from collections import OrderedDict
 
+import numpy as np
+
 
 class SegmentCache:
     """The segments last used, up to some bytes, or a single larger one. Safe for threads.
@@ -19,7 +21,7 @@ class SegmentCache:
         # One of them is held while a segment is made. Segments share them, so that their number is fixed.
         self._making = [threading.Lock() for _ in range(64)]
 
-    def get(self, key, make):
+    def get(self, key, make) -> np.ndarray:
         """Return a segment; where it is not there it is made, by one thread while others wait for it.
 
         Parameters

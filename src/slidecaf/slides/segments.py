@@ -23,7 +23,7 @@ FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 """Markers of JPEG that say the image's sides."""
 
 
-def check_packed(page, count):
+def check_packed(page, count) -> None:
     """Refuse a tile or strip that is packed into far more bytes than it has pixels.
 
     Parameters
@@ -42,7 +42,7 @@ def check_packed(page, count):
         raise ValueError(f"a tile or strip of {width} x {height} px is packed into {count} bytes")
 
 
-def decode(page, data, index):
+def decode(page, data, index) -> np.ndarray:
     """Decode a tile or strip, unless it unpacks to another size than it should.
 
     Parameters
@@ -84,7 +84,7 @@ def decode(page, data, index):
     raise wrong
 
 
-def sides(page):
+def sides(page) -> tuple[int, int]:
     """Return the width and height of a page's tiles or strips.
 
     Parameters
@@ -101,7 +101,7 @@ def sides(page):
     return page.imagewidth, min(page.rowsperstrip, page.imagelength)
 
 
-def jpeg_size(data):
+def jpeg_size(data) -> tuple[int, int]:
     """Find the width and height of a JPEG image.
 
     Parameters
@@ -130,7 +130,7 @@ def jpeg_size(data):
     raise ValueError("a tile or strip is no JPEG image")
 
 
-def jpeg2000_size(data):
+def jpeg2000_size(data) -> tuple[int, int]:
     """Find the width and height of a JPEG 2000 image.
 
     Parameters

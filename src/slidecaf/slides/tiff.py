@@ -60,7 +60,7 @@ class TiffSlide(Slide):
         return self._pages[level].read(x, y, width, height)
 
 
-def suits_openslide(name, path):
+def suits_openslide(name, path) -> bool:
     """Tell whether OpenSlide shows a tiled TIFF of no known scanner ("generic-tiff") as it is meant.
 
     OpenSlide 4.0 leaves such files to libtiff's RGBA interface. Against known pixels (a test holds both) that is
@@ -97,7 +97,7 @@ def suits_openslide(name, path):
         )
 
 
-def pyramid_pages(tiff):
+def pyramid_pages(tiff) -> list:
     """List the pages of a TIFF file that are levels of its first.
 
     Parameters

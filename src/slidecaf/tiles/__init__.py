@@ -1,1 +1,1 @@
-"""Where the patches of a slide are, and the file that says so."""
+"""Where the patches of a slide are: their grid (`grid`), which of them are white (`tissue`), and their file (`file`)."""

@@ -37,6 +37,13 @@ class Tiling:
     ------
     SlidecafError
         If the stride is below 1, or leaves gaps where `edge` is "cover".
+
+    Examples
+    --------
+    The paper's patches: 336 px, a quarter of which overlap.
+
+    >>> Tiling.from_config({"patch_size": 336, "overlap": 0.25, "white_above": 200})
+    Tiling(patch_size=336, stride=252, edge='drop', white_above=200, mpp=None)
     """
 
     patch_size: int
@@ -55,7 +62,7 @@ class Tiling:
             )
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config) -> "Tiling":
         """Make a tiling from a config's mapping.
 
         Parameters
@@ -105,7 +112,7 @@ class Patches:
     pixels_read: int
 
     @property
-    def effort(self):
+    def effort(self) -> str:
         """What the white rule decided at which level, in words."""
         if self.tiling.white_above is None:
             return f"all {self.squares} of the grid, no white rule"
@@ -114,7 +121,7 @@ class Patches:
         return f"of {self.squares} of the grid " + ", ".join(parts)
 
 
-def lay(slide, tiling):
+def lay(slide, tiling) -> tuple[np.ndarray, np.ndarray, int, float]:
     """Lay the grid over a slide, whose pixels are not looked at.
 
     Parameters
@@ -150,7 +157,7 @@ def lay(slide, tiling):
     return xs, ys, size, stride
 
 
-def tile(slide, tiling):
+def tile(slide, tiling) -> Patches:
     """Find a slide's patches.
 
     Parameters
@@ -170,6 +177,19 @@ def tile(slide, tiling):
         If the tiling names a resolution and the slide has none, or the stride is below 1 px of level 0.
     SlideError
         If the slide cannot be read, or the grid has more than `MOST_SQUARES`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> from slidecaf.slides import open_slide
+    >>> image = Image.new("RGB", (60, 40), "white")
+    >>> image.putpixel((30, 10), (120, 40, 90))  # tissue
+    >>> with tempfile.NamedTemporaryFile(suffix=".png") as file:
+    ...     image.save(file.name)
+    ...     with open_slide(file.name) as slide:
+    ...         tile(slide, Tiling(patch_size=20, stride=20, white_above=200)).coords
+    array([[20,  0]])
     """
     xs, ys, size, stride = lay(slide, tiling)
     if len(xs) * len(ys) > MOST_SQUARES:
@@ -192,7 +212,7 @@ def tile(slide, tiling):
     )
 
 
-def attributes(slide, patches):
+def attributes(slide, patches) -> dict:
     """Describe patches as CLAM and TRIDENT do.
 
     Parameters

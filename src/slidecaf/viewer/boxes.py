@@ -8,7 +8,7 @@ LEAST = 4
 """Px from one outline to the next below which they would run together, so that areas are filled instead."""
 
 
-def box_outlines(coords, size, *, spacing, slide, tile):
+def box_outlines(coords, size, *, spacing, slide, tile) -> np.ndarray:
     """Draw the outlines of squares in a tile.
 
     Parameters

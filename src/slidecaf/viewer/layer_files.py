@@ -43,7 +43,7 @@ class TiffRaster:
             self.width, self.height = page.imagewidth, page.imagelength
             self._opened = opened.pop_all()
 
-    def close(self):
+    def close(self) -> None:
         """Let go of the file."""
         self._opened.close()
 
@@ -56,7 +56,7 @@ class TiffRaster:
             reason = str(error).strip().rstrip(".") or type(error).__name__
             raise SlidecafError(f"{self._path} is missing or damaged ({reason}); delete it and run again.") from error
 
-    def read(self, x, y, width, height):
+    def read(self, x, y, width, height) -> np.ndarray:
         """Read a region that lies inside.
 
         Parameters
@@ -109,11 +109,11 @@ class SheetMask:
             self._bits = np.memmap(file, np.uint8, mode="r", shape=(height, -(-width // 8)))
             self._opened = opened.pop_all()
 
-    def close(self):
+    def close(self) -> None:
         """Let go of the file; its room is free when nobody reads it any more."""
         self._opened.close()
 
-    def read(self, x, y, width, height):
+    def read(self, x, y, width, height) -> np.ndarray:
         """Read a region that lies inside: ndarray of bool, shape (height, width)."""
         first = x // 8
         bits = np.unpackbits(self._bits[y : y + height, first : -(-(x + width) // 8)], axis=1)

@@ -45,12 +45,12 @@ class Layers:
         self._patches = functools.lru_cache(BOXES)(lambda path, version: patches(path))
         self._hard = functools.lru_cache(BOXES)(lambda path, version, slide: hard_examples(path, slide))
 
-    def close(self):
+    def close(self) -> None:
         """Let go of all files."""
         for leases in (self._fields, self._masks, self._slides):
             leases.close()
 
-    def slide(self, name):
+    def slide(self, name) -> dict:
         """Describe a slide: ready for JSON.
 
         Parameters
@@ -85,7 +85,7 @@ class Layers:
             ],
         }
 
-    def image_tile(self, name, tile):
+    def image_tile(self, name, tile) -> tuple[str, bytes]:
         """Return a tile of a slide: media type and bytes.
 
         Parameters
@@ -98,7 +98,7 @@ class Layers:
             _check_tile(pyramid.width, pyramid.height, tile)
             return paint.encode(pyramid.tile(*tile))
 
-    def layer_tile(self, name, layer, tile):
+    def layer_tile(self, name, layer, tile) -> tuple[str, bytes]:
         """Return a tile of a layer: media type and bytes.
 
         Parameters
@@ -129,7 +129,7 @@ class Layers:
             colour = paint.TRUTH if found["kind"] == "truth" else paint.PREDICTED.fill
             return paint.encode(paint.mask_tile(means, colour))
 
-    def confidence(self, name, layer):
+    def confidence(self, name, layer) -> dict:
         """Describe a confidence map: where its colours end, and above which threshold is necrosis; ready for JSON."""
         found = self._catalogue.layer(name, layer)
         self._check_ready(name, found)
@@ -141,7 +141,7 @@ class Layers:
         with self._field(name, found, size) as field:
             return {"scale": _scale(field), "threshold": threshold}
 
-    def values(self, name, method, variant, x, y):
+    def values(self, name, method, variant, x, y) -> dict:
         """Return what lies under a pixel of level 0; ready for JSON.
 
         Returns

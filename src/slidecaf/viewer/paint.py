@@ -45,7 +45,7 @@ def legend():
     }
 
 
-def ramp(values):
+def ramp(values) -> np.ndarray:
     """Return the colours of confidences.
 
     Parameters
@@ -62,7 +62,7 @@ def ramp(values):
     return _RAMP[1] + np.abs(place) * (end - _RAMP[1])
 
 
-def nice_scale(values, shares):
+def nice_scale(values, shares) -> float:
     """Choose where the colours of a confidence map end: 1, 2 or 5 times a power of ten, the same both ways from zero.
 
     Parameters
@@ -83,7 +83,7 @@ def nice_scale(values, shares):
     return next(step * power for step in (1, 2, 5, 10) if step * power >= wanted * (1 - 1e-6))
 
 
-def confidence_tile(means, scale):
+def confidence_tile(means, scale) -> np.ndarray:
     """Colour the means of a confidence map: ndarray of uint8, shape (h, w, 4)."""
     return _rgba(ramp(means[..., 0] / scale), means[..., -1])
 

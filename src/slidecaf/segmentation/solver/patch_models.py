@@ -42,7 +42,7 @@ class PatchModels:
     positive: int
 
 
-def fit_left_out(matrix, labels, weights, C, *, max_iter=1000, memory=MEMORY, threads=1):
+def fit_left_out(matrix, labels, weights, C, *, max_iter=1000, memory=MEMORY, threads=1) -> list:
     """Fit a linear SVM for every problem and every C.
 
     Parameters
@@ -108,7 +108,7 @@ def _models(labels, weight, C, dimension, solutions):
     return PatchModels(coef, intercept, False, converged, rows, positive)
 
 
-def write_models(path, models, *, C, inner, origin=None):
+def write_models(path, models, *, C, inner, origin=None) -> None:
     """Write the models of a part.
 
     Parameters
@@ -132,7 +132,7 @@ def write_models(path, models, *, C, inner, origin=None):
                 group.attrs[name] = getattr(model, name)
 
 
-def read_models(path, inner=None):
+def read_models(path, inner=None) -> tuple[PatchModels, list]:
     """Read one problem's models.
 
     Parameters

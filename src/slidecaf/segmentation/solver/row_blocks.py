@@ -67,7 +67,7 @@ class RowBlocks:
         block *= self._inverse
         return block
 
-    def feed(self, requests, pool, *, parts):
+    def feed(self, requests, pool, *, parts) -> None:
         """Hand every block, in order, to every request.
 
         Parameters
@@ -92,7 +92,7 @@ class RowBlocks:
                 served.result()
             block = coming.result() if coming else None
 
-    def gram(self):
+    def gram(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the lower triangle of Σ x xᵀ over all rows, and Σ x.
 
         Returns
@@ -108,7 +108,7 @@ class RowBlocks:
             total += block.sum(axis=0, dtype=np.float64)
         return square, total
 
-    def own(self, weights):
+    def own(self, weights) -> list:
         """Return the standardisation of each problem by its own rows.
 
         Parameters
@@ -152,23 +152,23 @@ class Own:
         self.mean, self.inverse = mean, inverse
         self._stored_mean, self._stored_inverse = stored_mean, stored_inverse
 
-    def of_block(self, w):
+    def of_block(self, w) -> tuple[np.ndarray, float]:
         """Return weights and intercept, for features of blocks, of a vector for the problem's own, shape (D + 1,)."""
         coef = w[:-1] * self.inverse
         return coef, float(w[-1] - coef @ self.mean)
 
-    def as_stored(self, w):
+    def as_stored(self, w) -> tuple[np.ndarray, float]:
         """Return weights and intercept for features as stored."""
         coef, intercept = self.of_block(w)
         coef = coef * self._stored_inverse
         return coef, float(intercept - coef @ self._stored_mean)
 
-    def summed(self, total, count):
+    def summed(self, total, count) -> np.ndarray:
         """Return Σ r x in the problem's own features, a 1 behind them, of Σ r x in those of blocks and Σ r."""
         return np.append((total - count * self.mean) * self.inverse, count)
 
 
-def widen(values):
+def widen(values) -> np.ndarray:
     """Return numbers of 16 bit as 32 bit, by integer operations that processors do many at once.
 
     NumPy widens them one at a time.
