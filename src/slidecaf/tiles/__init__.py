@@ -1,1 +1,1 @@
-"""Where the patches of a slide are: their grid (`grid`), which of them are white (`tissue`), and their file (`file`)."""
+"""Where the patches of a slide are: their grid (`grid`), which of them are white (`tissue`), their file (`file`)."""

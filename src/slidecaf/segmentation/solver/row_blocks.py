@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from slidecaf.segmentation.solver import blas
-
 BLOCK_BYTES = 2**22
 """Bytes of a block, about: it stays in a core's cache while problems use it."""
 
@@ -100,6 +98,8 @@ class RowBlocks:
         ndarray of float32, shape (D, D), in Fortran order
         ndarray of float64, shape (D,)
         """
+        from slidecaf.segmentation.solver import blas  # and with it SciPy, which a plan of a study can do without
+
         square = np.zeros((self.dimension, self.dimension), np.float32, order="F")
         total = np.zeros(self.dimension)
         for rows in self._slices:
