@@ -21,7 +21,7 @@ from slidecaf.features.networks.encoder import load_encoder
 from slidecaf.pooling.norms import Pooler
 from slidecaf.segmentation.cells import Cells
 from slidecaf.segmentation.maps import confidence_map, confidences
-from slidecaf.segmentation.solver.models import fit_left_out
+from slidecaf.segmentation.solver.patch_models import fit_left_out
 from slidecaf.slides import open_slide
 from slidecaf.tiles.grid import Tiling, tile
 

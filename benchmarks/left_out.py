@@ -21,7 +21,7 @@ from rows import Row, report
 from sklearn.svm import LinearSVC
 
 from slidecaf.segmentation.parts import Problem, problems
-from slidecaf.segmentation.solver.models import fit_left_out
+from slidecaf.segmentation.solver.patch_models import fit_left_out
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 ENCODERS = {

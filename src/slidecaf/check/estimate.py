@@ -46,7 +46,7 @@ class Stage:
     memory: float | None = None
 
 
-def estimate(study, looks, probes, *, job_start, cores):
+def estimate(study, looks, probes, *, job_start, cores) -> list:
     """Work out the stages of a run from nothing.
 
     Parameters

@@ -76,7 +76,7 @@ class Probe:
     gpu_memory: int
 
 
-def absent_weights(settings):
+def absent_weights(settings) -> str:
     """Return what would have to be downloaded first.
 
     Parameters
@@ -103,7 +103,7 @@ def absent_weights(settings):
     return "" if checkpoint(named).is_file() else named.url
 
 
-def probe(settings, path, *, mpp=None, threads=1, seconds=SECONDS):
+def probe(settings, path, *, mpp=None, threads=1, seconds=SECONDS) -> Probe:
     """Time a feature set on a part of a slide; memory is that of the whole process.
 
     Parameters
@@ -161,28 +161,19 @@ def probe(settings, path, *, mpp=None, threads=1, seconds=SECONDS):
         slope = taken / patches  # an upper bound, kept where a start and patches cannot be told apart
         if taken > RESOLVED * least:
             slope = (taken - least) / (patches - first)
-        size = file.stat().st_size / patches
-        begun = perf_counter()
-        with open_features(file) as features:
-            pooler = Pooler([1], source=str(file))
-            for block in valid_features(features):
-                pooler.add(block)
-            pooler.result()
-            pooling = (perf_counter() - begun) / patches
-            rows = features["features"][:SVM_ROWS]
-        on_gpu = device.type == "cuda"
+        pooling, rows = _pool(file)
         return Probe(
             device=_name(device),
             dimension=encoder.dimension,
             timed=patches,
             start=start + max(0.0, once - least) + max(0.0, least - slope * first),
             seconds=slope,
-            size=size,
-            pooling=pooling,
+            size=file.stat().st_size / patches,
+            pooling=pooling / patches,
             svm=_svm_seconds(rows, threads),
             minimum=float(rows.min()),
             memory=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
-            gpu_memory=_gpu_peak() if on_gpu else 0,
+            gpu_memory=_gpu_peak() if device.type == "cuda" else 0,
         )
 
 
@@ -242,9 +233,20 @@ def _extract(slide, part, coords, encoder, writer, settings, threads):
         patchwise.extract(slide, coords, encoder, writer, **common, **own)
 
 
+def _pool(file):
+    """Return the seconds that pooling a features file takes, and its first rows."""
+    begun = perf_counter()
+    with open_features(file) as features:
+        pooler = Pooler([1], source=str(file))
+        for block in valid_features(features):
+            pooler.add(block)
+        pooler.result()
+        return perf_counter() - begun, features["features"][:SVM_ROWS]
+
+
 def _svm_seconds(rows, threads):
     """Time SVMs on rows of features, under labels that a line through noise makes."""
-    from slidecaf.segmentation.solver.models import fit_left_out
+    from slidecaf.segmentation.solver.patch_models import fit_left_out
 
     rng = np.random.default_rng(0)
     wanted = rng.integers(0, len(rows), SVM_ROWS)

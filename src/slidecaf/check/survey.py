@@ -73,7 +73,7 @@ class Look:
     megapixel: float = 0.0
 
 
-def look(row, tilings, mask_value=None):
+def look(row, tilings, mask_value=None) -> Look:
     """Look at one slide and its masks.
 
     Parameters

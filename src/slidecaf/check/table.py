@@ -3,12 +3,12 @@
 from slidecaf.check.estimate import GIB
 
 
-def table(checked, *, shown=20):
+def table(checked, *, shown=20) -> str:
     """Lay out what a check found.
 
     Parameters
     ----------
-    checked : slidecaf.check.study.Checked
+    checked : slidecaf.check.inspection.Checked
     shown : int, optional
         Lines of errors and of warnings at most.
 

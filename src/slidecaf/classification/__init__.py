@@ -1,4 +1,8 @@
-"""Slides to a diagnosis: folds, selection, linear SVMs, the choice among candidates, and what neurons look for."""
+"""Slides to a diagnosis: from one vector a slide to a class, its confidence and what speaks for it.
+
+`folds` deals patients, `selection` ranks features, `svm` fits linear SVMs, `choice` chooses among candidates inside the
+training rows, `vectors` hands those rows out, and `neurons` shows the patches that the chosen features answer to.
+"""
 
 REVISION = 1
 """Of the values that this package computes: a whole number, raised where they change."""

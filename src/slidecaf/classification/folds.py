@@ -10,7 +10,7 @@ from slidecaf.files.tables import write_tsv
 _ATTEMPTS = 100
 
 
-def class_indices(labels, classes, *, where="these rows"):
+def class_indices(labels, classes, *, where="these rows") -> np.ndarray:
     """Return the place of every label in `classes`; every class must have a row.
 
     Parameters
@@ -42,7 +42,7 @@ def class_indices(labels, classes, *, where="these rows"):
     return np.array([place[label] for label in labels])
 
 
-def assign_folds(labels, groups, folds, *, seed=0, fixed=None):
+def assign_folds(labels, groups, folds, *, seed=0, fixed=None) -> np.ndarray:
     """Divide slides into folds, whole patients at a time, each with its share of every class.
 
     Drawn by scikit-learn's ``StratifiedGroupKFold``; the order of rows does not matter. Where that leaves
@@ -191,7 +191,7 @@ def _natural(name):
     return [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", name)], name
 
 
-def inner_fold_count(labels, groups, wanted):
+def inner_fold_count(labels, groups, wanted) -> int | None:
     """Return how many folds training rows allow: `wanted`, or the patients of the rarest class if fewer.
 
     Parameters
@@ -210,7 +210,7 @@ def inner_fold_count(labels, groups, wanted):
     return min(wanted, len(patients)) if len(patients) > 1 else None
 
 
-def rarest_class(labels, groups):
+def rarest_class(labels, groups) -> tuple[str, list]:
     """Return the class with the fewest patients (the first by name of several), and those.
 
     Parameters

@@ -8,7 +8,7 @@ from slidecaf.classification.folds import class_indices
 from slidecaf.errors import SlidecafError
 
 
-def rank_features(pooled, labels, *, classes):
+def rank_features(pooled, labels, *, classes) -> tuple[np.ndarray, np.ndarray]:
     """Rank features by how far apart the classes' means are.
 
     diff_k = |mean of feature k over one class - mean over the other| (paper, section 3.2); with more than
@@ -32,6 +32,13 @@ def rank_features(pooled, labels, *, classes):
     ------
     SlidecafError
         If a class has no row, a label is no class, or a feature is NaN or infinite.
+
+    Examples
+    --------
+    >>> pooled = np.array([[0.0, 3.0], [0.0, 5.0], [1.0, 9.0]])
+    >>> difference, order = rank_features(pooled, ["LGG", "LGG", "GBM"], classes=["LGG", "GBM"])
+    >>> difference, order
+    (array([1., 5.]), array([1, 0]))
     """
     pooled = finite(pooled)
     index = class_indices(labels, classes, where="the training rows")
@@ -40,7 +47,7 @@ def rank_features(pooled, labels, *, classes):
     return difference, np.argsort(-difference, kind="stable")
 
 
-def select(order, keep):
+def select(order, keep) -> np.ndarray:
     """Return the features to keep.
 
     Parameters
@@ -67,7 +74,7 @@ def select(order, keep):
     return order[:keep]
 
 
-def finite(values):
+def finite(values) -> np.ndarray:
     """Return vectors as a float64 array in row order, whatever layout they came in.
 
     Parameters

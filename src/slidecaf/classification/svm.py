@@ -38,7 +38,7 @@ class LinearSVM:
     converged: bool
     iterations: tuple
 
-    def decision(self, features):
+    def decision(self, features) -> np.ndarray:
         """Return the confidences.
 
         Parameters
@@ -72,7 +72,7 @@ class LinearSVM:
             sums[:, first] -= score
         return votes + sums / (3 * (np.abs(sums) + 1))
 
-    def predict(self, features):
+    def predict(self, features) -> np.ndarray:
         """Return the predicted classes.
 
         Parameters
@@ -92,7 +92,7 @@ class LinearSVM:
         """
         return predicted_classes(self.decision(features), self.classes)
 
-    def to_dict(self):
+    def to_dict(self) -> dict:
         """Return the model as JSON can hold it: every float reads back to the same number.
 
         Returns
@@ -110,7 +110,7 @@ class LinearSVM:
         }
 
     @classmethod
-    def from_dict(cls, stored):
+    def from_dict(cls, stored) -> "LinearSVM":
         """Return the model that `to_dict` stored.
 
         Parameters
@@ -146,7 +146,7 @@ class LinearSVM:
         return model
 
 
-def predicted_classes(confidence, classes):
+def predicted_classes(confidence, classes) -> np.ndarray:
     """Return the class that each confidence means.
 
     Parameters
@@ -163,7 +163,7 @@ def predicted_classes(confidence, classes):
     return np.array(classes)[index]
 
 
-def fit_svm(features, labels, *, C, classes, max_iter):
+def fit_svm(features, labels, *, C, classes, max_iter) -> LinearSVM:
     """Fit a linear SVM for each pair of classes: scikit-learn's ``SVC(kernel="linear")``.
 
     Parameters
@@ -187,6 +187,17 @@ def fit_svm(features, labels, *, C, classes, max_iter):
     ------
     SlidecafError
         If a feature is NaN or infinite, a class has no row, or a label is no class.
+
+    Examples
+    --------
+    >>> features = np.array([[0.0], [1.0], [3.0], [4.0]])
+    >>> model = fit_svm(features, ["LGG", "LGG", "GBM", "GBM"], C=1.0, classes=["LGG", "GBM"], max_iter=-1)
+    >>> model.converged
+    True
+    >>> model.decision(np.array([[0.0], [4.0]])).round(3)
+    array([-2.,  2.])
+    >>> model.predict(np.array([[0.0], [4.0]])).tolist()
+    ['LGG', 'GBM']
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.svm import SVC

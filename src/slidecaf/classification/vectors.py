@@ -10,7 +10,7 @@ from slidecaf.pooling.norms import norm_name, parse_norm
 from slidecaf.study.status import STATUS_OK, STATUS_UNREADABLE
 
 
-def training_slides(folds, part):
+def training_slides(folds, part) -> list:
     """Return the training slides that a part learns from.
 
     Parameters
@@ -28,7 +28,7 @@ def training_slides(folds, part):
     return sorted(row["slide"] for row in folds if f"fold-{row['fold']}" != part)
 
 
-def held_out_slides(folds, part):
+def held_out_slides(folds, part) -> list:
     """Return the training slides that a part leaves out; none for ``final``.
 
     Parameters
@@ -85,7 +85,7 @@ class PooledVectors:
                     "exclude. Replace the slide, or set on_bad_slide to exclude again."
                 )
 
-    def usable(self, slides):
+    def usable(self, slides) -> list:
         """Return the slides that have a vector in every feature set.
 
         Parameters
@@ -99,7 +99,7 @@ class PooledVectors:
         bad = {slide for (_, slide), status in self.status.items() if status != STATUS_OK}
         return [slide for slide in slides if slide not in bad]
 
-    def matrix(self, features, norm, slides):
+    def matrix(self, features, norm, slides) -> np.ndarray:
         """Return the vectors of one feature set and norm.
 
         Parameters
@@ -117,7 +117,7 @@ class PooledVectors:
         return np.stack([self._vectors[features, name, slide] for slide in slides])
 
 
-def rows_of(table, slides, classes):
+def rows_of(table, slides, classes) -> list:
     """Pick the rows of some slides, and make sure that every class is among them.
 
     Parameters

@@ -33,15 +33,17 @@ def add_arguments(parser):
 
 def run(arguments):
     """Check a study and print what was found."""
-    from slidecaf.check.study import check
+    from slidecaf.check.inspection import inspect_study
     from slidecaf.check.table import table
+    from slidecaf.demo import made_paths
 
     if not (arguments.study / "config.yaml").is_file():
         raise SlidecafError(f"{arguments.study} has no config.yaml; make a study with: slidecaf init FOLDER")
     os.chdir(arguments.study)
     try:
-        found = check(
+        found = inspect_study(
             SCHEMAS,
+            made=made_paths(),
             workers=arguments.workers,
             timeout=arguments.timeout,
             seconds=arguments.seconds,

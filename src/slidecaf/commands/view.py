@@ -22,13 +22,14 @@ def add_arguments(parser):
 
 def run(arguments):
     """Serve the study until it is interrupted."""
+    from slidecaf.demo import made_paths
     from slidecaf.viewer.catalogue import Catalogue
     from slidecaf.viewer.server import Server
 
     if not arguments.study.is_dir():
         raise SlidecafError(f"{arguments.study} is no folder; name the folder of a study.")
     os.chdir(arguments.study)  # paths of a study start at its folder
-    with Server(Catalogue(SCHEMAS), host=arguments.host, port=arguments.port) as server:
+    with Server(Catalogue(SCHEMAS, made=made_paths()), host=arguments.host, port=arguments.port) as server:
         if not server.loopback:
             print("Whoever reaches this address can look into the study.", file=sys.stderr)
         print(f"{server.catalogue.name} at {server.url} (Ctrl-C ends it)", flush=True)

@@ -7,27 +7,27 @@ microcysts. The grey values of the tissue are distributed alike in both.
 
 import numpy as np
 
-from slidecaf.demo.cells import Planes, inner
-from slidecaf.demo.fields import (
+from slidecaf.demo.noise import (
     COARSE,
     enlarge,
     generator,
     outline,
     region,
-    smooth,
+    smooth_noise,
 )
+from slidecaf.demo.nuclei import Planes, inner
 from slidecaf.demo.stain import develop, draw_stain, tone
 from slidecaf.demo.tumours import bleeding, grow
 
 SIDES = (1900, 2300)  # px
 
 
-def draw_slide(slide, *, seed=0, size=None):
+def draw_slide(slide, *, seed=0, size=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw a synthetic slide.
 
     Parameters
     ----------
-    slide : slidecaf.demo.Slide
+    slide : slidecaf.demo.DemoSlide
     seed : int
         Another seed, 0 or more, is another study.
     size : int, optional
@@ -62,14 +62,14 @@ def _dye(rng, stain, planes, depth, dead, bled):
     """Turn what was drawn into amounts of hematoxylin, eosin and blood; say where tissue is."""
     shape = depth.shape
     dead, bled = np.clip(8 * dead + 0.5, 0, 1), np.clip(8 * bled + 0.5, 0, 1)
-    tissue = np.clip(40 * depth + 0.5 + 0.5 * smooth(rng, shape, 9), 0, 1)
+    tissue = np.clip(40 * depth + 0.5 + 0.5 * smooth_noise(rng, shape, 9), 0, 1)
     blood = np.clip(inner(planes.blood) + 0.25 * bled, 0, 1.1) * tissue
     tissue *= 1 - 0.85 * inner(planes.holes)
     inside = tissue > 0.5
-    crumbs = 0.28 * smooth(rng, shape, 7) + 0.12 * smooth(rng, shape, 3)
+    crumbs = 0.28 * smooth_noise(rng, shape, 7) + 0.12 * smooth_noise(rng, shape, 3)
     strands = np.clip(0.5 * inner(planes.fibres) + 0.14 * _grain(rng, shape) - 0.2, -0.8, None)
     fabric = 1 + strands + dead * (crumbs - strands)
-    fabric *= tissue * (1 + 0.15 * smooth(rng, shape, 150))
+    fabric *= tissue * (1 + 0.15 * smooth_noise(rng, shape, 150))
     nuclei = inner(planes.nuclei) * tissue * (1 - 0.8 * bled)
     hematoxylin = fabric * (1 - 0.65 * dead)
     _scale(hematoxylin, stain.hematoxylin, nuclei * np.float32(stain.nuclei), inside)

@@ -8,7 +8,7 @@ import numpy as np
 
 from slidecaf.demo.drawing import draw_slide
 from slidecaf.demo.pyramid import write_slide
-from slidecaf.demo.study import SLIDES, Slide
+from slidecaf.demo.study import SLIDES, DemoSlide
 from slidecaf.files.atomic import atomic
 from slidecaf.files.tables import write_tsv
 
@@ -16,7 +16,7 @@ COLUMNS = ("slide", "path", "label", "patient", "split")
 MASK_COLUMNS = ("slide", "path", "mask", "hemorrhage", "patient", "split")
 
 
-def mask_paths(folder):
+def mask_paths(folder) -> list:
     """Return the masks of the demo study: necrosis and hemorrhage of every GBM slide.
 
     Parameters
@@ -35,7 +35,7 @@ def mask_paths(folder):
     ]
 
 
-def made_paths():
+def made_paths() -> set:
     """Return the slides and masks that the workflow draws, relative to the clone.
 
     Returns
@@ -45,7 +45,7 @@ def made_paths():
     return {*(f"demo/slides/{slide.slide}.tiff" for slide in SLIDES), *mask_paths("demo")}
 
 
-def make_demo(folder, *, seed=0, workers=1):
+def make_demo(folder, *, seed=0, workers=1) -> None:
     """Draw the demo study: ``slides/{slide}.tiff``, and ``masks/`` for GBM slides.
 
     Parameters
@@ -79,7 +79,7 @@ def _write_mask(path, mask):
         Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).save(partial)
 
 
-def make_mini(folder, *, patients=4, seed=0, size=700):
+def make_mini(folder, *, patients=4, seed=0, size=700) -> None:
     """Draw a small study for tests: one slide a patient, one test slide a class, and their two sheets.
 
     The test slide of the segmentation has no hemorrhage mask.
@@ -100,7 +100,7 @@ def make_mini(folder, *, patients=4, seed=0, size=700):
         for number in range(1, patients + 2):
             split = "train" if number <= patients else "test"
             name = f"{label.lower()}-{number}"
-            slide = Slide(name, label, f"patient-{name}", split, 0.15 if label == "GBM" else 0.0)
+            slide = DemoSlide(name, label, f"patient-{name}", split, 0.15 if label == "GBM" else 0.0)
             rgb, necrosis, hemorrhage = draw_slide(slide, seed=seed, size=size)
             with atomic(Path(folder) / "slides" / f"{name}.png") as partial:
                 Image.fromarray(rgb).save(partial, compress_level=1)

@@ -7,7 +7,7 @@ from slidecaf.files.atomic import atomic
 DESCRIPTION = "slidecaf: synthetic slide, drawn, not from a patient"
 
 
-def halve(image):
+def halve(image) -> np.ndarray:
     """Average an image over squares of 2 x 2 pixels.
 
     Parameters
@@ -26,7 +26,7 @@ def halve(image):
     return ((rows[:, 0::2] + rows[:, 1::2] + 2) // 4).astype(np.uint8)
 
 
-def write_slide(path, rgb, *, mpp=0.5, tile=256, quality=95):
+def write_slide(path, rgb, *, mpp=0.5, tile=256, quality=95) -> None:
     """Write an image as a synthetic slide: every level half of the one below, down to a single tile.
 
     Parameters

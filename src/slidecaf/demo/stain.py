@@ -41,7 +41,7 @@ class Stain:
     white: np.ndarray
 
 
-def draw_stain(patient, slide):
+def draw_stain(patient, slide) -> Stain:
     """Draw a stain; the class has no say in it.
 
     Parameters
@@ -61,7 +61,7 @@ def draw_stain(patient, slide):
     return Stain(dyes, *amounts.tolist(), white)
 
 
-def develop(rng, stain, planes):
+def develop(rng, stain, planes) -> np.ndarray:
     """Turn amounts of dye into a picture, by Beer and Lambert's law, with the camera's noise.
 
     Parameters
@@ -90,7 +90,7 @@ def develop(rng, stain, planes):
     return rgb
 
 
-def tone(rgb, inside, stain):
+def tone(rgb, inside, stain) -> None:
     """Bend the grey values so that the tissue's are distributed as the stain asks, in place.
 
     Every channel has one rising curve for the whole slide, as a scanner's calibration has; the background keeps

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Slide:
+class DemoSlide:
     """A synthetic slide of the demo study.
 
     Parameters
@@ -32,7 +32,7 @@ def _slides():
             # Slides 7 and 8 are second slides of the first two patients; test patients come after all others.
             patient = first + (number - 1) % 6 if split == "train" else 13 + (number - 9) + 3 * (label == "LGG")
             necrosis = _NECROSIS[number - 1] if label == "GBM" else 0.0
-            yield Slide(f"{label.lower()}-{number:02}", label, f"patient-{patient:02}", split, necrosis)
+            yield DemoSlide(f"{label.lower()}-{number:02}", label, f"patient-{patient:02}", split, necrosis)
 
 
 SLIDES = tuple(_slides())

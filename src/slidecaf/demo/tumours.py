@@ -4,22 +4,22 @@ import math
 
 import numpy as np
 
-from slidecaf.demo.cells import (
+from slidecaf.demo.noise import region, smooth_noise
+from slidecaf.demo.nuclei import (
     MARGIN,
     blob,
     fibre,
+    imprint,
     oriented,
     pick,
     sample,
     scatter,
-    stamp,
     value_at,
 )
-from slidecaf.demo.fields import region, smooth
 from slidecaf.demo.vessels import capillaries, proliferating_vessels
 
 
-def grow(rng, planes, label, depth, dead, bled):
+def grow(rng, planes, label, depth, dead, bled) -> None:
     """Draw the cells of a slide.
 
     Parameters
@@ -47,7 +47,7 @@ def grow(rng, planes, label, depth, dead, bled):
     _red_cells(rng, planes, bled > 0)
 
 
-def bleeding(rng, label, depth, dead):
+def bleeding(rng, label, depth, dead) -> np.ndarray:
     """Choose where blood lies free: in a part of the necrosis, and a little at the cut edge of any tumour.
 
     Parameters
@@ -90,9 +90,9 @@ def _round(rng):
 
 
 def _dense_nuclei(rng, planes, place):
-    crowd = np.clip(0.3 + 0.22 * smooth(rng, place.shape, 30), 0.08, 0.7) * place
+    crowd = np.clip(0.3 + 0.22 * smooth_noise(rng, place.shape, 30), 0.08, 0.7) * place
     points = scatter(rng, crowd, 14, jitter=0.5)
-    stamp(planes.nuclei, sample(rng, [_pleomorphic(rng) for _ in range(160)], points), points)
+    imprint(planes.nuclei, sample(rng, [_pleomorphic(rng) for _ in range(160)], points), points)
 
 
 def _necrosis(rng, planes, spindles, alive, dead):
@@ -103,33 +103,33 @@ def _necrosis(rng, planes, spindles, alive, dead):
     points = scatter(rng, 0.6 * alive * np.exp(-(((away - 5) / 3.5) ** 2)), 12, jitter=0.45)
     down, across = np.gradient(away)
     angles = np.arctan2(value_at(down, points), value_at(across, points)) + rng.normal(0, 0.35, len(points))
-    stamp(planes.nuclei, pick(rng, spindles, angles), points)
+    imprint(planes.nuclei, pick(rng, spindles, angles), points)
     ghosts = [blob(rng, rng.uniform(5, 8), rough=0.1, mottle=0.3) * np.float32(0.3) for _ in range(20)]
     dust = [blob(rng, rng.uniform(1.2, 3.4), stretch=rng.uniform(1, 1.6)) for _ in range(20)]
     for kernels, chance, spacing in ((ghosts, 0.12, 24), (dust, 0.1, 18)):
         points = scatter(rng, chance * (dead > 0), spacing, jitter=0.5)
-        stamp(planes.nuclei, sample(rng, kernels, points), points)
+        imprint(planes.nuclei, sample(rng, kernels, points), points)
 
 
 def _even_nuclei(rng, planes, place):
     """Draw nuclei far apart, some in a clear halo."""
-    chance = np.clip(0.8 + 0.25 * smooth(rng, place.shape, 40), 0.3, 1) * place
+    chance = np.clip(0.8 + 0.25 * smooth_noise(rng, place.shape, 40), 0.3, 1) * place
     points = scatter(rng, chance, 37, jitter=0.36)
     points = points[planes.holes[tuple((points + MARGIN).T)] < 0.2]
-    stamp(planes.nuclei, sample(rng, [_round(rng) for _ in range(60)], points), points)
+    imprint(planes.nuclei, sample(rng, [_round(rng) for _ in range(60)], points), points)
     halo = blob(rng, 13, soft=5)
     reach = len(halo) // 2
     nucleus = blob(rng, 6.5, soft=3)
     middle = slice(reach - len(nucleus) // 2, reach + len(nucleus) // 2 + 1)
     halo[middle, middle] -= nucleus
     clear = points[rng.random(len(points)) < 0.35]
-    stamp(planes.holes, [halo * np.float32(0.45)] * len(clear), clear)
+    imprint(planes.holes, [halo * np.float32(0.45)] * len(clear), clear)
 
 
 def _microcysts(rng, planes, place):
     cysts = [blob(rng, rng.uniform(7, 24), rough=0.14, soft=3) * np.float32(0.75) for _ in range(30)]
-    points = scatter(rng, np.clip(smooth(rng, place.shape, 35) - 0.5, 0, 0.5) * place, 44, jitter=0.4)
-    stamp(planes.holes, sample(rng, cysts, points), points)
+    points = scatter(rng, np.clip(smooth_noise(rng, place.shape, 35) - 0.5, 0, 0.5) * place, 44, jitter=0.4)
+    imprint(planes.holes, sample(rng, cysts, points), points)
 
 
 def _fibres(rng, planes, place):
@@ -139,9 +139,9 @@ def _fibres(rng, planes, place):
         return fibre(rng.uniform(26, 60), angle, rng.uniform(-6, 6)) * np.float32(rng.uniform(0.5, 1))
 
     points = scatter(rng, 0.8 * place, 15, jitter=0.5)
-    angles = value_at(3 * smooth(rng, place.shape, 45), points) + rng.normal(0, 0.3, len(points))
+    angles = value_at(3 * smooth_noise(rng, place.shape, 45), points) + rng.normal(0, 0.3, len(points))
     library = oriented(lambda angle: [draw(angle) for _ in range(4)])
-    stamp(planes.fibres, pick(rng, library, angles), points, combine=np.add)
+    imprint(planes.fibres, pick(rng, library, angles), points, combine=np.add)
 
 
 def _red_cells(rng, planes, place):
@@ -150,4 +150,4 @@ def _red_cells(rng, planes, place):
         return blob(rng, rng.normal(5.3, 0.4), pale=0.25, **shape) * np.float32(rng.uniform(0.7, 1))
 
     points = scatter(rng, 0.85 * place, 10, jitter=0.4)
-    stamp(planes.blood, sample(rng, [draw() for _ in range(40)], points), points)
+    imprint(planes.blood, sample(rng, [draw() for _ in range(40)], points), points)

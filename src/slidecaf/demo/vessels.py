@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 
-from slidecaf.demo.cells import blob, pick, scatter, stamp, value_at
-from slidecaf.demo.fields import COARSE
+from slidecaf.demo.noise import COARSE
+from slidecaf.demo.nuclei import blob, imprint, pick, scatter, value_at
 
 
-def capillaries(rng, planes, spindles, free):
+def capillaries(rng, planes, spindles, free) -> None:
     """Draw vessels of one layer, scattered.
 
     Parameters
@@ -24,7 +24,7 @@ def capillaries(rng, planes, spindles, free):
         _vessel(rng, planes, spindles, middle, lumen=rng.uniform(4, 7), layers=1)
 
 
-def proliferating_vessels(rng, planes, spindles, free):
+def proliferating_vessels(rng, planes, spindles, free) -> None:
     """Draw groups of vessels with walls of several layers of nuclei.
 
     Parameters
@@ -44,10 +44,10 @@ def _vessel(rng, planes, spindles, middle, *, lumen, layers):
     stretch, angle = rng.uniform(1, 1.9), rng.uniform(0, np.pi)
     shape = {"stretch": stretch, "angle": angle, "rough": 0.07}
     point = middle[None]
-    stamp(planes.walls, [blob(rng, lumen + 8 * layers, soft=4, **shape)], point)
-    stamp(planes.holes, [blob(rng, lumen, **shape)], point)
+    imprint(planes.walls, [blob(rng, lumen + 8 * layers, soft=4, **shape)], point)
+    imprint(planes.holes, [blob(rng, lumen, **shape)], point)
     if rng.random() < 0.6:
-        stamp(planes.blood, [blob(rng, 0.85 * lumen, mottle=0.15, soft=3, **shape)], point)
+        imprint(planes.blood, [blob(rng, 0.85 * lumen, mottle=0.15, soft=3, **shape)], point)
     for layer in range(layers):
         radius = lumen + 4 + 8 * layer + rng.normal(0, 1.5)
         turn = np.arange(0, 2 * np.pi, (22 if layers == 1 else 13) / radius)
@@ -58,4 +58,4 @@ def _vessel(rng, planes, spindles, middle, *, lumen, layers):
         columns = along * math.cos(angle) - across * math.sin(angle)
         tangent = angle + np.arctan2(short * np.cos(turn), -long * np.sin(turn))
         points = np.rint(middle + np.stack((rows, columns), 1)).astype(int)
-        stamp(planes.nuclei, pick(rng, spindles, tangent), points)
+        imprint(planes.nuclei, pick(rng, spindles, tangent), points)

@@ -1,4 +1,8 @@
-"""Features in the layouts of other programs: written from one extraction, and read where these computed them."""
+"""Features in the layouts of other programs: CLAM, TRIDENT and STAMP.
+
+`export` and a module a program write them from one extraction; `reading` and `adopt` take in what CLAM or TRIDENT
+computed, checked against the slide, in the form that slidecaf keeps.
+"""
 
 REVISION = 1
 """Of the values that this package computes: a whole number, raised where they change."""

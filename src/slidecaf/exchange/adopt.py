@@ -14,7 +14,7 @@ from slidecaf.study.config import is_imported, read_config
 from slidecaf.study.imported import find_sources
 
 
-def features_folder(folder, kind):
+def features_folder(folder, kind) -> Path:
     """Find the folder that holds a file a slide.
 
     Parameters
@@ -68,7 +68,7 @@ class Adopted:
     regular: bool
 
 
-def check_set(settings, rows, *, exclude, advance):
+def check_set(settings, rows, *, exclude, advance) -> Adopted:
     """Read every file of a feature set, beside its slide.
 
     Parameters
@@ -112,7 +112,7 @@ def check_set(settings, rows, *, exclude, advance):
     return Adopted(count, patches, described["dimension"], described["encoder"], negative, regular)
 
 
-def name_in_config(path, name, settings):
+def name_in_config(path, name, settings) -> bool:
     """Write a feature set into a config, whose comments stay.
 
     Parameters

@@ -46,22 +46,28 @@ def write_clam(slides, folder):
                 "features", data=features, chunks=(min(256, len(features)), features.shape[1]), **PACKED
             )
             file.create_dataset("coords", data=coords.astype(np.int32))
-        with atomic(folder / "patches" / f"{name}.h5") as partial, h5py.File(partial, "w") as file:
-            dataset = file.create_dataset("coords", data=coords.astype(np.int32))
-            size = int(attributes["level0_width"]), int(attributes["level0_height"])
-            # at level 0, whatever resolution the patches were read at: CLAM knows no sizes between levels
-            described = {
-                "patch_size": int(attributes["patch_size_level0"]),
-                "patch_level": 0,
-                "downsample": (1.0, 1.0),
-                "downsampled_level_dim": size,
-                "level_dim": size,
-                "name": name,
-                "save_path": "patches",
-            }
-            for key in sorted(described):
-                dataset.attrs[key] = described[key]
+        _write_patches(folder / "patches" / f"{name}.h5", name, coords, attributes)
         with atomic(folder / "pt_files" / f"{name}.pt") as partial, open(partial, "wb") as file:
             # by an open file, so that the file's name does not get into its bytes
             torch.save(torch.from_numpy(features), file)
         yield name
+
+
+def _write_patches(path, name, coords, attributes):
+    """Write where patches are, at level 0 whatever resolution they were read at: CLAM knows no sizes between levels."""
+    import h5py
+
+    size = int(attributes["level0_width"]), int(attributes["level0_height"])
+    described = {
+        "patch_size": int(attributes["patch_size_level0"]),
+        "patch_level": 0,
+        "downsample": (1.0, 1.0),
+        "downsampled_level_dim": size,
+        "level_dim": size,
+        "name": name,
+        "save_path": "patches",
+    }
+    with atomic(path) as partial, h5py.File(partial, "w") as file:
+        dataset = file.create_dataset("coords", data=coords.astype(np.int32))
+        for key in sorted(described):
+            dataset.attrs[key] = described[key]

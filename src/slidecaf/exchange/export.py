@@ -31,7 +31,7 @@ class Extracted:
     path: Path
     whole: bool
 
-    def read(self):
+    def read(self) -> tuple[np.ndarray, np.ndarray, dict]:
         """Read the valid patches.
 
         Returns
@@ -93,7 +93,7 @@ def extracted_slides(study, folder, name):
     return slides, left_out
 
 
-def needed(attributes, key, slide, what):
+def needed(attributes, key, slide, what) -> float:
     """Return an attribute that has to be a number.
 
     Parameters
@@ -124,7 +124,7 @@ def needed(attributes, key, slide, what):
     return value
 
 
-def write_csv(path, columns, rows):
+def write_csv(path, columns, rows) -> None:
     """Write a table as CSV.
 
     Parameters

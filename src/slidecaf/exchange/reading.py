@@ -2,18 +2,18 @@
 
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from math import nan
 
 import numpy as np
 
 from slidecaf.errors import SlidecafError, SlideError
+from slidecaf.tiles.grid import slide_attributes
 
 ROWS = 4096
-"""Patches that are read at once."""
+"""ImportedPatches that are read at once."""
 
 
 @dataclass(frozen=True, eq=False)
-class Patches:
+class ImportedPatches:
     """Where another program's patches are, and how large.
 
     Attributes
@@ -42,7 +42,7 @@ class Patches:
     encoder: str
 
 
-def read_patches(source, slide, *, kind):
+def read_patches(source, slide, *, kind) -> ImportedPatches:
     """Read where the patches of a slide are, and hold them against the slide.
 
     Parameters
@@ -53,7 +53,7 @@ def read_patches(source, slide, *, kind):
 
     Returns
     -------
-    Patches
+    ImportedPatches
 
     Raises
     ------
@@ -91,7 +91,7 @@ def read_patches(source, slide, *, kind):
     order = np.lexsort(coords.T)
     size, size_level0 = _sizes(attributes, source, slide.name, kind)
     overlap = int(attributes["overlap"]) if "overlap" in attributes else None
-    return Patches(coords[order], order, shape[1], size, size_level0, overlap, encoder)
+    return ImportedPatches(coords[order], order, shape[1], size, size_level0, overlap, encoder)
 
 
 def _sizes(attributes, source, name, kind):
@@ -115,13 +115,13 @@ def _sizes(attributes, source, name, kind):
     return size, round(at_level0)
 
 
-def read_features(source, patches, *, name):
+def read_features(source, patches, *, name) -> np.ndarray:
     """Read the features of a slide in the order of its coordinates.
 
     Parameters
     ----------
     source : slidecaf.study.imported.Source
-    patches : Patches
+    patches : ImportedPatches
     name : str
         The slide's, for errors.
 
@@ -152,13 +152,13 @@ def read_features(source, patches, *, name):
     return values
 
 
-def tiles_attributes(slide, patches):
+def tiles_attributes(slide, patches) -> dict:
     """Describe another program's patches as `slidecaf.tiles.grid.attributes` does slidecaf's.
 
     Parameters
     ----------
     slide : slidecaf.slides.Slide
-    patches : Patches
+    patches : ImportedPatches
 
     Returns
     -------
@@ -168,8 +168,6 @@ def tiles_attributes(slide, patches):
     """
     scale = patches.patch_size_level0 / patches.patch_size
     stride = patches.patch_size - (patches.overlap or 0)
-    mpp = nan if slide.mpp is None else float(slide.mpp)
-    magnification = 10 / mpp if slide.magnification is None else float(slide.magnification)
     off = patches.coords - np.rint(patches.coords / (stride * scale)) * (stride * scale)
     return {
         "patch_size": patches.patch_size,
@@ -178,11 +176,7 @@ def tiles_attributes(slide, patches):
         "stride_level0": stride * scale,
         "overlap": patches.patch_size - stride,
         "regular": bool((np.abs(off) <= 1).all()),
-        "level0_width": slide.width,
-        "level0_height": slide.height,
-        "level0_mpp": mpp,
-        "level0_magnification": magnification,
-        "target_magnification": magnification / scale,
+        **slide_attributes(slide, scale),
         "patch_level": 0,
         "downsample": (1.0, 1.0),
         "downsampled_level_dim": (slide.width, slide.height),
@@ -190,7 +184,7 @@ def tiles_attributes(slide, patches):
     }
 
 
-def describe_set(sources, *, folder):
+def describe_set(sources, *, folder) -> dict:
     """Look at all files of a feature set: are their vectors of one length, and what made them.
 
     Parameters
@@ -226,7 +220,7 @@ def describe_set(sources, *, folder):
     return {"dimension": dimension, "encoder": encoder_name(encoder, folder)}
 
 
-def encoder_name(said, folder):
+def encoder_name(said, folder) -> str:
     """Return what made features.
 
     Parameters
@@ -245,12 +239,12 @@ def encoder_name(said, folder):
     return said or (last.removeprefix("features_") if last.startswith("features_") else "")
 
 
-def check_length(patches, source, first, *, name):
+def check_length(patches, source, first, *, name) -> None:
     """Check that a slide's vectors are as long as those of another of its feature set.
 
     Parameters
     ----------
-    patches : Patches
+    patches : ImportedPatches
     source : slidecaf.study.imported.Source
     first : slidecaf.study.imported.Source
         Of the other slide. One that cannot be read is an error where that slide is taken in, not here.

@@ -6,7 +6,7 @@ from slidecaf.files.hdf5 import create_hdf5, open_hdf5
 from slidecaf.study.status import STATUS_OK
 
 
-def write_pooled(path, vectors, *, patches, status, origin=None):
+def write_pooled(path, vectors, *, patches, status, origin=None) -> None:
     """Write a slide's pooled vectors.
 
     Parameters
@@ -28,7 +28,7 @@ def write_pooled(path, vectors, *, patches, status, origin=None):
         file.attrs["status"] = status
 
 
-def read_pooled(path, norms):
+def read_pooled(path, norms) -> tuple[dict, int]:
     """Read a slide's pooled vectors.
 
     Parameters

@@ -13,7 +13,7 @@ from slidecaf.errors import SlidecafError
 _ROWS = 512
 
 
-def parse_norm(value):
+def parse_norm(value) -> float:
     """Turn a norm of the config into a number.
 
     Parameters
@@ -38,7 +38,7 @@ def parse_norm(value):
     return float(value)
 
 
-def norm_name(norm):
+def norm_name(norm) -> str:
     """Return the name of a norm in files: ``3``, ``2.5``, ``inf``.
 
     Parameters
@@ -82,7 +82,7 @@ class Pooler:
         self._maximum = None
         self._sums = {}
 
-    def add(self, features):
+    def add(self, features) -> None:
         """Take in a chunk.
 
         Parameters
@@ -132,7 +132,7 @@ class Pooler:
                 "layer after a ReLU."
             )
 
-    def result(self):
+    def result(self) -> dict:
         """Return the pooled vectors.
 
         Returns
@@ -161,7 +161,7 @@ def _unit(maximum):
     return np.where(maximum > 0, maximum, 1.0)
 
 
-def pool(features, valid=None, norms=(3,), *, source="features"):
+def pool(features, valid=None, norms=(3,), *, source="features") -> dict:
     """Pool features that are in memory.
 
     Parameters
@@ -183,6 +183,11 @@ def pool(features, valid=None, norms=(3,), *, source="features"):
     ------
     SlidecafError
         As `Pooler.add` and `Pooler.result`.
+
+    Examples
+    --------
+    >>> pool(np.array([[1.0, 0.0], [2.0, 4.0]]), norms=(1, "inf"))
+    {1.0: array([1.5, 2. ]), inf: array([2., 4.])}
     """
     pooler = Pooler(norms, source=source)
     pooler.add(features if valid is None else features[valid])

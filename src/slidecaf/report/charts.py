@@ -40,7 +40,7 @@ def _chart(width=4.6, height=3.8):
     done["uri"] = "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def roc(curves):
+def roc_chart(curves) -> str:
     """Draw ROC curves.
 
     Parameters
@@ -74,7 +74,7 @@ def roc(curves):
     return done["uri"]
 
 
-def calibration(truth, confidence, classes):
+def calibration_chart(truth, confidence, classes) -> str:
     """Draw how often the positive class is true where confidences are low, middle and high.
 
     Parameters
@@ -115,7 +115,7 @@ def _short(text, most=14):
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def score_distribution(scores):
+def score_chart(scores) -> str:
     """Draw the distribution of scores.
 
     Parameters
@@ -137,7 +137,7 @@ def score_distribution(scores):
     return done["uri"]
 
 
-def threshold_curve(curves):
+def threshold_chart(curves) -> str:
     """Draw the mean score at other thresholds.
 
     Parameters
@@ -160,7 +160,7 @@ def threshold_curve(curves):
     return done["uri"]
 
 
-def paired(first, second, names):
+def paired_chart(first, second, names) -> str:
     """Draw the scores of two variants on the same slides.
 
     Parameters

@@ -12,12 +12,12 @@ from slidecaf.scores.intervals import exact_interval
 PARTS = {"cv": ("cross_validation", "Cross-validation"), "test": ("test", "Test")}
 
 
-def classification(study, name, album, patches):
+def classification(study, name, album, patches) -> dict:
     """Gather a method's results.
 
     Parameters
     ----------
-    study : slidecaf.report.study.Study
+    study : slidecaf.report.results.Results
     name : str
         Of the method.
     album, patches : slidecaf.report.pictures.Album
@@ -47,7 +47,7 @@ def classification(study, name, album, patches):
     }
 
 
-def beside_the_paper(methods):
+def classification_tables(methods) -> list:
     """Lay the paper's Tables 1 and 2 beside a study's methods.
 
     Parameters
@@ -169,7 +169,7 @@ def _charts(rows, scores):
         drawn.append(
             {
                 "title": "ROC",
-                "uri": charts.roc(curves),
+                "uri": charts.roc_chart(curves),
                 "said": f"How many {classes[1]} slides are found, against how many {classes[0]} slides are taken for "
                 f"{classes[1]}, at every threshold on the confidence. The dotted line is guessing.",
             }
@@ -179,7 +179,7 @@ def _charts(rows, scores):
         drawn.append(
             {
                 "title": "Calibration",
-                "uri": charts.calibration(*_arrays(own, classes), classes),
+                "uri": charts.calibration_chart(*_arrays(own, classes), classes),
                 "said": f"Left-out slides in groups by confidence: how many of a group are {classes[1]}, with the "
                 "exact 95 % interval. Confidences are SVM scores, no probabilities; good ones rise from left to right. "
                 "Small dots are single slides.",

@@ -3,13 +3,13 @@
 NETWORKS = {"alexnet": "AlexNet", "squeezenet1_0": "SqueezeNet 1.0", "squeezenet1_1": "SqueezeNet 1.1"}
 
 
-def network(feature_set):
+def network(feature_set) -> str:
     """Name the network of a feature set, and what its weights are.
 
     Parameters
     ----------
     feature_set : dict
-        From `slidecaf.report.study.Study.feature_sets`.
+        From `slidecaf.report.results.Results.feature_sets`.
 
     Returns
     -------
@@ -22,7 +22,7 @@ def network(feature_set):
     return f"{name} with weights {weights.rpartition('/')[2]} (SHA-256 {feature_set['weights_sha256'][:12]}…)"
 
 
-def features_text(feature_set, versions):
+def features_text(feature_set, versions) -> str:
     """Say how patches were cut and turned into vectors.
 
     Parameters
@@ -57,7 +57,7 @@ def features_text(feature_set, versions):
     return "".join(said)
 
 
-def classification_text(task, method, scores, versions):
+def classification_text(task, method, scores, versions) -> str:
     """Say how slides were classified.
 
     Parameters
@@ -91,7 +91,7 @@ def classification_text(task, method, scores, versions):
     return " ".join(said)
 
 
-def segmentation_text(task, method, scores):
+def segmentation_text(task, method, scores) -> str:
     """Say how necrosis was mapped.
 
     Parameters

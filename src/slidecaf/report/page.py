@@ -8,20 +8,18 @@ import jinja2
 from slidecaf.files.atomic import atomic
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.report import methods
-from slidecaf.report.classification import beside_the_paper as classification_tables
-from slidecaf.report.classification import classification
+from slidecaf.report.classification import classification, classification_tables
 from slidecaf.report.pictures import PATCHES_BYTES, SLIDES_BYTES, Album
-from slidecaf.report.segmentation import SHOWN_HARD, segmentation
-from slidecaf.report.segmentation import beside_the_paper as segmentation_tables
-from slidecaf.report.study import Study, package_versions
-from slidecaf.report.timings import duration, rule_timings
+from slidecaf.report.results import Results, package_versions
+from slidecaf.report.segmentation import SHOWN_HARD, segmentation, segmentation_tables
+from slidecaf.report.timings import duration_text, rule_timings
 
 TEMPLATES = Path(__file__).parent / "templates"
 VIEWER = "http://127.0.0.1:8080/"
 """Where `slidecaf view` serves the study."""
 
 
-def write_report(path, results, *, command="", commit=""):
+def write_report(path, results, *, command="", commit="") -> int:
     """Write a study's report: one HTML file that needs nothing else.
 
     Parameters
@@ -44,18 +42,18 @@ def write_report(path, results, *, command="", commit=""):
     SlidecafError
         If a result is missing or damaged.
     """
-    text = render(context(Study(results), command=command, commit=commit)).encode()
+    text = render(context(Results(results), command=command, commit=commit)).encode()
     with atomic(path) as partial:
         partial.write_bytes(text)
     return len(text)
 
 
-def context(study, *, command="", commit=""):
+def context(study, *, command="", commit="") -> dict:
     """Gather what the page shows.
 
     Parameters
     ----------
-    study : slidecaf.report.study.Study
+    study : slidecaf.report.results.Results
     command, commit : str, optional
         As for `write_report`.
 
@@ -93,7 +91,7 @@ def context(study, *, command="", commit=""):
     }
 
 
-def render(values):
+def render(values) -> str:
     """Fill the templates in; all text is escaped.
 
     Parameters
@@ -113,7 +111,7 @@ def render(values):
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "duration": duration,
+        "duration": duration_text,
         "percent": _percent,
         "signed": _signed,
         "viewer": _viewer,

@@ -48,7 +48,7 @@ class Album:
         self._room = allowed
         self.left_out = 0
 
-    def put(self, picture):
+    def put(self, picture) -> str | None:
         """Return a picture as a data URI, or None where there is no room left.
 
         Parameters
@@ -69,7 +69,7 @@ class Album:
         return uri
 
 
-def data_uri(picture, *, quality=QUALITY):
+def data_uri(picture, *, quality=QUALITY) -> str:
     """Return a picture as text that stands in a page.
 
     Parameters

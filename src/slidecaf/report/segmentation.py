@@ -12,12 +12,12 @@ SHOWN_HARD = 24
 """Slides whose hard examples are drawn: those that hold most."""
 
 
-def segmentation(study, name, album):
+def segmentation(study, name, album) -> dict:
     """Gather a method's results.
 
     Parameters
     ----------
-    study : slidecaf.report.study.Study
+    study : slidecaf.report.results.Results
     name : str
         Of the method.
     album : slidecaf.report.pictures.Album
@@ -67,7 +67,7 @@ def segmentation(study, name, album):
     }
 
 
-def beside_the_paper(methods):
+def segmentation_tables(methods) -> list:
     """Lay the paper's Table 3 and its own comparison beside a study's methods.
 
     Parameters
@@ -186,7 +186,7 @@ def _charts(top, scores, rows):
         drawn.append(
             {
                 "title": f"Scores of {said}",
-                "uri": charts.score_distribution({variant: list(values.values()) for variant, values in of.items()}),
+                "uri": charts.score_chart({variant: list(values.values()) for variant, values in of.items()}),
                 "said": "How many slides score how much: 1 is a perfect map, 0 one that hits nothing.",
             }
         )
@@ -196,7 +196,7 @@ def _charts(top, scores, rows):
             drawn.append(
                 {
                     "title": f"Plain against hard, {said}",
-                    "uri": charts.paired(first, second, ("plain", "hard (retrained)")),
+                    "uri": charts.paired_chart(first, second, ("plain", "hard (retrained)")),
                     "said": "One dot a slide; above the dotted line retraining with hard examples helped it.",
                 }
             )
@@ -209,7 +209,7 @@ def _charts(top, scores, rows):
     drawn.append(
         {
             "title": "Threshold",
-            "uri": charts.threshold_curve(curves),
+            "uri": charts.threshold_chart(curves),
             "said": "The mean score of the left-out maps at other thresholds. The dot is the threshold of the final "
             "model, which was chosen on these maps: its height is no estimate for new slides. A flat top says that the "
             "exact threshold matters little.",

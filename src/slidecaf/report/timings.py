@@ -7,7 +7,7 @@ FOLDERS = {"encoders": "encoder", "thumbnails": "thumbnail"}
 """Folders of benchmark files that are not named like their rule."""
 
 
-def rule_timings(folder):
+def rule_timings(folder) -> list:
     """Sum up the jobs of every rule.
 
     Parameters
@@ -56,7 +56,7 @@ def _number(text):
         return None
 
 
-def duration(seconds):
+def duration_text(seconds) -> str:
     """Return a time as people say it.
 
     Parameters

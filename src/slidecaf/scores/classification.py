@@ -5,7 +5,9 @@ import numpy as np
 from slidecaf.scores.intervals import FEW_PATIENTS, exact_interval, mean, number, percentiles
 
 
-def classification_scores(labels, predicted, confidence, *, classes, patients, folds=None, seed=0, bootstrap=2000):
+def classification_scores(
+    labels, predicted, confidence, *, classes, patients, folds=None, seed=0, bootstrap=2000
+) -> dict:
     """Score the predictions of a classification.
 
     A slide without a prediction counts as wrong everywhere: it is no hit of any class, and for the AUC it
@@ -55,6 +57,18 @@ def classification_scores(labels, predicted, confidence, *, classes, patients, f
     ValueError
         If there is no row, a label or prediction is no class, or predictions and confidences disagree on
         which slides have none.
+
+    Examples
+    --------
+    >>> scores = classification_scores(
+    ...     ["LGG", "LGG", "GBM", "GBM"],
+    ...     ["LGG", "GBM", "GBM", "GBM"],
+    ...     [-1.0, 0.5, 0.2, 2.0],
+    ...     classes=["LGG", "GBM"],
+    ...     patients=["a", "b", "c", "d"],
+    ... )
+    >>> scores["accuracy"], scores["auc"], scores["sensitivity"], scores["specificity"]
+    (0.75, 0.75, 1.0, 0.5)
     """
     labels, predicted = np.asarray(labels, dtype=str), np.asarray(predicted, dtype=str)
     confidence = np.asarray(confidence, dtype=np.float64)

@@ -5,7 +5,7 @@ import numpy as np
 from slidecaf.scores.intervals import mean, mean_interval
 
 
-def mcnemar_exact(correct_a, correct_b):
+def mcnemar_exact(correct_a, correct_b) -> dict:
     """Compare two methods on the same slides by McNemar's exact test.
 
     Parameters
@@ -18,6 +18,11 @@ def mcnemar_exact(correct_a, correct_b):
     dict
         n, both, only_a, only_b, neither : counts of slides.
         p : two-sided; 1 where the methods never disagree.
+
+    Examples
+    --------
+    >>> mcnemar_exact([True, True, True, False], [True, False, False, False])
+    {'test': 'McNemar exact', 'n': 4, 'both': 1, 'only_a': 2, 'only_b': 0, 'neither': 1, 'p': 0.5}
     """
     from scipy.stats import binomtest
 
@@ -37,7 +42,7 @@ def mcnemar_exact(correct_a, correct_b):
     }
 
 
-def wilcoxon_paired(a, b):
+def wilcoxon_paired(a, b) -> dict:
     """Compare two lists of paired scores by Wilcoxon's signed-rank test.
 
     Parameters
@@ -52,6 +57,12 @@ def wilcoxon_paired(a, b):
         mean_difference, median_difference : of a - b.
         statistic : the smaller sum of ranks; 0 where all pairs are equal.
         p : two-sided; 1 where all pairs are equal.
+
+    Examples
+    --------
+    >>> tested = wilcoxon_paired([0.9, 0.8, 0.7], [0.6, 0.6, 0.6])
+    >>> tested["differing"], round(tested["mean_difference"], 3), tested["p"]
+    (3, 0.2, 0.25)
     """
     from scipy.stats import wilcoxon
 
@@ -71,7 +82,7 @@ def wilcoxon_paired(a, b):
     }
 
 
-def compare_scores(first, second, patients, *, names, seed=0):
+def compare_scores(first, second, patients, *, names, seed=0) -> dict:
     """Compare the scores of two variants or methods on the same slides.
 
     Parameters
@@ -91,6 +102,12 @@ def compare_scores(first, second, patients, *, names, seed=0):
         difference_ci95 : bootstrap interval of the mean difference, patients drawn together; None for one patient.
         better, worse : slides on which the first has the higher or the lower score.
         verdict : one sentence.
+
+    Examples
+    --------
+    >>> compared = compare_scores([0.9, 0.8], [0.9, 0.8], ["a", "b"], names=("hard", "plain"))
+    >>> compared["verdict"]
+    'hard equals plain on every slide.'
     """
     difference = np.subtract(first, second)
     tested = wilcoxon_paired(first, second)

@@ -5,7 +5,7 @@ import numpy as np
 from slidecaf.scores.intervals import FEW_PATIENTS, mean, mean_interval
 
 
-def dice(intersection, predicted, true):
+def dice(intersection, predicted, true) -> np.ndarray | float:
     """Return the challenge's score, S = 2 |P ∩ G| / (|P| + |G|) (paper, section 5.3).
 
     Parameters
@@ -17,12 +17,19 @@ def dice(intersection, predicted, true):
     -------
     ndarray of float64 or float
         0 to 1; 1 where both are empty.
+
+    Examples
+    --------
+    >>> float(dice(30, 40, 60))
+    0.6
+    >>> float(dice(0, 0, 0))
+    1.0
     """
     both = np.add(predicted, true)
     return np.where(both > 0, 2 * np.asarray(intersection) / np.maximum(both, 1), 1.0)[()]
 
 
-def slide_scores(predicted, confidence, truth, areas, *, threshold):
+def slide_scores(predicted, confidence, truth, areas, *, threshold) -> dict:
     """Score one slide's mask against its truth, on cells.
 
     Parameters
@@ -57,7 +64,7 @@ def slide_scores(predicted, confidence, truth, areas, *, threshold):
     }
 
 
-def segmentation_scores(rows, *, seed=0, bootstrap=2000):
+def segmentation_scores(rows, *, seed=0, bootstrap=2000) -> dict:
     """Average the scores of slides.
 
     Parameters
@@ -87,6 +94,14 @@ def segmentation_scores(rows, *, seed=0, bootstrap=2000):
     ------
     ValueError
         If there is no row.
+
+    Examples
+    --------
+    >>> slide = {"patient": "a", "area": 100, "score": 0.6, "precision": 0.75, "recall": 0.5, "soft_score": 0.55}
+    >>> slide |= {"predicted_pixels": 40, "true_pixels": 60}
+    >>> scores = segmentation_scores([slide, {**slide, "patient": "b", "score": 0.8}])
+    >>> round(scores["score"], 3), scores["patients"], scores["empty"]
+    (0.7, 2, 0)
     """
     if not rows:
         raise ValueError("there is no slide to score")

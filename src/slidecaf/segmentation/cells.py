@@ -20,13 +20,25 @@ class Cells:
         Where cells begin and end, ascending from 0 to the slide's width, in px of level 0.
     cuts_y : ndarray of int64, shape (rows + 1,)
         The same from 0 to the height.
+
+    Examples
+    --------
+    Two patches of 4 px that overlap by 2, on a slide of 6 x 4 px:
+
+    >>> cells = Cells.of_patches(np.array([[0, 0], [2, 0]]), 4, 6, 4)
+    >>> cells.cuts_x.tolist(), cells.cuts_y.tolist()
+    ([0, 2, 4, 6], [0, 4])
+    >>> cells.areas
+    array([[8, 8, 8]])
+    >>> cells.expand(np.array([[0.5, 1.0, 1.5]]), 0, 1)
+    array([[0.5, 0.5, 1. , 1. , 1.5, 1.5]])
     """
 
     cuts_x: np.ndarray
     cuts_y: np.ndarray
 
     @classmethod
-    def of_patches(cls, coords, patch_size, width, height, *, stride=None):
+    def of_patches(cls, coords, patch_size, width, height, *, stride=None) -> "Cells":
         """Cut a slide where its patches begin and end.
 
         Parameters
@@ -50,16 +62,16 @@ class Cells:
         return cls(*(_cuts(starts, patch_size, length, stride) for starts, length in sides))
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int]:
         """Rows and columns."""
         return len(self.cuts_y) - 1, len(self.cuts_x) - 1
 
     @property
-    def areas(self):
+    def areas(self) -> np.ndarray:
         """Px in each cell: ndarray of int64, shape (rows, columns)."""
         return np.diff(self.cuts_y)[:, None] * np.diff(self.cuts_x)
 
-    def spans(self, coords, patch_size):
+    def spans(self, coords, patch_size) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return which cells patches consist of.
 
         Parameters
@@ -78,7 +90,7 @@ class Cells:
         )
         return left, right, top, bottom
 
-    def count(self, strips):
+    def count(self, strips) -> np.ndarray:
         """Count the pixels of masks in each cell, strip by strip.
 
         Parameters
@@ -101,7 +113,7 @@ class Cells:
             y += strip.shape[1]
         return counts
 
-    def expand(self, values, top, bottom):
+    def expand(self, values, top, bottom) -> np.ndarray:
         """Return the pixels of some rows of the slide.
 
         Parameters
@@ -120,7 +132,7 @@ class Cells:
         # columns first: a row of cells is drawn out once, and then copied as a whole
         return np.repeat(values[shown], np.diff(self.cuts_x), axis=1)[rows]
 
-    def sample(self, values, top, rows, step):
+    def sample(self, values, top, rows, step) -> np.ndarray:
         """Return the pixels of some rows of the slide made smaller: of each block of px the middle one's value.
 
         Parameters
@@ -146,7 +158,7 @@ class Cells:
         return values[np.ix_(*place)]
 
 
-def box_sums(values, left, right, top, bottom):
+def box_sums(values, left, right, top, bottom) -> np.ndarray:
     """Sum the cells of boxes, by an integral image.
 
     Parameters
@@ -158,6 +170,13 @@ def box_sums(values, left, right, top, bottom):
     Returns
     -------
     ndarray of the integral image's type, shape (N,)
+
+    Examples
+    --------
+    >>> values = np.array([[1, 2, 3], [4, 5, 6]])
+    >>> left, right, top, bottom = np.array([[0, 1], [2, 3], [0, 0], [1, 2]])
+    >>> box_sums(values, left, right, top, bottom)
+    array([ 3, 16])
     """
     integral = np.zeros((values.shape[0] + 1, values.shape[1] + 1), np.result_type(values, np.int64))
     integral[1:, 1:] = values.cumsum(axis=0, dtype=integral.dtype).cumsum(axis=1)

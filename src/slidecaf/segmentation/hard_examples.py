@@ -75,7 +75,7 @@ def find_hard_examples(
     write_json(summary, said)
 
 
-def hard_patches(truth, predicted, coords, patch_size):
+def hard_patches(truth, predicted, coords, patch_size) -> dict:
     """Find patches with more than half their area in a missed region, or in a false one.
 
     Parameters
@@ -104,7 +104,7 @@ def hard_patches(truth, predicted, coords, patch_size):
     }
 
 
-def draw(rows, *, training_rows, copies, max_share, seed):
+def draw(rows, *, training_rows, copies, max_share, seed) -> list:
     """Draw as many hard examples as may join the training rows.
 
     Parameters

@@ -10,7 +10,7 @@ from slidecaf.files.manifests import file_of, make_batch, slide_files
 from slidecaf.files.tables import read_json
 from slidecaf.logs import logger
 from slidecaf.segmentation.maps import ConfidenceWriter, write_confidences
-from slidecaf.segmentation.solver.models import read_models
+from slidecaf.segmentation.solver.patch_models import read_models
 from slidecaf.slides import Limits
 from slidecaf.tiles.file import read_tiles
 

@@ -33,7 +33,7 @@ class Truth:
     both: np.ndarray
 
 
-def count_masks(cells, necrosis, hemorrhage=None):
+def count_masks(cells, necrosis, hemorrhage=None) -> Truth:
     """Count the px of masks in cells, in one pass.
 
     Parameters
@@ -55,7 +55,7 @@ def count_masks(cells, necrosis, hemorrhage=None):
     return Truth(cells, *cells.count(np.stack([dead, bled, dead & bled]) for dead, bled in pairs))
 
 
-def patch_labels(truth, coords, patch_size):
+def patch_labels(truth, coords, patch_size) -> np.ndarray:
     """Label patches: necrosis where the mask covers more than half of a patch.
 
     A necrosis patch of which hemorrhage covers more than half becomes non-necrosis (section 3.3, change 1). Only a
@@ -81,7 +81,7 @@ def patch_labels(truth, coords, patch_size):
     return (2 * necrosis > area) & ~(2 * bled > area)
 
 
-def write_labels(path, truth, labels, *, status, origin=None):
+def write_labels(path, truth, labels, *, status, origin=None) -> None:
     """Write what a slide's masks say of its cells and patches.
 
     Parameters
@@ -106,7 +106,7 @@ def write_labels(path, truth, labels, *, status, origin=None):
                 put_array(file, name, getattr(truth, name))
 
 
-def read_patch_labels(path, count):
+def read_patch_labels(path, count) -> np.ndarray:
     """Read the labels of a slide's patches.
 
     Parameters
@@ -131,7 +131,7 @@ def read_patch_labels(path, count):
     return labels
 
 
-def read_truth(path):
+def read_truth(path) -> Truth | None:
     """Read a slide's masks, counted in cells.
 
     Parameters

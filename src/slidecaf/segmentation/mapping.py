@@ -12,7 +12,7 @@ from slidecaf.logs import logger
 from slidecaf.segmentation.cells import Cells
 from slidecaf.segmentation.maps import confidence_map, confidences, write_maps
 from slidecaf.segmentation.parts import problems_of
-from slidecaf.segmentation.solver.models import read_models
+from slidecaf.segmentation.solver.patch_models import read_models
 
 BYTES = 2**28
 """Of confidences held at once: more models read the features once more."""

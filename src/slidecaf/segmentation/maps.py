@@ -4,7 +4,7 @@ import numpy as np
 
 from slidecaf.errors import SlidecafError
 from slidecaf.files.hdf5 import create_hdf5, open_hdf5, put_array
-from slidecaf.segmentation.solver.halves import widen
+from slidecaf.segmentation.solver.row_blocks import widen
 
 STRIP_ROWS = 1024
 """Rows of cells whose sums are held at once."""
@@ -13,7 +13,7 @@ SCORED_ROWS = 2048
 """Patches that are scored at once."""
 
 
-def confidences(file, coef, intercept):
+def confidences(file, coef, intercept) -> np.ndarray:
     """Let linear models judge the patches of a slide, in one pass over its features.
 
     Parameters
@@ -67,11 +67,11 @@ class ConfidenceWriter:
         self.values = np.full((len(coef), count), np.nan, np.float32)
         self.written, self.nonzero = 0, 0
 
-    def append(self, features, valid):
+    def append(self, features, valid) -> None:
         """Take the rows after those taken last; as `write`."""
         self.write(self.written, features, valid)
 
-    def write(self, start, features, valid):
+    def write(self, start, features, valid) -> None:
         """Take rows anywhere, each once.
 
         Parameters
@@ -95,7 +95,7 @@ class ConfidenceWriter:
         self.written += len(features)
 
 
-def confidence_map(cells, coords, patch_size, values):
+def confidence_map(cells, coords, patch_size, values) -> np.ndarray:
     """Average the confidences of the patches over each cell, by box sums of a difference array.
 
     A patch adds its confidence at two corners of the array and takes it off at the other two; sums along both axes
@@ -142,7 +142,7 @@ def confidence_map(cells, coords, patch_size, values):
     return result
 
 
-def write_maps(path, maps, *, status, origin=None):
+def write_maps(path, maps, *, status, origin=None) -> None:
     """Write the maps of a slide by every model that never saw it.
 
     Parameters
@@ -163,7 +163,7 @@ def write_maps(path, maps, *, status, origin=None):
                 put_array(group, str(k), value)
 
 
-def read_map(path, part, C):
+def read_map(path, part, C) -> np.ndarray:
     """Read one map of a slide.
 
     Parameters
@@ -189,7 +189,7 @@ def read_map(path, part, C):
         return file[f"{part}/{known.index(C)}"][:]
 
 
-def write_confidences(path, values, *, C, origin=None):
+def write_confidences(path, values, *, C, origin=None) -> None:
     """Write what the final models say of a slide's patches.
 
     Parameters
@@ -207,7 +207,7 @@ def write_confidences(path, values, *, C, origin=None):
             put_array(file, variant, values[variant])
 
 
-def read_confidences(path, variant, C):
+def read_confidences(path, variant, C) -> np.ndarray:
     """Read the confidences of one variant's final model.
 
     Parameters

@@ -14,8 +14,10 @@ from PIL.PngImagePlugin import PngImageFile
 from slidecaf.errors import SlidecafError
 from slidecaf.slides import TIFF
 from slidecaf.slides.base import LIMITS
+from slidecaf.slides.cache import SegmentCache
 from slidecaf.slides.directories import check_directories
-from slidecaf.slides.segments import check_packed, decode, sides
+from slidecaf.slides.pages import open_page
+from slidecaf.slides.segments import sides
 
 PNG = b"\x89PNG\r\n\x1a\n"
 """First bytes of PNG."""
@@ -228,12 +230,16 @@ def _tiff_bands(path, size, foreground, limits):
         right = (page for page in tiff.pages if (page.imagewidth, page.imagelength) == size)
         page = next(right, tiff.pages.first)
         _check_size((page.imagewidth, page.imagelength), size)
-        alpha = _has_alpha(page)
-        parts = _stored_rows(page, tiff.filehandle) if page.is_final else _segments(page, tiff.filehandle, limits)
-        for segments in parts:
-            yield np.concatenate(
-                [foreground.of(samples, alpha=alpha, opaque=2**page.bitspersample - 1) for samples in segments], axis=1
+        alpha, opaque = _has_alpha(page), 2**page.bitspersample - 1
+        _check_pieces(page, limits)
+        samples = open_page(page, tiff.filehandle.fileno(), SegmentCache(0), limits=limits)
+        (width, height), (across, down) = size, samples.band
+        for top in range(0, height, down):
+            parts = (
+                samples.read(left, top, min(across, width - left), min(down, height - top))
+                for left in range(0, width, across)
             )
+            yield np.concatenate([foreground.of(part, alpha=alpha, opaque=opaque) for part in parts], axis=1)
 
 
 def _has_alpha(page):
@@ -249,54 +255,11 @@ def _has_alpha(page):
     return channels > colours
 
 
-def _stored_rows(page, file):
-    """Read a page without compression a few rows at a time, each time as one segment."""
-    planes, _, height, width, channels = page.shaped
-    dtype = page.dtype.newbyteorder(page.parent.byteorder)
-    row_bytes = width * channels * dtype.itemsize
-    step = max(1, PIECE // width)
-    for top in range(0, height, step):
-        count = min(step, height - top)
-        places = (page.dataoffsets[0] + (plane * height + top) * row_bytes for plane in range(planes))
-        stored = [np.frombuffer(_read(file, place, count * row_bytes), dtype) for place in places]
-        yield [np.concatenate([part.reshape(count, width, channels) for part in stored], axis=-1)]
-
-
-def _segments(page, file, limits):
-    """Decode a page a row of tiles, or a strip, at a time, from left to right."""
+def _check_pieces(page, limits):
+    """Refuse tiles or strips that are too large to be decoded at once."""
     width, height = sides(page)
-    if width * height > limits.decoded:
+    if not page.is_final and width * height > limits.decoded:
         raise _Problem(
             f"is stored in pieces of {width} x {height} px, too large to be decoded (the config's "
             f"max_decoded_megapixels is {limits.decoded / 10**6:g}); save it as tiled TIFF"
         )
-    for top in range(0, page.imagelength, height):
-        yield (_segment(page, file, left, top, width, height) for left in range(0, page.imagewidth, width))
-
-
-def _segment(page, file, left, top, width, height):
-    """Decode the tile or strip at a place, and cut off what lies beyond the page."""
-    across, down = -(-page.imagewidth // width), -(-page.imagelength // height)
-    shape = min(height, page.imagelength - top), min(width, page.imagewidth - left)
-    planes = []
-    for plane in range(page.shaped[0]):
-        index = (plane * down + top // height) * across + left // width
-        place, size = page.dataoffsets[index], page.databytecounts[index]
-        if place == 0 and size == 0:
-            # A sparse file leaves out pieces that hold nothing but this value.
-            planes.append(np.full((*shape, page.shaped[-1]), page.nodata, page.dtype))
-            continue
-        check_packed(page, size)
-        data = _read(file, place, size)
-        planes.append(decode(page, data, index)[: shape[0], : shape[1]])
-        if planes[-1].shape[:2] != shape:
-            raise ValueError(f"the piece at ({left}, {top}) is incomplete")
-    return np.concatenate(planes, axis=-1)
-
-
-def _read(file, place, size):
-    file.seek(place)
-    data = file.read(size)
-    if len(data) < size:
-        raise ValueError("the file ends within its pixels")
-    return data

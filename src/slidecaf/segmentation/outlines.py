@@ -14,7 +14,7 @@ CLASSIFICATION = {"name": "Necrosis", "color": [0, 110, 255]}
 """QuPath's own class of this name, in the colour that overlays give to what is predicted."""
 
 
-def trace(mask, cells):
+def trace(mask, cells) -> np.ndarray:
     """Outline the objects of a mask, each with its holes.
 
     Parameters
@@ -68,7 +68,7 @@ def _segments(mask, cuts_x, cuts_y):
     return np.stack([np.stack(end, axis=1) for end in ends_of], axis=1).astype(np.float64)
 
 
-def simplify(objects, tolerance):
+def simplify(objects, tolerance) -> np.ndarray:
     """Leave out corners, so that no outline moves by more than a tolerance.
 
     Parameters
@@ -111,7 +111,7 @@ def _faithful(simple, objects, tolerance):
     return shapely.is_valid(simple) & same & (np.bincount(owner, ~near, len(objects)) == 0)
 
 
-def confidence_in(objects, mask, confidence, cells):
+def confidence_in(objects, mask, confidence, cells) -> tuple[np.ndarray, np.ndarray]:
     """Average a confidence map over the objects of a mask.
 
     Parameters
@@ -140,7 +140,7 @@ def confidence_in(objects, mask, confidence, cells):
     return sums[own] / np.bincount(numbers, areas, count)[own], maxima[own]
 
 
-def write_geojson(path, objects, *, measurements, name, about):
+def write_geojson(path, objects, *, measurements, name, about) -> None:
     """Write objects as annotations that QuPath reads: a FeatureCollection, one object a line.
 
     Parameters

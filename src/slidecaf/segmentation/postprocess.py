@@ -9,7 +9,7 @@ from scipy import ndimage
 from slidecaf.errors import SlidecafError
 
 
-def smooth(values, cells, sigma):
+def smooth(values, cells, sigma) -> np.ndarray:
     """Smooth a map by a Gaussian, cells weighed by their px.
 
     Cells without a value neither give nor get one, nor does what lies beyond the slide.
@@ -50,7 +50,7 @@ def smooth(values, cells, sigma):
     return np.where(known, mean, np.nan).astype(np.float32)
 
 
-def binarise(values, threshold):
+def binarise(values, threshold) -> np.ndarray:
     """Take the cells above a threshold.
 
     Parameters
@@ -66,7 +66,7 @@ def binarise(values, threshold):
     return values > np.float32(threshold)
 
 
-def remove_small_objects(mask, areas, min_object):
+def remove_small_objects(mask, areas, min_object) -> list:
     """Remove objects, of cells that share a side, below an area.
 
     Parameters
@@ -90,7 +90,7 @@ def remove_small_objects(mask, areas, min_object):
     return [(sizes >= max(least, 0)).take(found) if least else mask for least in min_object]
 
 
-def fill_small_holes(mask, areas, max_hole):
+def fill_small_holes(mask, areas, max_hole) -> list:
     """Fill holes, background cells that share a side, up to an area.
 
     Parameters
@@ -114,7 +114,7 @@ def fill_small_holes(mask, areas, max_hole):
     return [(sizes <= most).take(found) if most else mask for most in max_hole]
 
 
-def filled_sums(mask, running, max_hole):
+def filled_sums(mask, running, max_hole) -> np.ndarray:
     """Sum what masks hold once their small holes are filled, without making them: for many thresholds and areas.
 
     Parameters
@@ -140,7 +140,7 @@ def filled_sums(mask, running, max_hole):
     return sums[:, 0] + filled @ holes.T
 
 
-def running_sums(*values):
+def running_sums(*values) -> np.ndarray:
     """Sum arrays of cells from the first cell on, row by row.
 
     Parameters
@@ -165,7 +165,7 @@ def _sums(found, running, count):
     return np.stack([np.bincount(labels[last], run, count + 1) for run in runs])
 
 
-def clean(mask, areas, *, min_object, max_hole, covered):
+def clean(mask, areas, *, min_object, max_hole, covered) -> np.ndarray:
     """Remove small objects, then fill small holes.
 
     Parameters

@@ -22,7 +22,7 @@ OME = "{http://www.openmicroscopy.org/Schemas/OME/2016-06}"
 MICROMETRE = {"PhysicalSizeXUnit": "µm", "PhysicalSizeYUnit": "µm"}
 
 
-def write_confidence(path, values, cells, *, attributes, mpp):
+def write_confidence(path, values, cells, *, attributes, mpp) -> None:
     """Write a confidence map: an OME-TIFF, which QuPath and Bio-Formats open with its pixel size and its pyramid.
 
     Lower levels, each half as large, show the value of the pixel in the middle of what they stand for: a mean would mix
@@ -59,7 +59,7 @@ def write_confidence(path, values, cells, *, attributes, mpp):
     _write(path, values, cells, mpp, levels=_levels(cells), ome=True, metadata=metadata)
 
 
-def write_mask(path, mask, cells, *, attributes, mpp):
+def write_mask(path, mask, cells, *, attributes, mpp) -> None:
     """Write a mask, 255 where it is and 0 elsewhere.
 
     Parameters
@@ -76,7 +76,7 @@ def write_mask(path, mask, cells, *, attributes, mpp):
     _write(path, mask.astype(np.uint8) * np.uint8(255), cells, mpp, levels=1, **described)
 
 
-def read_attributes(path):
+def read_attributes(path) -> dict:
     """Read what a confidence map or mask says of itself.
 
     Parameters
@@ -99,7 +99,7 @@ def read_attributes(path):
         return {item.get("K"): json.loads(item.text) for item in said}
 
 
-def read_cells(path, cells):
+def read_cells(path, cells) -> np.ndarray:
     """Read one value a cell of a confidence map or mask.
 
     Parameters

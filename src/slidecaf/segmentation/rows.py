@@ -33,7 +33,7 @@ class PatchRows:
     grid: np.ndarray
 
 
-def on_grid(coords, attributes, stride):
+def on_grid(coords, attributes, stride) -> np.ndarray:
     """Tell which patches stand on a coarser grid.
 
     Parameters
@@ -68,7 +68,7 @@ def on_grid(coords, attributes, stride):
     return (places % (stride // int(attributes["stride"])) == 0).all(axis=1)
 
 
-def read_patch_rows(features, labels, *, training_stride, hard=(), on_bad_slide="exclude", room=np.empty):
+def read_patch_rows(features, labels, *, training_stride, hard=(), on_bad_slide="exclude", room=np.empty) -> PatchRows:
     """Read the patches to learn from, slide by slide, of each file the chunks that hold one.
 
     Parameters
@@ -84,7 +84,7 @@ def read_patch_rows(features, labels, *, training_stride, hard=(), on_bad_slide=
     on_bad_slide : {"fail", "exclude"}, optional
         Whether a slide that could not be read is an error here.
     room : callable, optional
-        Shape and dtype to an array for the matrix: from `slidecaf.scratch`, so that it may lie on disk.
+        Shape and dtype to an array for the matrix: from `slidecaf.files.hdf5.scratch`, so that it may lie on disk.
 
     Returns
     -------
@@ -143,7 +143,7 @@ def _among(coords, wanted):
     return np.fromiter(((int(x), int(y)) in wanted for x, y in coords), bool, len(coords)) if wanted else False
 
 
-def row_weights(rows, problem, hard=(), *, copies=1):
+def row_weights(rows, problem, hard=(), *, copies=1) -> np.ndarray:
     """Return how many times each row counts in a problem.
 
     Parameters

@@ -17,7 +17,7 @@ from slidecaf.segmentation.masks import mask_strips
 from slidecaf.segmentation.overlay import overlay, placeholder
 from slidecaf.segmentation.postprocess import binarise, clean, smooth
 from slidecaf.segmentation.rasters import write_confidence, write_mask
-from slidecaf.segmentation.solver.models import read_models
+from slidecaf.segmentation.solver.patch_models import read_models
 from slidecaf.slides import open_slide
 from slidecaf.slides.thumbnail import write_jpeg
 from slidecaf.study.status import STATUS_OK, STATUS_UNREADABLE

@@ -9,7 +9,7 @@ from slidecaf.files.tables import read_tsv
 from slidecaf.logs import logger
 from slidecaf.segmentation.parts import problems_of
 from slidecaf.segmentation.rows import read_patch_rows, row_weights
-from slidecaf.segmentation.solver.models import fit_left_out, write_models
+from slidecaf.segmentation.solver.patch_models import fit_left_out, write_models
 
 
 def fit_parts(

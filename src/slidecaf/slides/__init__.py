@@ -1,4 +1,10 @@
-"""Slides: regions of RGB pixels from any image file, whole-slide formats to PNG, with bounded memory."""
+"""Slides: regions of RGB pixels from any image file, whole-slide formats to PNG, with bounded memory.
+
+`open_slide` finds who reads a file: OpenSlide (`openslide`), this room's own TIFF reader (`tiff`) or Pillow (`image`).
+TIFF is guarded before a library follows it (`directories`); `pages` reads regions of any kind of samples, also of masks
+and maps, `segments` decodes one tile or strip, `cache` keeps those last used, `colour` and `pixels` turn samples into
+RGB.
+"""
 
 from pathlib import Path
 
@@ -20,7 +26,7 @@ TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """First bytes of TIFF and BigTIFF, of both byte orders."""
 
 
-def open_slide(path, *, name=None, mpp=None, limits=LIMITS):
+def open_slide(path, *, name=None, mpp=None, limits=LIMITS) -> Slide:
     """Open a slide.
 
     OpenSlide opens what it recognises; what it recognises and cannot open is an error. Other files are taken by

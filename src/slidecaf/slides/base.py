@@ -29,7 +29,7 @@ class Limits:
     decoded: int = 500 * 10**6
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config) -> "Limits":
         """Take the limits from a config.
 
         Parameters
@@ -43,7 +43,7 @@ class Limits:
         """
         return cls(*(round(config[key] * 10**6) for key in ("max_megapixels", "max_decoded_megapixels")))
 
-    def check_decoded(self, width, height, what="the image"):
+    def check_decoded(self, width, height, what="the image") -> None:
         """Refuse pixels that would be too many to be decoded at once.
 
         Parameters
@@ -68,7 +68,7 @@ LIMITS = Limits()
 """The config's defaults."""
 
 
-def whole_tiles(width, height, *, side=1024):
+def whole_tiles(width, height, *, side=1024) -> tuple[int, int]:
     """Return the largest block of whole tiles with sides up to `side` px, in which no tile is read twice.
 
     Parameters
@@ -143,12 +143,12 @@ class Slide(ABC):
         self._closed = False
 
     @property
-    def width(self):
+    def width(self) -> int:
         """The width in px of level 0."""
         return self.levels[0].width
 
     @property
-    def height(self):
+    def height(self) -> int:
         """The height in px of level 0."""
         return self.levels[0].height
 
@@ -158,7 +158,7 @@ class Slide(ABC):
     def __exit__(self, *error):
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """Let go of the file; no region can be read any more."""
         self._closed = True
         self._release()
@@ -171,7 +171,7 @@ class Slide(ABC):
     def _read(self, x, y, width, height, level):
         """Read a region that lies inside the level; what the library raises may pass."""
 
-    def read(self, x, y, width, height, level=0):
+    def read(self, x, y, width, height, level=0) -> np.ndarray:
         """Read a region.
 
         Parameters
@@ -204,9 +204,10 @@ class Slide(ABC):
             )
         what = f"{width} x {height} px at ({x}, {y}) of level {level}"
         with slide_errors(self.name, self.path, f"{what} cannot be read"):
-            return np.ascontiguousarray(self._read(int(x), int(y), int(width), int(height), level))
+            region = self._read(int(x), int(y), int(width), int(height), level)
+            return np.require(region, requirements=["C_CONTIGUOUS", "WRITEABLE"])
 
-    def read_padded(self, x, y, width, height, level=0):
+    def read_padded(self, x, y, width, height, level=0) -> np.ndarray:
         """Read a region that may lie partly or wholly beyond the border.
 
         Parameters
@@ -234,7 +235,7 @@ class Slide(ABC):
         region = self.read(left, top, columns.max() + 1 - left, rows.max() + 1 - top, level)
         return region[(rows - top)[:, None], columns - left]
 
-    def best_level(self, downsample):
+    def best_level(self, downsample) -> int:
         """Choose the level to read from: the coarsest that is still fine enough.
 
         Parameters

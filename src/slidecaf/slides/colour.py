@@ -43,7 +43,7 @@ class Colour:
     palette: np.ndarray | None
 
     @classmethod
-    def of(cls, page):
+    def of(cls, page) -> "Colour":
         """Read a page's tags.
 
         Parameters
@@ -80,7 +80,7 @@ class Colour:
             raise ValueError("the palette is missing or does not fit the bits")
         return cls(photometric, page.bitspersample, None if kind == UNSPECIFIED else int(kind), palette)
 
-    def rgb(self, samples):
+    def rgb(self, samples) -> np.ndarray:
         """Turn samples into RGB.
 
         Parameters

@@ -21,7 +21,7 @@ TEXT = {1, 2, 6, 7}
 """Types whose values a library holds as bytes."""
 
 
-def check_directories(path):
+def check_directories(path) -> None:
     """Refuse a TIFF file whose directories would take a library without end, or memory out of all proportion.
 
     What is merely damaged is left to the libraries. Of directories below pages (SubIFDs) those of the first are

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def to_uint8(samples, bits):
+def to_uint8(samples, bits) -> np.ndarray:
     """Scale samples to 8 bit.
 
     Parameters
@@ -23,7 +23,7 @@ def to_uint8(samples, bits):
     return ((samples.astype(np.uint32) * 255 + top // 2) // top).astype(np.uint8)
 
 
-def grey_to_rgb(grey):
+def grey_to_rgb(grey) -> np.ndarray:
     """Repeat a grey image over three channels.
 
     Parameters
@@ -37,7 +37,7 @@ def grey_to_rgb(grey):
     return np.repeat(grey[..., None], 3, axis=2)
 
 
-def palette_to_rgb(indices, palette):
+def palette_to_rgb(indices, palette) -> np.ndarray:
     """Look colours up.
 
     Parameters
@@ -53,7 +53,7 @@ def palette_to_rgb(indices, palette):
     return to_uint8(palette, 16 if palette.max() > 255 else 8).T.astype(np.uint8)[indices.astype(np.intp)]
 
 
-def cmyk_to_rgb(cmyk):
+def cmyk_to_rgb(cmyk) -> np.ndarray:
     """Turn ink into light, without a colour profile.
 
     Parameters
@@ -70,7 +70,7 @@ def cmyk_to_rgb(cmyk):
     return ((light[..., :3] * light[..., 3:] + 127) // 255).astype(np.uint8)
 
 
-def on_white(rgb, alpha, *, premultiplied=False):
+def on_white(rgb, alpha, *, premultiplied=False) -> np.ndarray:
     """Lay an image on white.
 
     Parameters

@@ -20,7 +20,7 @@ UNREAD = (128, 128, 128)
 """R, G and B of what could not be read."""
 
 
-def thumbnail(slide, longest=LONGEST):
+def thumbnail(slide, longest=LONGEST) -> np.ndarray:
     """Read a whole slide, made smaller.
 
     Each pixel is the mean of those of the coarsest level that is fine enough. The level is read by blocks, so that
@@ -45,7 +45,7 @@ def thumbnail(slide, longest=LONGEST):
     return average(slide, longest)[0]
 
 
-def average(slide, longest):
+def average(slide, longest) -> tuple[np.ndarray, np.ndarray]:
     """Read a whole slide, made smaller, and tell which pixels could not be read.
 
     Parameters
@@ -98,7 +98,7 @@ def average(slide, longest):
     return pixels, unread
 
 
-def cuts(length, parts):
+def cuts(length, parts) -> np.ndarray:
     """Divide a side into equal parts, each cut at the nearest whole px.
 
     Parameters
@@ -121,7 +121,7 @@ def _parts(cuts, start, stop):
     return slice(first, last), edges[:-1], np.diff(edges)
 
 
-def write_jpeg(path, image):
+def write_jpeg(path, image) -> None:
     """Write a picture as JPEG of quality 90, with nothing but its pixels.
 
     Parameters

@@ -5,8 +5,9 @@ from contextlib import ExitStack
 import tifffile
 
 from slidecaf.slides.base import LIMITS, Level, Slide, slide_errors
-from slidecaf.slides.colour import BLACK_IS_ZERO, RGB, WHITE_IS_ZERO, YCBCR
-from slidecaf.slides.segments import PlainPage, SegmentCache, SegmentedPage
+from slidecaf.slides.cache import SegmentCache
+from slidecaf.slides.colour import BLACK_IS_ZERO, RGB, WHITE_IS_ZERO, YCBCR, Colour
+from slidecaf.slides.pages import open_page
 
 CACHE_BYTES = 2**27
 """What a slide's cache of decoded tiles or strips may hold; a single one may be larger."""
@@ -42,12 +43,9 @@ class TiffSlide(Slide):
     def __init__(self, name, path, *, mpp, limits=LIMITS):
         with slide_errors(name, path), ExitStack() as opened:
             tiff = opened.enter_context(tifffile.TiffFile(path))
-            pages = pyramid(tiff)
+            pages = pyramid_pages(tiff)
             cache, descriptor = SegmentCache(CACHE_BYTES), tiff.filehandle.fileno()
-            self._pages = [
-                PlainPage(page, descriptor) if page.is_final else SegmentedPage(page, descriptor, cache, limits)
-                for page in pages
-            ]
+            self._pages = [open_page(page, descriptor, cache, limits=limits, colour=Colour.of(page)) for page in pages]
             levels = [
                 Level(page.imagewidth, page.imagelength, _downsample(page, pages[0]), read.block)
                 for page, read in zip(pages, self._pages, strict=True)
@@ -62,7 +60,7 @@ class TiffSlide(Slide):
         return self._pages[level].read(x, y, width, height)
 
 
-def suits_openslide(name, path):
+def suits_openslide(name, path) -> bool:
     """Tell whether OpenSlide shows a tiled TIFF of no known scanner ("generic-tiff") as it is meant.
 
     OpenSlide 4.0 leaves such files to libtiff's RGBA interface. Against known pixels (a test holds both) that is
@@ -87,7 +85,7 @@ def suits_openslide(name, path):
         If the file is damaged or holds a stack.
     """
     with slide_errors(name, path), tifffile.TiffFile(path) as tiff:
-        pages = pyramid(tiff)
+        pages = pyramid_pages(tiff)
         page = pages[0]
         plain = {(WHITE_IS_ZERO, 1, 8), (BLACK_IS_ZERO, 1, 8), (RGB, 3, 8), (YCBCR, 3, 8), (RGB, 3, 16)}
         return (
@@ -99,7 +97,7 @@ def suits_openslide(name, path):
         )
 
 
-def pyramid(tiff):
+def pyramid_pages(tiff) -> list:
     """List the pages of a TIFF file that are levels of its first.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Where the patches of a slide are, and the file that says so."""
+"""Where the patches of a slide are: their grid (`grid`), which of them are white (`tissue`), their file (`file`)."""
 
 REVISION = 1
 """Of the values that this package computes: a whole number, raised where they change."""

@@ -5,7 +5,7 @@ import numpy as np
 from slidecaf.files.hdf5 import create_hdf5, open_hdf5
 
 
-def write_tiles(path, coords, attributes, *, origin=None):
+def write_tiles(path, coords, attributes, *, origin=None) -> None:
     """Write where a slide's patches are.
 
     Parameters
@@ -22,7 +22,7 @@ def write_tiles(path, coords, attributes, *, origin=None):
         put_coords(file, coords, attributes)
 
 
-def put_coords(file, coords, attributes):
+def put_coords(file, coords, attributes) -> None:
     """Store coordinates as tiles and features files hold them.
 
     Parameters
@@ -38,7 +38,7 @@ def put_coords(file, coords, attributes):
         dataset.attrs[key] = attributes[key]
 
 
-def read_tiles(path):
+def read_tiles(path) -> tuple[np.ndarray, dict]:
     """Read a tiles file.
 
     Parameters

@@ -5,36 +5,15 @@ tiling names. Patches that are white in every pixel may be discarded.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise, product
 from math import ceil, nan
 
 import numpy as np
 
 from slidecaf.errors import SlidecafError, SlideError
+from slidecaf.tiles.tissue import find_white
 
 MOST_SQUARES = 2**28
 """Of a grid: each takes some 50 bytes while it is made, and its features thousands on disk."""
-
-PROOF_DOWNSAMPLE = 4
-"""Finer levels are not asked for proof, unless there is no coarser one: they cost a good part of what level 0 costs."""
-
-PROOF_PATCH = 16
-"""The least side of a patch, in px of a level that is asked for proof."""
-
-PROOF_MARGIN = 112
-"""How far below the threshold a pixel of a lower level must be to prove a darker pixel at level 0.
-
-Such a pixel is a weighted mean of pixels of level 0. If these are all above 200, then resampling with negative
-weights (Lanczos) and JPEG at quality 30 together still leave it above 90, on random blocks of saturated colours
-(`tests/unit/test_tiling.py`). Nuclei are darker than that.
-"""
-
-PROOF_INSET = 4
-"""How far inside a patch such a pixel must lie, in px of its level.
-
-That is for the width of the resampling, what JPEG spreads from a dark neighbour, and the level's place, which
-rounded sizes leave uncertain by a pixel.
-"""
 
 
 @dataclass(frozen=True)
@@ -58,6 +37,13 @@ class Tiling:
     ------
     SlidecafError
         If the stride is below 1, or leaves gaps where `edge` is "cover".
+
+    Examples
+    --------
+    The paper's patches: 336 px, a quarter of which overlap.
+
+    >>> Tiling.from_config({"patch_size": 336, "overlap": 0.25, "white_above": 200})
+    Tiling(patch_size=336, stride=252, edge='drop', white_above=200, mpp=None)
     """
 
     patch_size: int
@@ -76,7 +62,7 @@ class Tiling:
             )
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config) -> "Tiling":
         """Make a tiling from a config's mapping.
 
         Parameters
@@ -126,7 +112,7 @@ class Patches:
     pixels_read: int
 
     @property
-    def effort(self):
+    def effort(self) -> str:
         """What the white rule decided at which level, in words."""
         if self.tiling.white_above is None:
             return f"all {self.squares} of the grid, no white rule"
@@ -135,7 +121,7 @@ class Patches:
         return f"of {self.squares} of the grid " + ", ".join(parts)
 
 
-def lay(slide, tiling):
+def lay(slide, tiling) -> tuple[np.ndarray, np.ndarray, int, float]:
     """Lay the grid over a slide, whose pixels are not looked at.
 
     Parameters
@@ -171,7 +157,7 @@ def lay(slide, tiling):
     return xs, ys, size, stride
 
 
-def tile(slide, tiling):
+def tile(slide, tiling) -> Patches:
     """Find a slide's patches.
 
     Parameters
@@ -191,6 +177,19 @@ def tile(slide, tiling):
         If the tiling names a resolution and the slide has none, or the stride is below 1 px of level 0.
     SlideError
         If the slide cannot be read, or the grid has more than `MOST_SQUARES`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> from slidecaf.slides import open_slide
+    >>> image = Image.new("RGB", (60, 40), "white")
+    >>> image.putpixel((30, 10), (120, 40, 90))  # tissue
+    >>> with tempfile.NamedTemporaryFile(suffix=".png") as file:
+    ...     image.save(file.name)
+    ...     with open_slide(file.name) as slide:
+    ...         tile(slide, Tiling(patch_size=20, stride=20, white_above=200)).coords
+    array([[20,  0]])
     """
     xs, ys, size, stride = lay(slide, tiling)
     if len(xs) * len(ys) > MOST_SQUARES:
@@ -200,7 +199,7 @@ def tile(slide, tiling):
         )
     white, kept_by, pixels_read = np.zeros((len(ys), len(xs)), bool), {}, 0
     if tiling.white_above is not None:
-        white, kept_by, pixels_read = _find_white(slide, xs, ys, size, tiling.white_above)
+        white, kept_by, pixels_read = find_white(slide, xs, ys, size, tiling.white_above)
     rows, columns = np.nonzero(~white)
     return Patches(
         tiling=tiling,
@@ -213,7 +212,7 @@ def tile(slide, tiling):
     )
 
 
-def attributes(slide, patches):
+def attributes(slide, patches) -> dict:
     """Describe patches as CLAM and TRIDENT do.
 
     Parameters
@@ -224,14 +223,11 @@ def attributes(slide, patches):
     Returns
     -------
     dict
-        Attributes of ``coords`` in a tiles file. Where the objective's magnification is not known it is 10 / mpp,
-        as is usual, or NaN without mpp. ``overlap`` and ``stride`` are in px of
-        ``patch_size``, ``stride_level0`` in px of level 0.
+        Attributes of ``coords`` in a tiles file. ``overlap`` and ``stride`` are in px of ``patch_size``,
+        ``stride_level0`` in px of level 0.
     """
     tiling = patches.tiling
     scale = _scale(slide, tiling)
-    mpp = nan if slide.mpp is None else float(slide.mpp)
-    magnification = 10 / mpp if slide.magnification is None else float(slide.magnification)
     patch_level = slide.best_level(scale)
     level = slide.levels[patch_level]
     return {
@@ -240,15 +236,37 @@ def attributes(slide, patches):
         "stride": tiling.stride,
         "stride_level0": float(patches.stride_level0),
         "overlap": tiling.patch_size - tiling.stride,
+        **slide_attributes(slide, scale),
+        "patch_level": patch_level,
+        "downsample": (level.downsample, level.downsample),
+        "downsampled_level_dim": (level.width, level.height),
+        "level_dim": (level.width, level.height),
+    }
+
+
+def slide_attributes(slide, scale) -> dict:
+    """Describe a slide itself as CLAM and TRIDENT do.
+
+    Parameters
+    ----------
+    slide : slidecaf.slides.Slide
+    scale : float
+        Px of level 0 for one px of the patches.
+
+    Returns
+    -------
+    dict
+        Attributes of ``coords`` in a tiles file. Where the objective's magnification is not known it is 10 / mpp, as is
+        usual, or NaN without mpp.
+    """
+    mpp = nan if slide.mpp is None else float(slide.mpp)
+    magnification = 10 / mpp if slide.magnification is None else float(slide.magnification)
+    return {
         "level0_width": slide.width,
         "level0_height": slide.height,
         "level0_mpp": mpp,
         "level0_magnification": magnification,
         "target_magnification": magnification / scale,
-        "patch_level": patch_level,
-        "downsample": (level.downsample, level.downsample),
-        "downsampled_level_dim": (level.width, level.height),
-        "level_dim": (level.width, level.height),
     }
 
 
@@ -271,113 +289,3 @@ def _positions(length, size, stride, edge):
     if edge == "cover":
         return starts[: np.searchsorted(ends, length) + 1]
     return starts[: max(1, np.searchsorted(ends, length, side="right"))]
-
-
-def _find_white(slide, xs, ys, size, white_above):
-    """Apply the white rule.
-
-    Returns
-    -------
-    white : ndarray of bool, shape (len(ys), len(xs))
-        Patches without a pixel that has a channel at most `white_above`.
-    kept_by : dict of int to int
-    pixels_read : int
-    """
-    undecided = np.ones((len(ys), len(xs)), bool)
-    kept_by, pixels_read = {}, 0
-    # From coarse to fine. What no level proves is decided by all its pixels of level 0, and by nothing else.
-    coarsest = max(level.downsample for level in slide.levels)
-    for index, level in sorted(enumerate(slide.levels), key=lambda item: -item[1].downsample):
-        at_most, inset = white_above, 0
-        if index > 0:
-            at_most, inset = white_above - PROOF_MARGIN, PROOF_INSET
-            fine = level.downsample < min(PROOF_DOWNSAMPLE, coarsest)
-            if fine or size / level.downsample < PROOF_PATCH or at_most < 0:
-                continue
-        spans = (
-            _span(xs, size, slide.width, level.width, level.downsample, inset),
-            _span(ys, size, slide.height, level.height, level.downsample, inset),
-        )
-        before = np.count_nonzero(undecided)
-        # a patch at least as long as a tile meets one of every second row and column of tiles
-        sparse = index == 0 and level.tile is not None and size >= max(level.tile)
-        pixels_read += _clear_dark(slide, index, *spans, undecided, at_most, sparse=sparse)
-        kept_by[index] = int(before - np.count_nonzero(undecided))
-    return undecided, kept_by, pixels_read
-
-
-def _span(starts, size, length0, length, downsample, inset):
-    """Return start and end, in px of a level, of what lies inside patches and the slide by `inset`; maybe empty."""
-    ends = np.minimum(starts + size, length0)
-    starts = np.minimum(np.ceil(starts / downsample).astype(np.int64) + inset, length)
-    ends = np.minimum(np.floor(ends / downsample).astype(np.int64) - inset, length)
-    return starts, np.maximum(starts, ends)
-
-
-def _clear_dark(slide, index, span_x, span_y, undecided, at_most, *, sparse):
-    """Take patches off `undecided` that have a channel at most `at_most` in some pixel of a level.
-
-    The level is read by blocks, of these only the box around the patches that are undecided by then, so that
-    each pixel is read once at the most and memory does not grow with the slide. `sparse` takes the file's own tiles
-    instead, and every second row and column of them first: a quarter of the tissue then proves nearly all of its
-    patches.
-
-    Returns
-    -------
-    int
-        The pixels read.
-    """
-    level, pixels_read = slide.levels[index], 0
-    width, height = level.tile if sparse else level.block
-    for top, left in _places(level, width, height, step=2 if sparse else 1):
-        rows, columns = _meeting(span_y, top, top + height), _meeting(span_x, left, left + width)
-        patches = undecided[rows, columns]  # a view: what is cleared here is cleared for later blocks
-        if not patches.any():
-            continue
-        x, starts_x, ends_x = _clip(span_x, columns, patches.any(axis=0), left, left + width)
-        y, starts_y, ends_y = _clip(span_y, rows, patches.any(axis=1), top, top + height)
-        if ends_x.max() < 1 or ends_y.max() < 1:
-            continue
-        region = slide.read(x, y, ends_x.max(), ends_y.max(), index)
-        pixels_read += region.shape[0] * region.shape[1]
-        patches &= ~_any_dark(region, starts_x, ends_x, starts_y, ends_y, at_most)
-    return pixels_read
-
-
-def _places(level, width, height, *, step):
-    """Yield the corners of a level's blocks, row by row: those of every `step`-th row and column first."""
-    tops, lefts = range(0, level.height, height), range(0, level.width, width)
-    # from the last offset down, since every patch that is long enough meets these, also at the slide's border
-    for first_row, first_column in product(reversed(range(step)), repeat=2):
-        yield from product(tops[first_row::step], lefts[first_column::step])
-
-
-def _meeting(span, start, stop):
-    """Return which patches' spans meet a block's."""
-    starts, ends = span
-    first = np.searchsorted(ends, start, side="right")
-    return slice(first, max(first, np.searchsorted(starts, stop)))
-
-
-def _clip(span, patches, wanted, start, stop):
-    """Return the start of the box around wanted patches in a block, and patches' starts and ends within the box."""
-    starts, ends = (np.clip(side[patches], start, stop) for side in span)
-    low, high = starts[wanted].min(), ends[wanted].max()
-    return low, np.clip(starts, low, high) - low, np.clip(ends, low, high) - low
-
-
-def _any_dark(region, starts_x, ends_x, starts_y, ends_y, at_most):
-    """Tell which rectangles of a region, rows times columns, hold a channel at most `at_most`.
-
-    The rectangles' borders cut the region into cells. Each pixel is looked at once, for its cell's minimum; an
-    integral image of the dark cells then answers for any rectangle.
-    """
-    cuts_x, cuts_y = np.unique([starts_x, ends_x]), np.unique([starts_y, ends_y])
-    # Minima over rows one cell at a time are ten times as fast as NumPy's reduceat along this axis.
-    minima = np.stack([region[a:b].min(axis=0).ravel() for a, b in pairwise(cuts_y)])
-    dark = np.minimum.reduceat(minima, 3 * cuts_x[:-1], axis=1) <= at_most
-    count = np.zeros((len(cuts_y), len(cuts_x)), np.int64)
-    count[1:, 1:] = dark.cumsum(axis=0).cumsum(axis=1)
-    left, right = np.searchsorted(cuts_x, starts_x), np.searchsorted(cuts_x, ends_x)
-    above, below = np.searchsorted(cuts_y, starts_y)[:, None], np.searchsorted(cuts_y, ends_y)[:, None]
-    return count[below, right] - count[above, right] - count[below, left] + count[above, left] > 0

@@ -11,7 +11,7 @@ LEAFLET = "django-js-lib-leaflet"
 TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
 
 
-def load():
+def load() -> dict:
     """Read all files that the page needs.
 
     Returns

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from slidecaf.viewer.grid import tile_box
+from slidecaf.viewer.zoom import tile_box
 
 LEAST = 4
 """Px from one outline to the next below which they would run together, so that areas are filled instead."""
 
 
-def outlines(coords, size, *, spacing, slide, tile):
+def box_outlines(coords, size, *, spacing, slide, tile) -> np.ndarray:
     """Draw the outlines of squares in a tile.
 
     Parameters

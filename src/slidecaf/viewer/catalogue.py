@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from slidecaf import demo
 from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.study.checked import check_study
@@ -30,6 +29,8 @@ class Catalogue:
     ----------
     schemas : path-like
         The folder of the schemas: ``workflow/schemas`` of the clone.
+    made : container of str, optional
+        Paths of the slides that the workflow draws, to say that they are synthetic.
 
     Raises
     ------
@@ -37,7 +38,7 @@ class Catalogue:
         If there is no config, or it or a sheet will not do.
     """
 
-    def __init__(self, schemas):
+    def __init__(self, schemas, *, made=()):
         if not Path("config.yaml").is_file():
             raise SlidecafError(f"{Path.cwd()} has no config.yaml; name the folder of a study.")
         config = load_config("config.yaml", load_schema(Path(schemas) / "config.schema.yaml"))
@@ -45,13 +46,13 @@ class Catalogue:
         self.config, self.slides, self.name = study.config, study.slides, Path.cwd().name
         self._classified, self._segmented = study.classification, study.segmentation
         self._with_masks = {row.slide: row for row in study.segmentation}
-        self.results = Path(self.config["results"])
+        self.results, self._made = Path(self.config["results"]), made
 
-    def methods(self, task):
+    def methods(self, task) -> dict:
         """Return the methods of a task: name to settings, empty where the task is left out."""
         return (self.config.get(task) or {}).get("methods", {})
 
-    def caveats(self):
+    def caveats(self) -> list:
         """Return what has to be said wherever the study shows: of weights and slides that are artificial."""
         said = []
         random = sorted(
@@ -61,8 +62,7 @@ class Catalogue:
         )
         if random:
             said.append(f"random weights: the network was never trained ({', '.join(random)})")
-        drawn = {f"demo/slides/{slide.slide}.tiff" for slide in demo.SLIDES}
-        if any(row.path in drawn for row in self.slides.values()):
+        if any(row.path in self._made for row in self.slides.values()):
             said.append("synthetic slides: drawn by slidecaf.demo, no tissue")
         # what scores say, of this or other matters, is said here too
         for path in sorted(self.results.glob("*/*/scores.json")):
@@ -72,7 +72,7 @@ class Catalogue:
         kinds = [text.split(":")[0] for text in said]
         return [text for number, text in enumerate(said) if kinds.index(kinds[number]) == number]
 
-    def summary(self):
+    def summary(self) -> dict:
         """Return what the page shows of the whole study, ready for JSON."""
         shown = {
             slide: {"slide": slide, "patient": row.patient, "split": row.split, "label": "", "results": {}}
@@ -131,7 +131,7 @@ class Catalogue:
         """
         return self._with_masks.get(slide) or self.slides[slide]
 
-    def layers(self, slide):
+    def layers(self, slide) -> list:
         """List the layers that a slide has or will have, the lowest first.
 
         Parameters
@@ -178,7 +178,7 @@ class Catalogue:
                 found.append(_layer("hard", method, method=method, files=files))
         return found
 
-    def layer(self, slide, name):
+    def layer(self, slide, name) -> dict:
         """Return one of `layers` by its id; LookupError where there is none."""
         for layer in self.layers(slide):
             if layer["id"] == name:
@@ -196,13 +196,13 @@ def _layer(kind, *of, files, **named):
     }
 
 
-def version(files):
+def files_version(files) -> str:
     """Return what changes when any of some files does, and says nothing else about them: digits, or nothing."""
     found = [path.stat() for path in map(Path, files) if path.is_file()]
     return "-".join(f"{status.st_mtime_ns:x}.{status.st_size:x}" for status in found)
 
 
-def patches(path):
+def patches(path) -> tuple[np.ndarray, int, float]:
     """Return where a slide's patches are.
 
     Returns
@@ -218,7 +218,7 @@ def patches(path):
     return coords, int(attributes["patch_size_level0"]), float(attributes["stride_level0"])
 
 
-def hard_examples(path, slide):
+def hard_examples(path, slide) -> dict:
     """Return a slide's hard examples: kind (missed or false) to an ndarray of int64, shape (N, 2)."""
     rows = [row for row in _table(path) if row["slide"] == slide]
     return {

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from slidecaf.viewer.grid import Pyramid, squares
+from slidecaf.viewer.zoom import Pyramid, squares
 
 PIECE = 1024
 """Px of level 0 that are read at once a side."""
@@ -25,7 +25,7 @@ class Field(Pyramid):
         super().__init__(rasters[0].width, rasters[0].height)
         self._rasters, self._combine, self.close = rasters, combine, close
 
-    def at(self, x, y):
+    def at(self, x, y) -> np.ndarray:
         """Return the channels of one pixel of level 0: ndarray of float32, shape (channels,)."""
         return self._read(x, y, 1, 1)[0, 0]
 
@@ -61,17 +61,17 @@ def _reduced(values, shares, side):
     return np.concatenate([values, shares], axis=2, dtype=np.float32)
 
 
-def confidences(values):
+def confidence(values) -> np.ndarray:
     """Turn a region of a confidence map into one channel; NaN is no value."""
     return values[..., None].astype(np.float32)
 
 
-def mask(values):
+def mask(values) -> np.ndarray:
     """Turn a region of a mask into one channel, 1 where it is."""
     return (values > 0)[..., None].astype(np.float32)
 
 
-def comparison(predicted, truth):
+def comparison(predicted, truth) -> np.ndarray:
     """Hold a region of a prediction against the truth: channels true, missed, false."""
     found = predicted > 0
     return np.stack([found & truth, truth & ~found, found & ~truth], axis=2).astype(np.float32)

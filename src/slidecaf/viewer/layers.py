@@ -7,12 +7,12 @@ from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_json
 from slidecaf.slides import open_slide
 from slidecaf.viewer import fields, paint
-from slidecaf.viewer.boxes import outlines
-from slidecaf.viewer.catalogue import hard_examples, patches, version
-from slidecaf.viewer.grid import reductions, tile_box
+from slidecaf.viewer.boxes import box_outlines
+from slidecaf.viewer.catalogue import files_version, hard_examples, patches
+from slidecaf.viewer.layer_files import CACHE_BYTES, SheetMask, TiffRaster
 from slidecaf.viewer.leases import Leases
-from slidecaf.viewer.rasters import CACHE_BYTES, SheetMask, TiffRaster
 from slidecaf.viewer.slide_tiles import SlidePyramid
+from slidecaf.viewer.zoom import reductions, tile_box
 
 SLIDES_BYTES = 2**30
 """What open slides may hold, those in use aside."""
@@ -45,12 +45,12 @@ class Layers:
         self._patches = functools.lru_cache(BOXES)(lambda path, version: patches(path))
         self._hard = functools.lru_cache(BOXES)(lambda path, version, slide: hard_examples(path, slide))
 
-    def close(self):
+    def close(self) -> None:
         """Let go of all files."""
         for leases in (self._fields, self._masks, self._slides):
             leases.close()
 
-    def slide(self, name):
+    def slide(self, name) -> dict:
         """Describe a slide: ready for JSON.
 
         Parameters
@@ -77,14 +77,15 @@ class Layers:
             "height": height,
             "mpp": mpp,
             "reductions": reductions(width, height),
-            "version": version([row.path]),
+            "version": files_version([row.path]),
             "layers": [
-                {key: value for key, value in layer.items() if key != "files"} | {"version": version(layer["files"])}
+                {key: value for key, value in layer.items() if key != "files"}
+                | {"version": files_version(layer["files"])}
                 for layer in self._catalogue.layers(name)
             ],
         }
 
-    def image_tile(self, name, tile):
+    def image_tile(self, name, tile) -> tuple[str, bytes]:
         """Return a tile of a slide: media type and bytes.
 
         Parameters
@@ -97,7 +98,7 @@ class Layers:
             _check_tile(pyramid.width, pyramid.height, tile)
             return paint.encode(pyramid.tile(*tile))
 
-    def layer_tile(self, name, layer, tile):
+    def layer_tile(self, name, layer, tile) -> tuple[str, bytes]:
         """Return a tile of a layer: media type and bytes.
 
         Parameters
@@ -114,8 +115,8 @@ class Layers:
             size = pyramid.width, pyramid.height
         _check_tile(*size, tile)
         if found["kind"] == "patches":
-            coords, side, spacing = self._patches(found["files"][0], version(found["files"]))
-            drawn = outlines(coords, side, spacing=spacing, slide=size, tile=tile)
+            coords, side, spacing = self._patches(found["files"][0], files_version(found["files"]))
+            drawn = box_outlines(coords, side, spacing=spacing, slide=size, tile=tile)
             return paint.encode(paint.outline_tile(drawn, paint.PATCHES))
         if found["kind"] == "hard":
             return paint.encode(self._hard_tile(name, found, size, tile))
@@ -128,7 +129,7 @@ class Layers:
             colour = paint.TRUTH if found["kind"] == "truth" else paint.PREDICTED.fill
             return paint.encode(paint.mask_tile(means, colour))
 
-    def confidence(self, name, layer):
+    def confidence(self, name, layer) -> dict:
         """Describe a confidence map: where its colours end, and above which threshold is necrosis; ready for JSON."""
         found = self._catalogue.layer(name, layer)
         self._check_ready(name, found)
@@ -140,7 +141,7 @@ class Layers:
         with self._field(name, found, size) as field:
             return {"scale": _scale(field), "threshold": threshold}
 
-    def values(self, name, method, variant, x, y):
+    def values(self, name, method, variant, x, y) -> dict:
         """Return what lies under a pixel of level 0; ready for JSON.
 
         Returns
@@ -179,14 +180,14 @@ class Layers:
             slide = open_slide(row.path, name=name, mpp=row.mpp)
             return SlidePyramid(slide)
 
-        with self._slides.lease((name, version([row.path])), make) as pyramid:
+        with self._slides.lease((name, files_version([row.path])), make) as pyramid:
             yield pyramid
 
     @contextmanager
     def _field(self, name, layer, size):
         """Give the field of a layer: a confidence map, a mask, or a comparison."""
         with self._fields.lease(
-            (name, layer["id"], version(layer["files"])), lambda: self._make(name, layer, size)
+            (name, layer["id"], files_version(layer["files"])), lambda: self._make(name, layer, size)
         ) as field:
             yield field
 
@@ -203,23 +204,23 @@ class Layers:
                     )
             if layer["kind"] in ("truth", "comparison"):
                 rasters.append(opened.enter_context(self._truth(name, size)))
-            combine = {"confidence": fields.confidences, "comparison": fields.comparison}
+            combine = {"confidence": fields.confidence, "comparison": fields.comparison}
             return fields.Field(rasters, combine.get(layer["kind"], fields.mask), close=opened.pop_all().close)
 
     def _truth(self, name, size):
         row = self._catalogue.row(name)
         value = self._catalogue.config["segmentation"]["mask_value"]
         return self._masks.lease(
-            (name, version([row.mask])),
+            (name, files_version([row.mask])),
             lambda: SheetMask(row, "mask", width=size[0], height=size[1], mask_value=value),
         )
 
     def _hard_tile(self, name, layer, size, tile):
         table, tiles = layer["files"]
-        found = self._hard(table, version([table]), name)
-        side = self._patches(tiles, version([tiles]))[1]
+        found = self._hard(table, files_version([table]), name)
+        side = self._patches(tiles, files_version([tiles]))[1]
         missed, false = (
-            paint.outline_tile(outlines(found[kind], side, spacing=side, slide=size, tile=tile), paint.KINDS[kind])
+            paint.outline_tile(box_outlines(found[kind], side, spacing=side, slide=size, tile=tile), paint.KINDS[kind])
             for kind in ("missed", "false")
         )
         return paint.over(missed, false)

@@ -57,7 +57,7 @@ class Leases:
             for value in unused:
                 value.close()
 
-    def close(self):
+    def close(self) -> None:
         """Close all values; none may be in use."""
         with self._lock:
             values = [entry.value for entry in self._entries.values() if entry.value is not None]

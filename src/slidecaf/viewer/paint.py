@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from slidecaf.segmentation.overlay import FALSE, MISSED, PREDICTED, TRUE
-from slidecaf.viewer.grid import SIDE
+from slidecaf.viewer.zoom import SIDE
 
 TRUTH = (0, 150, 60)
 """R, G, B of what is true: a green that neither tissue nor any other layer has."""
@@ -45,7 +45,7 @@ def legend():
     }
 
 
-def ramp(values):
+def ramp(values) -> np.ndarray:
     """Return the colours of confidences.
 
     Parameters
@@ -62,7 +62,7 @@ def ramp(values):
     return _RAMP[1] + np.abs(place) * (end - _RAMP[1])
 
 
-def nice_scale(values, shares):
+def nice_scale(values, shares) -> float:
     """Choose where the colours of a confidence map end: 1, 2 or 5 times a power of ten, the same both ways from zero.
 
     Parameters
@@ -83,7 +83,7 @@ def nice_scale(values, shares):
     return next(step * power for step in (1, 2, 5, 10) if step * power >= wanted * (1 - 1e-6))
 
 
-def confidence_tile(means, scale):
+def confidence_tile(means, scale) -> np.ndarray:
     """Colour the means of a confidence map: ndarray of uint8, shape (h, w, 4)."""
     return _rgba(ramp(means[..., 0] / scale), means[..., -1])
 
@@ -101,7 +101,7 @@ def comparison_tile(means):
 
 
 def outline_tile(drawn, colour):
-    """Colour outlines as `slidecaf.viewer.boxes.outlines` draws them."""
+    """Colour outlines as `slidecaf.viewer.boxes.box_outlines` draws them."""
     opacity = np.array([0, INSIDE, 255], np.float32)[drawn] / 255
     return _rgba(np.broadcast_to(np.float32(colour), (*drawn.shape, 3)), opacity)
 

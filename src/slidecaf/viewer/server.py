@@ -72,22 +72,22 @@ class Server(ThreadingHTTPServer):
             raise SlidecafError(f"nothing can listen at {host}, port {port} ({error}); give another --port.") from error
 
     @property
-    def url(self):
+    def url(self) -> str:
         """Where a browser finds the page."""
         host, port = self.server_address[:2]
         return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
     @property
-    def loopback(self):
+    def loopback(self) -> bool:
         """Whether only this machine reaches the server."""
         return ipaddress.ip_address(self.server_address[0]).is_loopback
 
-    def server_close(self):
+    def server_close(self) -> None:
         """Stop listening, and let go of all files."""
         super().server_close()
         self.layers.close()
 
-    def trusts(self, host):
+    def trusts(self, host) -> bool:
         """Tell whether a request's Host header names this machine.
 
         Parameters

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from slidecaf.slides.image import ImageSlide
-from slidecaf.viewer.grid import PIECE, Pyramid
+from slidecaf.viewer.zoom import PIECE, Pyramid
 
 
 class SlidePyramid(Pyramid):
@@ -20,16 +20,16 @@ class SlidePyramid(Pyramid):
         self._slide = slide
 
     @property
-    def mpp(self):
+    def mpp(self) -> float | None:
         """Micrometres a pixel of level 0, or None."""
         return self._slide.mpp
 
     @property
-    def decoded_whole(self):
+    def decoded_whole(self) -> bool:
         """Whether all pixels are held in memory, since the file's format allows no less."""
         return isinstance(self._slide, ImageSlide)
 
-    def close(self):
+    def close(self) -> None:
         """Let go of the slide's file."""
         self._slide.close()
 

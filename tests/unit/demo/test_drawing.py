@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from slidecaf.demo import SLIDES, Slide, draw_slide
+from slidecaf.demo import SLIDES, DemoSlide, draw_slide
 
-GBM = Slide("gbm-x", "GBM", "patient-x", "train", 0.15)
-LGG = Slide("lgg-x", "LGG", "patient-x", "train")
+GBM = DemoSlide("gbm-x", "GBM", "patient-x", "train", 0.15)
+LGG = DemoSlide("lgg-x", "LGG", "patient-x", "train")
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +78,6 @@ def test_nuclei_are_of_uneven_size_in_gbm_and_even_in_lgg(gbm, lgg):
 
 
 def test_a_slide_without_necrosis_has_none():
-    rgb, necrosis, _ = draw_slide(Slide("gbm-y", "GBM", "patient-y", "train"), size=500)
+    rgb, necrosis, _ = draw_slide(DemoSlide("gbm-y", "GBM", "patient-y", "train"), size=500)
     assert not necrosis.any()
     assert (rgb <= 200).any()

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from slidecaf.demo import Slide, draw_slide, write_slide
+from slidecaf.demo import DemoSlide, draw_slide, write_slide
 from slidecaf.demo.pyramid import halve
 
 
 @pytest.fixture(scope="module")
 def slide(tmp_path_factory):
-    rgb = draw_slide(Slide("gbm-x", "GBM", "patient-x", "train", 0.15), size=1301)[0][:, :1127]
+    rgb = draw_slide(DemoSlide("gbm-x", "GBM", "patient-x", "train", 0.15), size=1301)[0][:, :1127]
     path = tmp_path_factory.mktemp("pyramid") / "slide.tiff"
     write_slide(path, rgb)
     return path, rgb

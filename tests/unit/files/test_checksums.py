@@ -15,7 +15,7 @@ from slidecaf.pooling.file import read_pooled, write_pooled
 from slidecaf.segmentation.cells import Cells
 from slidecaf.segmentation.labels import Truth, read_patch_labels, read_truth, write_labels
 from slidecaf.segmentation.maps import read_confidences, read_map, write_confidences, write_maps
-from slidecaf.segmentation.solver.models import PatchModels, read_models, write_models
+from slidecaf.segmentation.solver.patch_models import PatchModels, read_models, write_models
 from slidecaf.tiles.file import read_tiles, write_tiles
 
 FLIPS = 400

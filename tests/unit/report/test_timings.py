@@ -2,7 +2,7 @@
 
 import pytest
 
-from slidecaf.report.timings import duration, rule_timings
+from slidecaf.report.timings import duration_text, rule_timings
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 
@@ -27,4 +27,4 @@ def test_a_study_without_benchmark_files_has_no_timings(tmp_path):
     [(0, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.6, "1 min 0 s"), (3599.7, "1 h 0 min"), (7620, "2 h 7 min")],
 )
 def test_times_are_said_as_people_do(seconds, said):
-    assert duration(seconds) == said
+    assert duration_text(seconds) == said

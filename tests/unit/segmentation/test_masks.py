@@ -14,7 +14,7 @@ from PIL import Image
 from slidecaf.errors import SlidecafError
 from slidecaf.segmentation import masks
 from slidecaf.segmentation.masks import mask_strips
-from slidecaf.slides import Limits
+from slidecaf.slides import Limits, pages
 
 HEIGHT, WIDTH = 70, 100
 MARKED = np.zeros((HEIGHT, WIDTH), bool)
@@ -167,7 +167,9 @@ def test_strips_are_of_the_rows_asked_for_whatever_the_layout(tmp_path_factory, 
     marked = np.random.default_rng(height).random((height, width)) < 0.5
     path = tiff(tmp_path_factory.mktemp("layout") / "m.tif", marked * np.uint8(1), **layout)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(masks, "PIECE", data.draw(st.integers(1, 3000)))
+        piece = data.draw(st.integers(1, 3000))
+        patch.setattr(masks, "PIECE", piece)
+        patch.setattr(pages, "BAND_PIXELS", piece)
         got = strips(path, width=width, height=height, rows=rows)
     assert [len(strip) for strip in got[:-1]] == [rows] * (len(got) - 1)
     assert all(strip.dtype == bool for strip in got)
@@ -202,9 +204,14 @@ def test_the_real_masks_are_what_pillow_reads(shared_data):
 @pytest.mark.parametrize("layout", [{}, {"tile": (64, 64), "compression": "deflate"}], ids=["whole", "tiled"])
 def test_memory_does_not_grow_with_the_height_of_a_tiff(tmp_path, monkeypatch, layout):
     monkeypatch.setattr(masks, "PIECE", 2**15)
+    monkeypatch.setattr(pages, "BAND_PIXELS", 2**15)
     peaks, largest = [], []
-    once = masks._read
-    monkeypatch.setattr(masks, "_read", lambda file, place, size: largest.append(size) or once(file, place, size))
+    once = pages._read_at
+    monkeypatch.setattr(
+        pages,
+        "_read_at",
+        lambda file, buffer, place: largest.append(memoryview(buffer).nbytes) or once(file, buffer, place),
+    )
     for height in (512, 4096):
         path = tiff(tmp_path / "m.tif", np.ones((height, 1000), np.uint8), **layout)
         tracemalloc.start()
@@ -255,6 +262,7 @@ def test_more_than_two_values_are_refused_and_named(tmp_path, suffix):
 
 def test_values_that_come_in_different_strips_are_counted_together(tmp_path, monkeypatch):
     monkeypatch.setattr(masks, "PIECE", WIDTH)
+    monkeypatch.setattr(pages, "BAND_PIXELS", WIDTH)
     stored = MARKED * np.uint8(1)
     stored[-1] = 9
     refused(tiff(tmp_path / "m.tif", stored), "holds more than two values, among them 0, 1, 9;")

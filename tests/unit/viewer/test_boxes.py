@@ -1,12 +1,12 @@
 import numpy as np
 
-from slidecaf.viewer.boxes import outlines
+from slidecaf.viewer.boxes import box_outlines
 
 SLIDE = (1000, 700)
 
 
 def draw(coords, size, tile, spacing=100):
-    return outlines(np.array(coords, np.int64).reshape(-1, 2), size, spacing=spacing, slide=SLIDE, tile=tile)
+    return box_outlines(np.array(coords, np.int64).reshape(-1, 2), size, spacing=spacing, slide=SLIDE, tile=tile)
 
 
 def test_an_outline_is_the_first_and_last_pixels_of_its_patch():

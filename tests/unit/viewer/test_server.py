@@ -182,6 +182,15 @@ def test_a_taken_port_is_an_error_that_names_the_way_out(served, repository):
         Server(Catalogue(repository / "workflow/schemas"), port=served.server_address[1])
 
 
+def test_slides_that_the_workflow_draws_are_called_synthetic(viewed, repository, monkeypatch):
+    monkeypatch.chdir(viewed.folder)
+    catalogue = Catalogue(repository / "workflow/schemas")
+    drawn = {catalogue.row("same").path}
+    said = "synthetic slides: drawn by slidecaf.demo, no tissue"
+    assert said not in catalogue.caveats()
+    assert said in Catalogue(repository / "workflow/schemas", made=drawn).caveats()
+
+
 def test_a_folder_without_a_config_is_an_error(tmp_path, monkeypatch, repository):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SlidecafError, match=r"has no config\.yaml; name the folder"):

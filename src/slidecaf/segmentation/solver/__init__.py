@@ -1,4 +1,8 @@
-"""Many linear SVMs over one matrix of patches at once (paper, section 3.3)."""
+"""Many linear SVMs over one matrix of patches at once, each of which leaves some rows out (paper, section 3.3).
+
+`patch_models` is what others call: it fits models and keeps them in files. `squared_hinge` minimises the objective by
+Newton steps, `row_blocks` reads the matrix block by block for all problems, `blas` calls the routines behind SciPy.
+"""
 
 REVISION = 1
 """Of the values that this package computes: a whole number, raised where they change."""

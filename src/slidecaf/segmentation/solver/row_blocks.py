@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from slidecaf.segmentation.solver import blas
-from slidecaf.segmentation.solver.halves import widen
-
 BLOCK_BYTES = 2**22
 """Bytes of a block, about: it stays in a core's cache while problems use it."""
 
 ROUNDING = 1e-13
 """A variance below this share of the mean square is that of a feature that does not vary."""
+
+_PLACE = np.float32(2.0**112)
+"""By which the exponents of 16 and of 32 bit differ: their biases are 15 and 127."""
 
 
 class RowBlocks:
@@ -65,7 +65,7 @@ class RowBlocks:
         block *= self._inverse
         return block
 
-    def feed(self, requests, pool, *, parts):
+    def feed(self, requests, pool, *, parts) -> None:
         """Hand every block, in order, to every request.
 
         Parameters
@@ -90,7 +90,7 @@ class RowBlocks:
                 served.result()
             block = coming.result() if coming else None
 
-    def gram(self):
+    def gram(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the lower triangle of Σ x xᵀ over all rows, and Σ x.
 
         Returns
@@ -98,6 +98,8 @@ class RowBlocks:
         ndarray of float32, shape (D, D), in Fortran order
         ndarray of float64, shape (D,)
         """
+        from slidecaf.segmentation.solver import blas  # and with it SciPy, which a plan of a study can do without
+
         square = np.zeros((self.dimension, self.dimension), np.float32, order="F")
         total = np.zeros(self.dimension)
         for rows in self._slices:
@@ -106,7 +108,7 @@ class RowBlocks:
             total += block.sum(axis=0, dtype=np.float64)
         return square, total
 
-    def own(self, weights):
+    def own(self, weights) -> list:
         """Return the standardisation of each problem by its own rows.
 
         Parameters
@@ -150,17 +152,43 @@ class Own:
         self.mean, self.inverse = mean, inverse
         self._stored_mean, self._stored_inverse = stored_mean, stored_inverse
 
-    def of_block(self, w):
+    def of_block(self, w) -> tuple[np.ndarray, float]:
         """Return weights and intercept, for features of blocks, of a vector for the problem's own, shape (D + 1,)."""
         coef = w[:-1] * self.inverse
         return coef, float(w[-1] - coef @ self.mean)
 
-    def as_stored(self, w):
+    def as_stored(self, w) -> tuple[np.ndarray, float]:
         """Return weights and intercept for features as stored."""
         coef, intercept = self.of_block(w)
         coef = coef * self._stored_inverse
         return coef, float(intercept - coef @ self._stored_mean)
 
-    def summed(self, total, count):
+    def summed(self, total, count) -> np.ndarray:
         """Return Σ r x in the problem's own features, a 1 behind them, of Σ r x in those of blocks and Σ r."""
         return np.append((total - count * self.mean) * self.inverse, count)
+
+
+def widen(values) -> np.ndarray:
+    """Return numbers of 16 bit as 32 bit, by integer operations that processors do many at once.
+
+    NumPy widens them one at a time.
+
+    Parameters
+    ----------
+    values : ndarray of float16 or float32
+
+    Returns
+    -------
+    ndarray of float32
+        The same numbers, of the same shape; a new array.
+    """
+    if values.dtype != np.float16:
+        return values.astype(np.float32)
+    bits = np.ascontiguousarray(values).view(np.int16).astype(np.int32)
+    bits <<= 13
+    bits &= np.int32(-0x70000001)  # the sign's copies between sign and exponent go
+    wide = bits.view(np.float32)
+    wide *= _PLACE
+    if np.abs(wide).max(initial=0) >= 2**16:  # NaN and infinity, whose exponent is one of its own
+        return values.astype(np.float32)
+    return wide

@@ -79,7 +79,7 @@ class Solution:
     gap: float
 
 
-def solve(matrix, labels, weights, C, *, max_iter, memory, threads, tolerance=TOLERANCE):
+def fit_squared_hinge(matrix, labels, weights, C, *, max_iter, memory, threads, tolerance=TOLERANCE) -> list:
     """Fit a linear SVM for every problem and every C.
 
     Parameters

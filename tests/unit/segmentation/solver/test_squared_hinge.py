@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.svm import LinearSVC
 
 from slidecaf.segmentation.solver import blas, row_blocks
-from slidecaf.segmentation.solver.squared_hinge import TOLERANCE, solve
+from slidecaf.segmentation.solver.squared_hinge import TOLERANCE, fit_squared_hinge
 
 OPTIONS = {"max_iter": 100, "memory": 2**30, "threads": 1}
 
@@ -55,7 +55,7 @@ def drawn(seed, n, dimension):
 def test_the_objective_is_within_the_gap_of_linear_svcs_and_the_gap_is_true(seed, n, dimension, C):
     matrix, labels, weights = drawn(seed, n, dimension)
     y = np.where(labels, 1.0, -1.0)
-    for weight, (found,) in zip(weights, solve(matrix, labels, weights, [C], **OPTIONS), strict=True):
+    for weight, (found,) in zip(weights, fit_squared_hinge(matrix, labels, weights, [C], **OPTIONS), strict=True):
         x, mean, scale = standardised(matrix, weight)
         coef = np.where(np.isinf(scale), 0, found.coef) * np.where(np.isinf(scale), 1, scale)
         w = np.append(coef, found.intercept + found.coef @ mean)
@@ -75,7 +75,11 @@ def test_neither_other_problems_nor_memory_nor_threads_nor_blocks_on_disk_change
     matrix, labels, weights = drawn(0, 500, 9)
 
     def coefs(matrix, weights, **options):
-        return [s.coef.tobytes() for found in solve(matrix, labels, weights, [0.1, 10], **options) for s in found]
+        return [
+            s.coef.tobytes()
+            for found in fit_squared_hinge(matrix, labels, weights, [0.1, 10], **options)
+            for s in found
+        ]
 
     expected = coefs(matrix, weights, **OPTIONS)
     assert coefs(matrix, weights, **{**OPTIONS, "memory": 0}) == expected
@@ -88,10 +92,10 @@ def test_neither_other_problems_nor_memory_nor_threads_nor_blocks_on_disk_change
 def test_labels_of_rows_that_a_problem_leaves_out_change_no_byte_of_it_whatever_runs_beside_it():
     matrix, labels, weights = drawn(1, 400, 12)
     weights[0, 100:200] = 0
-    before = solve(matrix, labels, weights, [0.01, 1], **OPTIONS)
+    before = fit_squared_hinge(matrix, labels, weights, [0.01, 1], **OPTIONS)
     turned = labels.copy()
     turned[100:200] ^= True
-    after = solve(matrix, turned, weights, [0.01, 1], **OPTIONS)
+    after = fit_squared_hinge(matrix, turned, weights, [0.01, 1], **OPTIONS)
     assert [s.coef.tobytes() for s in before[0]] == [s.coef.tobytes() for s in after[0]]
     assert [s.intercept for s in before[0]] == [s.intercept for s in after[0]]
     assert before[1][0].coef.tobytes() != after[1][0].coef.tobytes()
@@ -102,15 +106,15 @@ def test_rows_of_no_problem_change_no_byte_wherever_they_stand(monkeypatch):
     matrix, labels, weights = drawn(5, 400, 6)
     between = np.sort(np.random.default_rng(0).integers(0, 400, 90))
     spread = [np.insert(values, between, fill, axis=-1) for values, fill in ((labels, True), (weights, 0))]
-    before = solve(matrix, labels, weights, [0.1], **OPTIONS)
-    after = solve(np.insert(matrix, between, np.nan, axis=0), *spread, [0.1], **OPTIONS)
+    before = fit_squared_hinge(matrix, labels, weights, [0.1], **OPTIONS)
+    after = fit_squared_hinge(np.insert(matrix, between, np.nan, axis=0), *spread, [0.1], **OPTIONS)
     assert [found[0].coef.tobytes() for found in before] == [found[0].coef.tobytes() for found in after]
 
 
 def test_solutions_come_in_the_order_of_c_and_the_way_there_is_the_same():
     matrix, labels, weights = drawn(2, 200, 5)
-    rising = solve(matrix, labels, weights, [0.01, 1], **OPTIONS)
-    falling = solve(matrix, labels, weights, [1, 0.01], **OPTIONS)
+    rising = fit_squared_hinge(matrix, labels, weights, [0.01, 1], **OPTIONS)
+    falling = fit_squared_hinge(matrix, labels, weights, [1, 0.01], **OPTIONS)
     assert rising[0][0].coef.tobytes() == falling[0][1].coef.tobytes()
 
 
@@ -118,7 +122,7 @@ def test_solutions_come_in_the_order_of_c_and_the_way_there_is_the_same():
 def test_features_that_repeat_one_another_and_extreme_c_are_solved(C):
     matrix, labels, weights = drawn(3, 300, 6)
     matrix = np.concatenate([matrix, matrix, matrix * 2, np.full((300, 1), 3)], axis=1).astype(np.float16)
-    for (found,) in solve(matrix, labels, weights, [C], **OPTIONS):
+    for (found,) in fit_squared_hinge(matrix, labels, weights, [C], **OPTIONS):
         assert found.gap <= TOLERANCE
         assert found.coef[-1] == 0
         if C < 1:  # the objective of a large C hardly tells where among equal features the weight is
@@ -127,7 +131,7 @@ def test_features_that_repeat_one_another_and_extreme_c_are_solved(C):
 
 def test_too_few_steps_are_seen_in_the_gap():
     matrix, labels, weights = drawn(4, 300, 20)
-    (found,) = solve(matrix, labels, weights[:1], [100.0], **{**OPTIONS, "max_iter": 1})[0]
+    (found,) = fit_squared_hinge(matrix, labels, weights[:1], [100.0], **{**OPTIONS, "max_iter": 1})[0]
     assert found.gap > TOLERANCE
 
 
@@ -141,7 +145,7 @@ def test_a_feature_that_a_problem_hardly_has_spoils_no_factor(monkeypatch):
     factored = []
     factor = blas.factor
     monkeypatch.setattr(blas, "factor", lambda hessian: factored.append(factor(hessian)) or factored[-1])
-    for solutions in solve(matrix, labels, weights, [1e-3, 1e-1, 10], **OPTIONS):
+    for solutions in fit_squared_hinge(matrix, labels, weights, [1e-3, 1e-1, 10], **OPTIONS):
         assert all(solution.gap <= TOLERANCE for solution in solutions)
     assert factored
     assert all(factored)

@@ -24,7 +24,7 @@ PIECE = 2048
 """Px of level 0, or of a slide's level, that are read at once a side."""
 
 
-def reductions(width, height):
+def reductions(width, height) -> int:
     """Return the reduction at which a slide is a single tile: the coarsest one.
 
     Parameters
@@ -49,7 +49,7 @@ def extent(length, reduction):
     return (length + (1 << reduction) - 1) >> reduction
 
 
-def tile_box(width, height, reduction, column, row):
+def tile_box(width, height, reduction, column, row) -> tuple[int, int, int, int] | None:
     """Return where a tile lies.
 
     Parameters
@@ -90,11 +90,11 @@ class Pyramid(ABC):
         self._overview, self._lock = None, threading.Lock()
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """Bytes that are held."""
         return 0 if self._overview is None else self._overview.nbytes
 
-    def tile(self, reduction, column, row):
+    def tile(self, reduction, column, row) -> np.ndarray:
         """Return the means of a tile's pixels.
 
         Parameters
@@ -116,7 +116,7 @@ class Pyramid(ABC):
             overview[top << further : (top + height) << further, left << further : (left + width) << further], further
         )
 
-    def overview(self):
+    def overview(self) -> np.ndarray:
         """Return the whole in at most `OVERVIEW` px a side.
 
         Returns
@@ -164,7 +164,7 @@ class Pyramid(ABC):
         """Return means over squares of 2^further px of means; the last ones may be cut off."""
 
 
-def squares(values, side):
+def squares(values, side) -> np.ndarray:
     """Cut an array into squares, those at the right and lower border filled up with NaN.
 
     Parameters

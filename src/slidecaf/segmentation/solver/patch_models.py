@@ -10,7 +10,7 @@ import numpy as np
 
 from slidecaf.errors import SlidecafError
 from slidecaf.files.hdf5 import create_hdf5, open_hdf5
-from slidecaf.segmentation.solver.squared_hinge import TOLERANCE, solve
+from slidecaf.segmentation.solver.squared_hinge import TOLERANCE, fit_squared_hinge
 
 MEMORY = 8 * 2**30
 """Bytes that fits under way may take beside the matrix."""
@@ -42,7 +42,7 @@ class PatchModels:
     positive: int
 
 
-def fit_left_out(matrix, labels, weights, C, *, max_iter=1000, memory=MEMORY, threads=1):
+def fit_left_out(matrix, labels, weights, C, *, max_iter=1000, memory=MEMORY, threads=1) -> list:
     """Fit a linear SVM for every problem and every C.
 
     Parameters
@@ -88,7 +88,7 @@ def fit_left_out(matrix, labels, weights, C, *, max_iter=1000, memory=MEMORY, th
     both = [k for k, weight in enumerate(distinct) if len(np.unique(labels[weight > 0])) == 2]
     try:
         rows = np.array([distinct[k] for k in both], np.float32).reshape(len(both), len(labels))
-        found = solve(matrix, labels, rows, C, max_iter=max_iter, memory=memory, threads=threads)
+        found = fit_squared_hinge(matrix, labels, rows, C, max_iter=max_iter, memory=memory, threads=threads)
     except FloatingPointError as error:
         raise SlidecafError("features: a value is NaN or infinite; delete the features files and run again.") from error
     solutions = dict(zip(both, found, strict=True))
@@ -108,7 +108,7 @@ def _models(labels, weight, C, dimension, solutions):
     return PatchModels(coef, intercept, False, converged, rows, positive)
 
 
-def write_models(path, models, *, C, inner, origin=None):
+def write_models(path, models, *, C, inner, origin=None) -> None:
     """Write the models of a part.
 
     Parameters
@@ -132,7 +132,7 @@ def write_models(path, models, *, C, inner, origin=None):
                 group.attrs[name] = getattr(model, name)
 
 
-def read_models(path, inner=None):
+def read_models(path, inner=None) -> tuple[PatchModels, list]:
     """Read one problem's models.
 
     Parameters

@@ -1,62 +1,56 @@
 import subprocess
 import sys
 import textwrap
-import threading
-import time
 
 import numpy as np
 import pytest
 import tifffile
 
-from slidecaf.slides.segments import SegmentCache
+from slidecaf.slides import Limits
+from slidecaf.slides.cache import SegmentCache
+from slidecaf.slides.pages import open_page
 from slidecaf.slides.tiff import TiffSlide
 
-
-def segment(size):
-    return np.zeros(size, np.uint8)
-
-
-def test_a_segment_is_made_once_and_the_oldest_goes_first():
-    cache, made = SegmentCache(limit=10), []
-
-    def get(key):
-        return cache.get(key, lambda: made.append(key) or segment(4))
-
-    for key in "ababcba":  # c drops a, which was used before b
-        get(key)
-    assert made == ["a", "b", "c", "a"]
+LAYOUTS = [
+    {},
+    {"rowsperstrip": 7, "compression": "lzw"},
+    {"tile": (16, 32), "compression": "deflate"},
+    {"tile": (16, 16)},
+]
 
 
-def test_a_segment_larger_than_the_limit_is_kept_alone():
-    cache, made = SegmentCache(limit=10), []
-    for _ in range(3):
-        assert cache.get("large", lambda: made.append("large") or segment(50)).nbytes == 50
-    cache.get("small", lambda: segment(5))
-    cache.get("large", lambda: made.append("large") or segment(50))
-    assert made == ["large", "large"]
+@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+@pytest.mark.parametrize("channels", [1, 2, 5])
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.uint32, np.float32, np.float64])
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_a_region_is_what_was_stored_of_any_type_and_number_of_channels(tmp_path, layout, channels, kind, planar):
+    rng = np.random.default_rng(channels)
+    stored = rng.integers(0, 100, (50, 90, channels)).astype(kind)
+    written = stored[..., 0] if channels == 1 else np.moveaxis(stored, 2, 0) if planar == "separate" else stored
+    options = {} if channels == 1 else {"planarconfig": planar}
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, written, photometric="minisblack", metadata=None, byteorder=">", **options, **layout)
+    with tifffile.TiffFile(path) as tiff:
+        page = open_page(tiff.pages.first, tiff.filehandle.fileno(), SegmentCache(2**12), limits=Limits())
+        for x, y, width, height in [(0, 0, 90, 50), (0, 10, 90, 3), (17, 33, 1, 1), (15, 15, 40, 35), (80, 40, 10, 10)]:
+            region = page.read(x, y, width, height)
+            assert region.dtype == kind
+            np.testing.assert_array_equal(region, stored[y : y + height, x : x + width])
 
 
-def test_threads_wait_for_a_segment_that_one_of_them_makes():
-    cache, made = SegmentCache(limit=10), []
-
-    def make():
-        made.append(1)
-        time.sleep(0.05)
-        return segment(4)
-
-    threads = [threading.Thread(target=cache.get, args=("a", make)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(made) == 1
-
-
-def test_a_segment_that_could_not_be_made_is_tried_again():
-    cache = SegmentCache(limit=10)
-    with pytest.raises(ZeroDivisionError):
-        cache.get("a", lambda: 1 / 0)
-    assert cache.get("a", lambda: segment(4)).nbytes == 4
+@pytest.mark.parametrize("layout", LAYOUTS[1:3], ids=str)
+def test_bands_in_their_order_decode_nothing_twice(tmp_path, monkeypatch, layout):
+    monkeypatch.setattr("slidecaf.slides.pages.BAND_PIXELS", 90 * 3)
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((50, 90), np.uint8), metadata=None, **layout)
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        page, decoded = open_page(tiff.pages.first, tiff.filehandle.fileno(), SegmentCache(0), limits=Limits()), []
+        decode = page._decode
+        monkeypatch.setattr(page, "_decode", lambda row, column: decoded.append((row, column)) or decode(row, column))
+        across, down = page.band
+        for top in range(0, 50, down):
+            for left in range(0, 90, across):
+                page.read(left, top, min(across, 90 - left), min(down, 50 - top))
+    assert len(decoded) == len(set(decoded)) == len(tiff.pages.first.dataoffsets)
 
 
 @pytest.mark.parametrize("layout", [{"tile": (64, 64)}, {"rowsperstrip": 16}])

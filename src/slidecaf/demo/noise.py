@@ -8,7 +8,7 @@ from PIL import Image
 COARSE = 8  # px of level 0 a pixel of a coarse field: shapes need no more
 
 
-def generator(seed, name):
+def generator(seed, name) -> np.random.Generator:
     """Give the random generator of a slide or a patient.
 
     Parameters
@@ -24,7 +24,7 @@ def generator(seed, name):
     return np.random.default_rng([seed, *name.encode()])
 
 
-def enlarge(field, shape):
+def enlarge(field, shape) -> np.ndarray:
     """Resize a field by bicubic interpolation.
 
     Parameters
@@ -40,7 +40,7 @@ def enlarge(field, shape):
     return np.asarray(Image.fromarray(field).resize(shape[::-1], Image.Resampling.BICUBIC))
 
 
-def smooth(rng, shape, cell):
+def smooth_noise(rng, shape, cell) -> np.ndarray:
     """Draw smooth noise.
 
     Parameters
@@ -60,7 +60,7 @@ def smooth(rng, shape, cell):
     return enlarge(rng.standard_normal(grid, dtype=np.float32), shape)
 
 
-def outline(rng, shape):
+def outline(rng, shape) -> np.ndarray:
     """Draw the outline of the tissue: a piece of irregular shape, white around it.
 
     Parameters
@@ -86,11 +86,11 @@ def outline(rng, shape):
     border = np.minimum(np.minimum(y, shape[0] - 1 - y), np.minimum(x, shape[1] - 1 - x)) / side
     depth = np.minimum(depth, 8 * (border - 0.05))
     for share, size in ((0.09, 0.25), (0.05, 0.09), (0.02, 0.03)):
-        depth = depth + share * smooth(rng, shape, side * size)
+        depth = depth + share * smooth_noise(rng, shape, side * size)
     return depth.astype(np.float32)
 
 
-def region(rng, depth, share, *, cell, inside=0.12):
+def region(rng, depth, share, *, cell, inside=0.12) -> np.ndarray:
     """Draw regions inside the tissue that cover a given share of the field.
 
     Parameters
@@ -110,7 +110,7 @@ def region(rng, depth, share, *, cell, inside=0.12):
     float32 array (h, w)
         Positive in the regions; it falls off smoothly across their outlines.
     """
-    field = smooth(rng, depth.shape, cell) + 0.35 * smooth(rng, depth.shape, cell / 3)
-    field += 0.1 * smooth(rng, depth.shape, cell / 8)
+    field = smooth_noise(rng, depth.shape, cell) + 0.35 * smooth_noise(rng, depth.shape, cell / 3)
+    field += 0.1 * smooth_noise(rng, depth.shape, cell / 8)
     field = np.minimum(field + np.minimum(depth, 0.6), 12 * (depth - inside))
     return field - np.float32(np.quantile(field, 1 - share))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from slidecaf.segmentation.solver.halves import widen
+from slidecaf.segmentation.solver.row_blocks import widen
 
 EVERY = np.arange(2**16, dtype=np.uint16).view(np.float16)
 

@@ -7,7 +7,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from slidecaf.errors import SlidecafError
-from slidecaf.segmentation.solver.models import fit_left_out, read_models, write_models
+from slidecaf.segmentation.solver.patch_models import fit_left_out, read_models, write_models
 
 C = [0.001, 0.1]
 

@@ -5,9 +5,9 @@ from PIL import Image
 
 from slidecaf.errors import SlideError
 from slidecaf.slides import open_slide
-from slidecaf.viewer.fields import Field, comparison, confidences
-from slidecaf.viewer.grid import Pyramid, reductions, tile_box
+from slidecaf.viewer.fields import Field, comparison, confidence
 from slidecaf.viewer.slide_tiles import SlidePyramid
+from slidecaf.viewer.zoom import Pyramid, reductions, tile_box
 
 
 class Raster:
@@ -24,7 +24,7 @@ class Raster:
         return self.values[y : y + height, x : x + width]
 
 
-def field(*arrays, combine=confidences):
+def field(*arrays, combine=confidence):
     return Field([Raster(values) for values in arrays], combine, close=lambda: None)
 
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from slidecaf.demo.fields import COARSE, smooth
+from slidecaf.demo.noise import COARSE, smooth_noise
 
 MARGIN = 96  # px around a plane, so that no stamp need be cut at its border
 ANGLES = 16  # directions, of half a turn, in a library of oriented kernels
@@ -32,12 +32,12 @@ class Planes:
             setattr(self, kind, np.zeros(sides, np.float32))
 
 
-def inner(plane):
+def inner(plane) -> np.ndarray:
     """Give a plane without its margin, as a view."""
     return plane[MARGIN:-MARGIN, MARGIN:-MARGIN]
 
 
-def blob(rng, radius, *, stretch=1.0, angle=0.0, rough=0.0, mottle=0.0, pale=0.0, soft=1.5):
+def blob(rng, radius, *, stretch=1.0, angle=0.0, rough=0.0, mottle=0.0, pale=0.0, soft=1.5) -> np.ndarray:
     """Draw a soft-edged ellipse of irregular outline: a nucleus, a red cell, a hole.
 
     Parameters
@@ -78,11 +78,11 @@ def blob(rng, radius, *, stretch=1.0, angle=0.0, rough=0.0, mottle=0.0, pale=0.0
     if pale:
         body *= 1 - pale * np.clip(1.1 - distance**2, 0, 1)
     if mottle:
-        body *= 1 + mottle * smooth(rng, body.shape, 2.6)
+        body *= 1 + mottle * smooth_noise(rng, body.shape, 2.6)
     return body.astype(np.float32)
 
 
-def fibre(length, angle, bend, *, width=1.1):
+def fibre(length, angle, bend, *, width=1.1) -> np.ndarray:
     """Draw a thin bent line.
 
     Parameters
@@ -107,7 +107,7 @@ def fibre(length, angle, bend, *, width=1.1):
     return (np.exp(-((across / width) ** 2)) * np.clip(1 - along**2, 0, 1)).astype(np.float32)
 
 
-def oriented(draw):
+def oriented(draw) -> list:
     """Draw a library of kernels, several for each direction.
 
     Parameters
@@ -123,7 +123,7 @@ def oriented(draw):
     return [draw(math.pi * direction / ANGLES) for direction in range(ANGLES)]
 
 
-def sample(rng, kernels, points):
+def sample(rng, kernels, points) -> list:
     """Choose a kernel for each point by chance.
 
     Parameters
@@ -140,7 +140,7 @@ def sample(rng, kernels, points):
     return [kernels[k] for k in rng.integers(0, len(kernels), len(points)).tolist()]
 
 
-def pick(rng, library, angles):
+def pick(rng, library, angles) -> list:
     """Choose a kernel for each angle from an oriented library.
 
     Parameters
@@ -160,7 +160,7 @@ def pick(rng, library, angles):
     return [library[d][k] for d, k in zip(directions.tolist(), kinds.tolist(), strict=True)]
 
 
-def stamp(plane, kernels, points, *, combine=np.maximum):
+def imprint(plane, kernels, points, *, combine=np.maximum) -> None:
     """Lay kernels on a plane, in place.
 
     Parameters
@@ -180,7 +180,7 @@ def stamp(plane, kernels, points, *, combine=np.maximum):
         combine(spot, kernel, out=spot)
 
 
-def scatter(rng, chance, spacing, *, jitter=0.35):
+def scatter(rng, chance, spacing, *, jitter=0.35) -> np.ndarray:
     """Scatter points that keep some distance, more of them where the chance is higher.
 
     Parameters
@@ -209,7 +209,7 @@ def scatter(rng, chance, spacing, *, jitter=0.35):
     return points[taken]
 
 
-def value_at(field, points):
+def value_at(field, points) -> np.ndarray:
     """Look a coarse field up at points of level 0.
 
     Parameters

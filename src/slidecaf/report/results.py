@@ -19,7 +19,7 @@ PACKAGES = (
 )
 
 
-class Study:
+class Results:
     """The results folder of a finished study.
 
     Parameters
@@ -47,23 +47,23 @@ class Study:
         self.config = yaml.safe_load(self.text)
         self._tiles = {}
 
-    def methods(self, task):
+    def methods(self, task) -> dict:
         """Return the methods of a task, name to settings; empty where the study has no such task."""
         return self.config.get(task, {}).get("methods", {})
 
-    def tiles(self, features, slide):
+    def tiles(self, features, slide) -> tuple[np.ndarray, dict]:
         """Return where a slide's patches are, as `slidecaf.tiles.file.read_tiles` does; a file is read once."""
         key = features, slide
         if key not in self._tiles:
             self._tiles[key] = read_tiles(self.results / "tiles" / features / f"{slide}.h5")
         return self._tiles[key]
 
-    def thumbnail(self, slide):
+    def thumbnail(self, slide) -> Path:
         """Return the path of a slide's small picture."""
         return self.results / "thumbnails" / f"{slide}.jpg"
 
     @cached_property
-    def encoders(self):
+    def encoders(self) -> dict:
         """Feature set to what its network is, of those that a method uses."""
         found = {}
         for name in self.config["features"]:
@@ -72,7 +72,7 @@ class Study:
                 found[name] = read_json(path)
         return found
 
-    def feature_sets(self):
+    def feature_sets(self) -> list:
         """Describe the feature sets that are used.
 
         Returns
@@ -104,7 +104,7 @@ class Study:
             )
         return rows
 
-    def slide_warnings(self, features, slide, *, patches=None):
+    def slide_warnings(self, features, slide, *, patches=None) -> list:
         """Say what is odd about a slide.
 
         Parameters
@@ -130,7 +130,7 @@ class Study:
             said.append(f"only {len(coords)} patch{'es' if len(coords) > 1 else ''}")
         return said
 
-    def slide_files(self):
+    def slide_files(self) -> list:
         """Describe the slides that were read.
 
         Returns
@@ -145,7 +145,7 @@ class Study:
             rows[slide] = {"slide": slide, "digest": str(attributes.get("slide_digest", "")), **known}
         return list(rows.values())
 
-    def resolution_warning(self, features, slides):
+    def resolution_warning(self, features, slides) -> list:
         """Say where slides have no resolution, or different ones, while sizes count in px of level 0.
 
         Parameters
@@ -173,6 +173,6 @@ class Study:
         return said
 
 
-def package_versions():
+def package_versions() -> dict:
     """Return the packages that decide what result files hold, name to version."""
     return {name: version(name) for name in PACKAGES}

@@ -1,6 +1,5 @@
 """Regions of maps and masks: of the TIFF files that a run wrote, and of the masks that a sheet names."""
 
-import os
 import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,7 +9,10 @@ import tifffile
 
 from slidecaf.errors import SlidecafError
 from slidecaf.segmentation.masks import mask_strips
-from slidecaf.slides.segments import SegmentCache
+from slidecaf.slides.base import LIMITS
+from slidecaf.slides.cache import SegmentCache
+from slidecaf.slides.directories import check_directories
+from slidecaf.slides.pages import open_page
 
 CACHE_BYTES = 2**26
 """What a file's cache of decoded tiles may hold."""
@@ -31,20 +33,19 @@ class TiffRaster:
 
     def __init__(self, path):
         self._path = Path(path)
-        with self._damage():
-            self._tiff = tifffile.TiffFile(path)
-            page = self._page = self._tiff.pages.first
+        with self._damage(), ExitStack() as opened:
+            check_directories(path)
+            tiff = opened.enter_context(tifffile.TiffFile(path))
+            page = tiff.pages.first
             if not page.is_tiled or page.samplesperpixel != 1:
                 raise ValueError("no tiles of one channel")
-            page.init_decode()  # tifffile makes the decoder at first use, and not safely for threads
-        self.width, self.height = page.imagewidth, page.imagelength
-        self.description = page.description
-        self._across = -(-self.width // page.tilewidth)
-        self._cache = SegmentCache(CACHE_BYTES)
+            self._samples = open_page(page, tiff.filehandle.fileno(), SegmentCache(CACHE_BYTES), limits=LIMITS)
+            self.width, self.height = page.imagewidth, page.imagelength
+            self._opened = opened.pop_all()
 
-    def close(self):
+    def close(self) -> None:
         """Let go of the file."""
-        self._tiff.close()
+        self._opened.close()
 
     @contextmanager
     def _damage(self):
@@ -55,7 +56,7 @@ class TiffRaster:
             reason = str(error).strip().rstrip(".") or type(error).__name__
             raise SlidecafError(f"{self._path} is missing or damaged ({reason}); delete it and run again.") from error
 
-    def read(self, x, y, width, height):
+    def read(self, x, y, width, height) -> np.ndarray:
         """Read a region that lies inside.
 
         Parameters
@@ -66,28 +67,10 @@ class TiffRaster:
         Returns
         -------
         ndarray, shape (height, width)
-            Of the file's type.
+            Of the file's type; it may be read-only.
         """
-        page = self._page
-        region = np.empty((height, width), page.dtype)
-        for row in range(y // page.tilelength, -(-(y + height) // page.tilelength)):
-            for column in range(x // page.tilewidth, -(-(x + width) // page.tilewidth)):
-                left, top = column * page.tilewidth, row * page.tilelength
-                x0, x1 = max(x, left), min(x + width, left + page.tilewidth)
-                y0, y1 = max(y, top), min(y + height, top + page.tilelength)
-                tile = self._tile(row * self._across + column)
-                region[y0 - y : y1 - y, x0 - x : x1 - x] = tile[y0 - top : y1 - top, x0 - left : x1 - left]
-        return region
-
-    def _tile(self, index):
-        def decode():
-            with self._damage():
-                place, size = self._page.dataoffsets[index], self._page.databytecounts[index]
-                # read at a place, without a seek: threads share the file
-                data = os.pread(self._tiff.filehandle.fileno(), size, place)
-                return self._page.decode(data, index)[0].reshape(self._page.tilelength, self._page.tilewidth)
-
-        return self._cache.get(index, decode)
+        with self._damage():
+            return self._samples.read(x, y, width, height)[..., 0]
 
 
 class SheetMask:
@@ -126,11 +109,11 @@ class SheetMask:
             self._bits = np.memmap(file, np.uint8, mode="r", shape=(height, -(-width // 8)))
             self._opened = opened.pop_all()
 
-    def close(self):
+    def close(self) -> None:
         """Let go of the file; its room is free when nobody reads it any more."""
         self._opened.close()
 
-    def read(self, x, y, width, height):
+    def read(self, x, y, width, height) -> np.ndarray:
         """Read a region that lies inside: ndarray of bool, shape (height, width)."""
         first = x // 8
         bits = np.unpackbits(self._bits[y : y + height, first : -(-(x + width) // 8)], axis=1)

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from slidecaf import demo
 from slidecaf.check.estimate import GIB, estimate
 from slidecaf.check.survey import survey
 from slidecaf.errors import SlidecafError
@@ -55,13 +54,15 @@ class Checked:
     stages: list
 
 
-def check(schemas, *, workers=1, timeout=120.0, seconds=2.0, job_start=None):
+def inspect_study(schemas, *, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=None) -> Checked:
     """Check the study in the working directory.
 
     Parameters
     ----------
     schemas : path-like
         The folder of the schemas.
+    made : container of str, optional
+        Paths of slides and masks that the workflow makes, which need not exist yet.
     workers : int, optional
         Slides that are opened side by side.
     timeout : float, optional
@@ -82,7 +83,7 @@ def check(schemas, *, workers=1, timeout=120.0, seconds=2.0, job_start=None):
     SlidecafError
         If the config is not YAML.
     """
-    study = check_study(read_config("config.yaml"), schemas, made=demo.made_paths())
+    study = check_study(read_config("config.yaml"), schemas, made=made)
     errors, warnings, notes = [], [], []
     there = [row for row in study.slides.values() if os.path.exists(row.path)]
     if missing := len(study.slides) - len(there):
