@@ -1,5 +1,6 @@
 """Mini studies and the means to run them: a study that is finished once, and copies of it to change."""
 
+import csv
 import re
 import shutil
 import subprocess
@@ -11,8 +12,9 @@ import pytest
 import yaml
 
 from slidecaf import demo
+from slidecaf.study.batches import deal_apart
 
-SHOWN = {"thumbnail", "neurons", "thresholds", "report"}
+SHOWN = {"thumbnails", "neurons", "thresholds", "report"}
 """Rules that only show what others made: they follow every change, and nothing follows them."""
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,17 +74,37 @@ class Study:
         stats = re.search(r"Job stats:\n.*?\n-+ +-+\n(.*?)\ntotal", dry.stdout, re.DOTALL)
         jobs = dict(line.split() for line in stats[1].splitlines()) if stats else {}
         return Counter(
-            {
-                rule: int(count)
-                for rule, count in jobs.items()
-                if rule != "all" and (shown or rule.split("-")[0] not in SHOWN)
-            }
+            {rule: int(count) for rule, count in jobs.items() if rule != "all" and (shown or rule not in SHOWN)}
         )
 
     def planned_slides(self, rule):
-        """Return the slides for which a run would do a rule."""
+        """Return the slides for whose batches a run would do a rule."""
         dry = self.snakemake("-n")
-        return sorted(re.findall(rf"^rule {rule}:$.*?slide=([^\s,]+)$", dry.stdout, re.DOTALL | re.MULTILINE))
+        numbers = re.findall(rf"^rule {rule}:$.*?batch=(\d+)$", dry.stdout, re.DOTALL | re.MULTILINE)
+        return sorted(slide for number in numbers for slide in self.batches()[int(number)])
+
+    def batches(self):
+        """Return the slides of each batch, as the workflow deals them."""
+        config, splits = self.config(), {}
+        for task in ("classification", "segmentation"):
+            if task in config:
+                with open(self.folder / config[task]["sheet"], newline="") as file:
+                    for row in csv.DictReader(file, delimiter="\t"):
+                        splits.setdefault(row["slide"], set()).add(row["split"])
+        training = [slide for slide, own in splits.items() if "train" in own]
+        return deal_apart(training, splits, config.get("slides_per_job", 16))
+
+    def batch_of(self, slide):
+        """Return the number of the batch that a slide is in."""
+        return next(number for number, slides in self.batches().items() if slide in slides)
+
+    def manifest(self, folder, slide):
+        """Return the manifest of a slide's batch in a folder of results."""
+        return f"results/{folder}/batch-{self.batch_of(slide)}.tsv"
+
+    def log(self, folder, slide):
+        """Return what the job of a slide's batch says, such as of ``tiles/cnn-224``."""
+        return (self.folder / f"results/logs/{folder}/batch-{self.batch_of(slide)}.log").read_text()
 
     def config(self, change=None):
         path = self.folder / "config.yaml"
@@ -97,12 +119,12 @@ class Study:
         path.write_text(change(path.read_text()))
 
     def bytes(self, *folders):
-        """Return path to content of every result; the checksums that lie beside texts follow from these."""
+        """Return path to content of every result; hidden files that lie beside them follow from these."""
         found = {}
         for folder in folders or ("tiles", "encoders", "features", "pooled", "classification", "study.yaml"):
             top = self.folder / "results" / folder
             for path in [top] if top.is_file() else sorted(top.rglob("*")):
-                if path.is_file() and path.suffix != ".sha256":
+                if path.is_file() and not path.name.startswith("."):
                     found[path.relative_to(self.folder).as_posix()] = path.read_bytes()
         return found
 
@@ -117,6 +139,7 @@ def mini_config():
     encoder = {"model": "squeezenet1_0", "layer": "features", "weights": "random:0", "input_size": 64}
     return {
         "threads": 1,
+        "slides_per_job": 1,
         "features": {
             "cnn-224": {"tiling": {"patch_size": 224, "overlap": 0.25, "white_above": 200}, "encoder": encoder},
             "cnn-160": {"tiling": {"patch_size": 160, "stride": 160}, "encoder": encoder},
@@ -146,6 +169,7 @@ def segmentation_config():
     }
     return {
         "threads": 1,
+        "slides_per_job": 1,
         "features": {
             "dense-96": {
                 "tiling": {"patch_size": 96, "stride": 24, "edge": "cover"},
@@ -163,23 +187,32 @@ def make_mini(folder, patients=4, config=None, **options):
     return Study(folder)
 
 
+def make_classified(folder):
+    """Make and run a mini study of the classification."""
+    study = make_mini(folder)
+    study.first_run = study.finish("--resources", "gpu=2")
+    return study
+
+
+def make_segmented(folder):
+    """Make and run a mini study of the segmentation; its test row has no mask."""
+    study = make_mini(folder, patients=3, config=segmentation_config(), size=500)
+    sheet = study / "segmentation.tsv"
+    sheet.write_text(sheet.read_text().replace("masks/gbm-4.png", ""))
+    study.first_run = study.finish("--resources", "gpu=2")
+    return study
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """A mini study that has been run. Copy it before you change it."""
-    study = make_mini(tmp_path_factory.mktemp("studies") / "finished")
-    study.first_run = study.finish("--resources", "gpu=2")
-    return study
+    return make_classified(tmp_path_factory.mktemp("studies") / "finished")
 
 
 @pytest.fixture(scope="session")
 def segmented(tmp_path_factory):
-    """A mini study of the segmentation that has been run; its test row has no mask. Copy it before you change it."""
-    folder = tmp_path_factory.mktemp("studies") / "segmented"
-    study = make_mini(folder, patients=3, config=segmentation_config(), size=500)
-    sheet = folder / "segmentation.tsv"
-    sheet.write_text(sheet.read_text().replace("masks/gbm-4.png", ""))
-    study.first_run = study.finish("--resources", "gpu=2")
-    return study
+    """A mini study of the segmentation that has been run. Copy it before you change it."""
+    return make_segmented(tmp_path_factory.mktemp("studies") / "segmented")
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def test_bad_slides_fail_by_name_and_the_others_are_done(with_bad_slides):
     done = study.snakemake("--cores", "2", "--resources", "gpu=2")
     assert done.returncode != 0
     for slide in ("broken", "unopenable", "unreadable"):
-        log = (study / f"results/logs/tiles/cnn-224/{slide}.log").read_text()
+        log = study.log("tiles/cnn-224", slide)
         assert f"slide {slide}" in log
         assert "Traceback" not in log
         assert f"slide {slide}" in done.stderr + done.stdout

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.workflow.conftest import Study
 
-CLASSIFIERS = {"selection": 6, "svm": 6, "decisions": 6, "scores": 2, "comparison": 1}
+CLASSIFIERS = {"classifier": 6, "decisions": 6, "scores": 2, "comparison": 1}
 
 
 def test_a_finished_study_has_nothing_to_do(finished):
@@ -25,31 +25,40 @@ def test_a_study_that_moved_has_nothing_to_do(study, tmp_path):
     assert Study(moved).planned() == Counter()
 
 
-def test_touched_code_comments_and_docstrings_rerun_nothing(study, clone):
+def test_touched_and_reworded_code_reruns_nothing(study, clone):
     study.root = clone
-    for path in [
-        *(clone / "src").rglob("*.py"),
-        *(clone / "workflow").rglob("*.py"),
-        *(clone / "workflow").rglob("*.smk"),
-    ]:
+    for path in [*(clone / "src").rglob("*.py"), *(clone / "workflow").rglob("*.py")]:
         path.touch()
-    module = clone / "src/slidecaf/tiling.py"
-    module.write_text(module.read_text().replace('"""', '"""Anew. ', 1) + "\n# a comment\n")
-    assert study.planned() == Counter()
+    for module, said in {
+        "files/atomic.py": "free some space there",
+        "study/sheets.py": "the sheet holds no slide",
+    }.items():
+        path = clone / "src/slidecaf" / module
+        text = path.read_text()
+        assert said in text
+        path.write_text(text.replace(said, "something else") + "\n_ANOTHER = 1\n")
+    for path in (clone / "workflow").rglob("*.smk"):
+        path.touch()
+    assert study.planned(shown=True) == Counter()
 
 
-def test_an_edit_of_the_svm_reruns_svms_and_scores_only(study, clone):
+def raise_revision(clone, package):
+    path = clone / "src/slidecaf" / package / "__init__.py"
+    text = path.read_text()
+    assert "\nREVISION = 1\n" in text
+    path.write_text(text.replace("\nREVISION = 1\n", "\nREVISION = 2\n"))
+
+
+def test_a_raised_revision_of_the_classification_reruns_it_and_what_follows(study, clone):
     study.root = clone
-    with open(clone / "src/slidecaf/svm.py", "a") as file:
-        file.write("\n_ANOTHER = 1\n")
-    assert study.planned() == CLASSIFIERS
+    raise_revision(clone, "classification")
+    assert study.planned() == {"study": 1, "folds": 2, **CLASSIFIERS}
 
 
-def test_an_edit_of_the_pooling_reruns_no_features(study, clone):
+def test_a_raised_revision_of_the_pooling_reruns_no_features(study, clone):
     study.root = clone
-    path = clone / "workflow/scripts/pooling.py"
-    path.write_text(path.read_text() + "\nDONE = True\n")
-    assert study.planned() == {"pooling": 20, **CLASSIFIERS}
+    raise_revision(clone, "pooling")
+    assert study.planned() == {"study": 1, "pooling": 20, **CLASSIFIERS}
 
 
 def slide_of(study, slide):
@@ -96,7 +105,7 @@ def test_a_changed_patch_size_reruns_its_feature_set_only(study):
     planned = study.planned()
     assert planned["tiles"] == planned["features"] == planned["pooling"] == 10
     # the method that does not use this feature set is left alone
-    assert (planned["selection"], planned["scores"]) == (3, 1)
+    assert (planned["classifier"], planned["scores"]) == (3, 1)
     assert planned["encoder"] == 0
 
 
@@ -104,8 +113,7 @@ def test_a_changed_C_reruns_no_pooling(study):
     study.config(lambda config: config["classification"]["methods"]["mean"].update(C=[2]))
     assert study.planned() == {
         "study": 1,
-        "selection": 3,
-        "svm": 3,
+        "classifier": 3,
         "decisions": 3,
         "scores": 1,
         "comparison": 1,
@@ -125,6 +133,42 @@ def test_a_test_label_reruns_scores_only(study):
 def test_deleted_results_are_made_again_with_the_same_bytes(study):
     before = study.bytes()
     shutil.rmtree(study / "results/classification/svm-cnn/fold-0")
-    next((study / "results/pooled/cnn-224").iterdir()).unlink()
+    next((study / "results/pooled/cnn-224").glob("*.h5")).unlink()
     study.finish()
     assert study.bytes() == before
+    assert study.planned(shown=True) == Counter()
+
+
+def test_a_deleted_file_is_made_again_each_time_and_then_there_is_nothing_to_do(study):
+    path = sorted((study / "results/tiles/cnn-160").glob("*.h5"))[0]
+    content, slide = path.read_bytes(), path.stem
+    for _ in range(2):  # the second time as the first
+        path.unlink()
+        said = study.snakemake("-n", "--until", "tiles")
+        assert f"results/tiles/cnn-160/{slide}.h5 is gone; it is made again." in said.stderr
+        assert study.planned_slides("tiles") == [slide]
+        study.finish()
+        assert path.read_bytes() == content
+        assert study.planned(shown=True) == Counter()
+
+
+def test_a_changed_file_is_seen_by_the_plan_and_made_again(study):
+    path = sorted((study / "results/features/cnn-160").glob("*.h5"))[0]
+    content, times = path.read_bytes(), path.stat()
+    damaged = bytearray(content)
+    damaged[len(content) // 2] ^= 255
+    path.write_bytes(damaged)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    said = study.snakemake("-n", "--until", "features")
+    assert f"{path.relative_to(study.folder)} is not what a job wrote; it is made again." in said.stderr
+    assert study.planned_slides("features") == [path.stem]
+    study.finish()
+    assert path.read_bytes() == content
+
+
+def test_other_batches_do_only_what_is_missing(study):
+    kept = {path: path.stat().st_ino for path in study.folder.glob("results/*/cnn-*/*.h5")}
+    study.config(lambda config: config.update(slides_per_job=3))
+    study.finish()
+    assert {path: path.stat().st_ino for path in kept} == kept
+    assert study.planned(shown=True) == Counter()

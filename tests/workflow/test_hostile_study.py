@@ -45,7 +45,9 @@ def test_bad_slides_of_every_kind_are_named_and_the_run_goes_on(hostile, promise
     assert done.returncode != 0
     assert "Traceback" not in done.stdout + done.stderr
     for slide, (_, name, said) in BAD.items():
-        log = "".join(path.read_text() for path in hostile.folder.glob(f"results/logs/*/cnn-224/{slide}.log"))
+        number = hostile.batch_of(slide)
+        logs = hostile.folder.glob(f"results/logs/*/cnn-224/batch-{number}.log")
+        log = "".join(path.read_text() for path in logs)
         assert f"slide {slide}" in log
         assert name in log
         assert said in log

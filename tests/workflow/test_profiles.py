@@ -28,7 +28,7 @@ def plan(study, *arguments, profile="slurm"):
         said = dict(re.findall(r"^ +(\w+): (.*)$", block, re.MULTILINE))
         wildcards = dict(part.split("=") for part in said.get("wildcards", "").split(", ") if part)
         asked = dict(part.split("=") for part in said["resources"].split(", "))
-        jobs[re.match(r"rule (\w+)", block)[1], wildcards.get("features"), wildcards.get("slide")] = asked
+        jobs[re.match(r"rule (\w+)", block)[1], wildcards.get("features"), wildcards.get("batch")] = asked
     return jobs
 
 
@@ -58,8 +58,9 @@ def test_a_larger_slide_asks_for_more(planned, first, tmp_path):
     slide = study / "slides/gbm-1.png"
     os.truncate(slide, 10**9)
     grown = {job for job, asked in plan(study).items() if int(asked["mem_mb"]) > int(first[job]["mem_mb"])}
-    assert {slide for _, _, slide in grown} == {"gbm-1", None}  # thumbnails of several slides share a job
-    assert {rule for rule, _, _ in grown} == {"tiles", "features", "labels", "maps", "segment", "outlines", "thumbnail"}
+    assert {batch for _, _, batch in grown} == {str(study.batch_of("gbm-1"))}
+    rules = {"tiles", "features", "labels", "maps", "segment", "outlines", "thumbnails"}
+    assert {rule for rule, _, _ in grown} == rules
 
 
 def test_only_jobs_that_run_a_network_ask_for_a_gpu_and_never_for_two(first, repository):

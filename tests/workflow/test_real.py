@@ -48,7 +48,11 @@ def with_real_slides(study, shared_data):
 def test_real_slides_go_through_tiles_and_features(with_real_slides):
     study = with_real_slides
     wanted = [f"results/features/{name}.h5" for name in ("real/cmu", "real/tcga", "at-1/cmu")]
-    done = study.snakemake(*wanted, "--cores", "2", "--resources", "gpu=2")
+    asked = [
+        study.manifest(f"features/{name}", slide)
+        for name, slide in (("real", "cmu"), ("real", "tcga"), ("at-1", "cmu"))
+    ]
+    done = study.snakemake(*asked, "--cores", "2", "--resources", "gpu=2")
     assert done.returncode == 0, done.stderr
     counts = {}
     for path in wanted:
@@ -64,7 +68,7 @@ def test_real_slides_go_through_tiles_and_features(with_real_slides):
                 assert file["coords"].attrs["patch_size_level0"] == round(224 / 0.499)
     assert all(counts.values())
 
-    done = study.snakemake("results/features/at-1/tcga.h5", "--cores", "2")
+    done = study.snakemake(study.manifest("features/at-1", "tcga"), "--cores", "2")
     assert done.returncode != 0
     assert "slide tcga" in done.stderr + done.stdout
     assert "column mpp" in done.stderr + done.stdout

@@ -196,7 +196,7 @@ def test_a_mask_for_the_test_row_gives_it_a_score_and_reruns_no_model(study):
 
 def test_a_mask_of_another_size_is_an_error_that_names_its_row(study):
     Image.fromarray(np.zeros((500, 400), np.uint8)).save(study / "masks/gbm-3.png")
-    done = study.run("results/labels/dense-96/gbm-3.h5")
+    done = study.run(study.manifest("labels/dense-96", "gbm-3"))
     assert done.returncode != 0
     said = done.stdout + done.stderr
     assert "row 4" in said

@@ -32,7 +32,7 @@ def weights_digest(wildcards):
 
 def kept_slides(wildcards):
     """Return the slides whose features are kept in a file."""
-    return CHECKED.slides_with_features(wildcards.features)
+    return CHECKED.slides_with_features(wildcards.features) or SLIDE
 
 
 def imported_from(slide, wildcards):

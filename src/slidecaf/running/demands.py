@@ -34,7 +34,7 @@ class Demands:
     ----------
     rows : mapping of str to slidecaf.study.sheets.Row
         Slide to its row.
-    batches : sequence of sequence of str
+    batches : mapping of int to sequence of str
         The slides of each batch.
     tilings : mapping of str to Tiling or None
         Feature set to its tiling; None where another program computed it.
@@ -47,7 +47,7 @@ class Demands:
     def __init__(
         self,
         rows: Mapping,
-        batches: Sequence[Sequence[str]],
+        batches: Mapping[int, Sequence[str]],
         tilings: Mapping[str, Tiling | None],
         features_of: Callable,
         size: Callable,

@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Iterable
 
 
-def deal(slides: Iterable[str], size: int) -> list[list[str]]:
+def deal(slides: Iterable[str], size: int) -> dict[int, list[str]]:
     """Deal slides into batches of at most `size`.
 
-    A slide has its place by its id alone; where a batch is full the slide goes to the next that is not. So a further
-    slide changes few batches, whatever its place in the sheet is.
+    A slide has its place by its id alone; where a batch is full, the slide goes to the next that is not. The number of
+    places is a power of two, so that a further slide changes few batches until they are twice as many.
 
     Parameters
     ----------
@@ -19,25 +19,28 @@ def deal(slides: Iterable[str], size: int) -> list[list[str]]:
 
     Returns
     -------
-    list of list of str
-        As few batches as hold all slides; each is sorted.
+    dict of int to list of str
+        Batches with slides, by ascending number; each is sorted.
 
     Examples
     --------
     >>> deal(["a", "b", "c"], 2)
-    [['a', 'b'], ['c']]
+    {0: ['b', 'c'], 1: ['a']}
     """
     by_hash = sorted((hashlib.sha256(slide.encode()).digest(), slide) for slide in set(slides))
-    batches = [[] for _ in range(-(-len(by_hash) // size))]
+    places = 1
+    while places * size < len(by_hash):
+        places *= 2
+    batches = {}
     for digest, slide in by_hash:
-        place = int.from_bytes(digest[:8]) % len(batches)
-        while len(batches[place]) == size:
-            place = (place + 1) % len(batches)
-        batches[place].append(slide)
-    return [sorted(batch) for batch in batches]
+        place = int.from_bytes(digest[-8:], "big") % places
+        while len(batches.get(place, ())) == size:
+            place = (place + 1) % places
+        batches.setdefault(place, []).append(slide)
+    return {place: sorted(batches[place]) for place in sorted(batches)}
 
 
-def deal_apart(training: Iterable[str], others: Iterable[str], size: int) -> list[list[str]]:
+def deal_apart(training: Iterable[str], others: Iterable[str], size: int) -> dict[int, list[str]]:
     """Deal training slides and others into batches of their own: a further test slide changes no training batch.
 
     Parameters
@@ -49,8 +52,9 @@ def deal_apart(training: Iterable[str], others: Iterable[str], size: int) -> lis
 
     Returns
     -------
-    list of list of str
-        The training batches first.
+    dict of int to list of str
+        Training batches have even numbers, the others odd ones.
     """
     training = set(training)
-    return deal(training, size) + deal(set(others) - training, size)
+    dealt = {2 * place: batch for place, batch in deal(training, size).items()}
+    return dealt | {2 * place + 1: batch for place, batch in deal(set(others) - training, size).items()}

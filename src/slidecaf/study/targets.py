@@ -1,6 +1,6 @@
 """Every result of a study: what the workflow makes, listed by task."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import product
 
 from slidecaf.study.layout import Layout
@@ -13,7 +13,7 @@ class Targets:
     Parameters
     ----------
     layout : Layout
-    batches : sequence of sequence of str
+    batches : mapping of int to sequence of str
         The slides of each batch.
     classification : Classification
     segmentation : Segmentation
@@ -26,7 +26,7 @@ class Targets:
     def __init__(
         self,
         layout: Layout,
-        batches: Sequence[Sequence[str]],
+        batches: Mapping[int, Sequence[str]],
         classification: Classification,
         segmentation: Segmentation,
         *,
@@ -35,7 +35,7 @@ class Targets:
     ):
         self.layout, self._classification, self._segmentation = layout, classification, segmentation
         self._slides_of, self._computed = slides_of, computed
-        self._batch_of = {slide: number for number, batch in enumerate(batches) for slide in batch}
+        self._batch_of = {slide: number for number, batch in batches.items() for slide in batch}
 
     def manifests(self, pattern: str, slides: Iterable[str], **wildcards: str) -> list[str]:
         """Return the manifests of all batches that some slides are in.
