@@ -6,7 +6,7 @@ Makes   {results}/study.yaml: the config with its defaults filled in, digests of
 
 from signal import SIGTERM
 
-from slidecaf.running.signals import handle_in_thread
+from slidecaf.running.snakemake_faults import handle_in_thread
 
 
 rule study:
