@@ -19,7 +19,7 @@ SCHEMAS = ROOT / "workflow" / "schemas"
 PLACEHOLDERS = {"features": "NAME", "methods": "NAME"}
 SECTIONS = ("Parameters", "Returns", "Yields", "Raises", "Attributes", "Notes")
 ORDER = [
-    *("errors", "watch", "logs", "versions", "config", "digests", "sheets", "study", "slides", "store", "tiling"),
+    *("errors", "logs", "versions", "config", "digests", "sheets", "study", "slides", "store", "tiling"),
     *("encoders", "extraction", "pooling", "folds", "scores", "selection", "svm", "choice", "classification"),
 ]
 """Modules in the order in which data flows; all others follow by name."""

@@ -15,7 +15,7 @@ PAGES += [path for path in sorted((ROOT / "docs/reference").glob("*.md")) if pat
 
 ELSEWHERE = {
     "git clone <this repository> slidecaf && cd slidecaf": "what CI does first",
-    "make run": "tests/workflow runs workflow/run.py; CI runs make check and make test",
+    "make run": "tests/workflow calls slidecaf run, as it does; CI runs make check and make test",
     "make test": "CI",
     "make docs": "test_the_site_is_built",
     "make run STUDY=mystudy": "tests/workflow: Study.run is what it calls",
@@ -100,7 +100,7 @@ def test_the_reference_of_config_keys_is_what_the_schemas_say():
 
 def test_make_slurm_plans_with_the_profile_for_slurm():
     makefile = (ROOT / "Makefile").read_text()
-    assert re.search(r'^slurm:.*\n\t@.*run.py --study "\$\(STUDY\)" --profile slurm$', makefile, re.MULTILINE)
+    assert re.search(r'^slurm:.*\n\t@.*slidecaf run "\$\(STUDY\)" --profile slurm$', makefile, re.MULTILINE)
     assert (ROOT / "profiles/slurm/config.yaml").is_file()
 
 

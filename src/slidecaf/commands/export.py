@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from slidecaf.errors import SlidecafError
-from slidecaf.running.clone import SCHEMAS
+from slidecaf.running.workflow import schemas
 
 
 def add_arguments(parser):
@@ -34,7 +34,7 @@ def run(arguments):
         raise SlidecafError(f"{arguments.study} has no config.yaml; give the folder of a study.")
     to = arguments.to.resolve()
     os.chdir(arguments.study)
-    study = check_study(read_config("config.yaml"), SCHEMAS)
+    study = check_study(read_config("config.yaml"), schemas())
     slides, left_out = extracted_slides(study, ".", arguments.features)
     written = {
         "clam": lambda: write_clam(slides, to),

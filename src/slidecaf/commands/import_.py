@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from slidecaf.errors import SlidecafError
-from slidecaf.running.clone import SCHEMAS
+from slidecaf.running.workflow import schemas
 
 
 def add_arguments(parser):
@@ -44,7 +44,7 @@ def run(arguments):
         "patches": arguments.patches and from_study(arguments.patches),
     }
     os.chdir(arguments.study)
-    study = check_study(read_config("config.yaml"), SCHEMAS)
+    study = check_study(read_config("config.yaml"), schemas())
     rows = study.classification or study.segmentation
     with progress(len(rows), arguments.features, unit="slides") as advance:
         exclude = study.config["on_bad_slide"] == "exclude"

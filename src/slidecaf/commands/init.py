@@ -5,7 +5,7 @@ Labels, masks and patients are left for you to fill in: nothing is guessed from 
 
 from pathlib import Path
 
-from slidecaf.running.clone import CONFIG
+from slidecaf.running.workflow import workflow_root
 
 
 def add_arguments(parser):
@@ -25,7 +25,8 @@ def run(arguments):
     from slidecaf.study.new import make_study
 
     tasks = ["classification", "segmentation"] if arguments.task == "both" else [arguments.task]
-    files = make_study(arguments.folder, CONFIG.read_text(encoding="utf-8"), slides=arguments.slides, tasks=tasks)
+    config = (workflow_root() / "config.yaml").read_text(encoding="utf-8")
+    files = make_study(arguments.folder, config, slides=arguments.slides, tasks=tasks)
     for path in files:
         print(f"wrote {path}")
     if not arguments.slides:

@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 
+from slidecaf.commands import COMMANDS
+
 WITH_NETWORK = {"encoder", "features", "predict"}
 
 
@@ -30,6 +32,12 @@ def test_scripts_without_a_network_import_neither_torch_nor_what_is_put_off(repo
     loaded = loaded_by(line for script in without for line in statements(script))
     assert {"numpy", "slidecaf.files.hdf5"} <= loaded
     assert not {"torch", "torchvision", "sklearn", "skimage", "scipy.stats", "matplotlib", "pandas"} & loaded
+
+
+def test_commands_start_without_snakemake_torch_and_numpy():
+    loaded = loaded_by(["import slidecaf.cli", *(f"import slidecaf.commands.{name}" for name in COMMANDS)])
+    assert "slidecaf.commands.run" in loaded
+    assert not {"snakemake", "torch", "numpy", "jsonschema", "pydantic"} & loaded
 
 
 def test_a_plan_of_slides_imports_neither_torch_nor_scipy(repository):
