@@ -18,7 +18,9 @@ from snakemake.resources import Resource
 from snakemake.utils import update_config
 
 from slidecaf import demo
-from slidecaf.study.config import is_imported, is_weights_file, read_config
+from slidecaf.study.config import is_imported
+from slidecaf.study.config_file import read_config
+from slidecaf.study.names import is_weights_file
 from slidecaf.files.fingerprints import Fingerprints, code_digest, value_digest
 from slidecaf.errors import SlidecafError
 from slidecaf.study.imported import find_sources
@@ -28,7 +30,6 @@ from slidecaf.study.provenance import renew_code
 from slidecaf.study.checked import check_study
 from slidecaf.files.versions import version
 
-SCHEMAS = os.path.join(workflow.basedir, "workflow", "schemas")
 SCRIPTS = os.path.join(workflow.basedir, "workflow", "scripts")
 ENVIRONMENT = os.path.join(workflow.basedir, "envs", "slidecaf.yaml")
 
@@ -44,7 +45,7 @@ MADE = demo.made_paths()
 def checked_study():
     """Return the study's config, rows and classes, or end with all their errors."""
     try:
-        study = check_study(study_config(), SCHEMAS, made=MADE)
+        study = check_study(study_config(), made=MADE)
         return study.config, study.classification, study.segmentation, study.classes
     except SlidecafError as error:
         print(error, file=sys.stderr)
@@ -89,8 +90,7 @@ LIMITS = {key: STUDY[key] for key in ("max_megapixels", "max_decoded_megapixels"
 IMPORTED = [name for name, one in STUDY["features"].items() if is_imported(one)]
 COMPUTED = [name for name in STUDY["features"] if name not in IMPORTED]
 SOURCES = {
-    name: find_sources(STUDY["features"][name]["imported"], SLIDE.values())[0]
-    for name in IMPORTED
+    name: find_sources(STUDY["features"][name], SLIDE.values())[0] for name in IMPORTED
 }
 
 STUDY_FILE = f"{RESULTS}/study.yaml"
@@ -204,7 +204,7 @@ def feature_settings(features):
     return {
         key: value
         for key, value in STUDY["features"][features].items()
-        if key not in ("tiling", "store")
+        if key not in ("kind", "tiling", "store")
     }
 
 
@@ -222,7 +222,7 @@ def weights_fingerprint(wildcards):
 
 def imported_settings(wildcards):
     """Return whose files an imported feature set has, and the name of their folder; where it lies reruns nothing."""
-    settings = STUDY["features"][wildcards.features]["imported"]
+    settings = STUDY["features"][wildcards.features]
     return {
         "format": settings["format"],
         "folder": os.path.basename(os.path.normpath(settings["folder"])),
@@ -303,7 +303,7 @@ def caveats_of(used, rows):
     """Return what has to be said of feature sets and of slides."""
     said = [
         f"imported features ({name}): computed by "
-        f"{STUDY['features'][name]['imported']['format'].upper()}, not by slidecaf"
+        f"{STUDY['features'][name]['format'].upper()}, not by slidecaf"
         for name in used
         if name in IMPORTED
     ]

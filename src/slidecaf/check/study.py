@@ -12,7 +12,8 @@ from slidecaf.check.survey import survey
 from slidecaf.errors import SlidecafError
 from slidecaf.logs import progress
 from slidecaf.study.checked import SLIDE_SUFFIXES, check_study
-from slidecaf.study.config import TASKS, read_config
+from slidecaf.study.config_file import read_config
+from slidecaf.study.names import TASKS
 
 FEW_PATCHES = 10
 """Below so many patches a slide's tissue is called tiny."""
@@ -55,13 +56,11 @@ class Checked:
     stages: list
 
 
-def check(schemas, *, workers=1, timeout=120.0, seconds=2.0, job_start=None):
+def check(*, workers=1, timeout=120.0, seconds=2.0, job_start=None):
     """Check the study in the working directory.
 
     Parameters
     ----------
-    schemas : path-like
-        The folder of the schemas.
     workers : int, optional
         Slides that are opened side by side.
     timeout : float, optional
@@ -82,7 +81,7 @@ def check(schemas, *, workers=1, timeout=120.0, seconds=2.0, job_start=None):
     SlidecafError
         If the config is not YAML.
     """
-    study = check_study(read_config("config.yaml"), schemas, made=demo.made_paths())
+    study = check_study(read_config("config.yaml"), made=demo.made_paths())
     errors, warnings, notes = [], [], []
     there = [row for row in study.slides.values() if os.path.exists(row.path)]
     if missing := len(study.slides) - len(there):

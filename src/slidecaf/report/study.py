@@ -82,7 +82,7 @@ class Study:
             extraction, precision. Of one that another program computed: name and imported, the program.
         """
         rows = [
-            {"name": name, "imported": settings["imported"]["format"].upper()}
+            {"name": name, "imported": settings["format"].upper()}
             for name, settings in self.config["features"].items()
             if is_imported(settings)
         ]

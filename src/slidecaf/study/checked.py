@@ -1,10 +1,9 @@
 """A study as a whole: its config held against the schema, its sheets read and checked, together."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from slidecaf.errors import InputErrors
-from slidecaf.study.config import check_config, is_imported, load_schema
+from slidecaf.study.config import check_config
 from slidecaf.study.imported import find_sources
 from slidecaf.study.sheets import check_classification, check_segmentation, check_together, read_sheet
 
@@ -66,15 +65,13 @@ class Study:
         return {name for names in listed for name in ([names] if isinstance(names, str) else names)}
 
 
-def check_study(config, schemas, *, made=()):
+def check_study(config, *, made=()) -> Study:
     """Check a config and the sheets that it names. Paths start at the working directory, the study.
 
     Parameters
     ----------
     config : dict
         As read from YAML.
-    schemas : path-like
-        The folder of the schemas: ``workflow/schemas`` of the clone.
     made : container of str, optional
         Paths of slides and masks that the workflow makes, which need not exist yet.
 
@@ -87,20 +84,19 @@ def check_study(config, schemas, *, made=()):
     InputErrors
         With every problem of the first file that has any.
     """
-    schemas = Path(schemas)
-    config = check_config(config, load_schema(schemas / "config.schema.yaml"))
-    task, other = config.get("classification"), config.get("segmentation")
+    config = check_config(config)
+    task, other = config.classification, config.segmentation
     rows, segmented, classes = [], [], []
     if task:
-        rows = read_sheet(task["sheet"], load_schema(schemas / "classification.schema.yaml"), made=made)
-        classes = check_classification(rows, source=task["sheet"], positive=task["positive"], folds=task["folds"])
+        rows = read_sheet(task.sheet, "classification", made=made)
+        classes = check_classification(rows, source=task.sheet, positive=task.positive, folds=task.folds)
     if other:
-        segmented = read_sheet(other["sheet"], load_schema(schemas / "segmentation.schema.yaml"), made=made)
-        check_segmentation(segmented, source=other["sheet"], folds=other["folds"])
+        segmented = read_sheet(other.sheet, "segmentation", made=made)
+        check_segmentation(segmented, source=other.sheet, folds=other.folds)
     if task and other:
-        check_together(rows, segmented, sources=(task["sheet"], other["sheet"]))
+        check_together(rows, segmented, sources=(task.sheet, other.sheet))
     check_imported(config, rows, segmented)
-    return Study(config, rows, segmented, classes)
+    return Study(config.plain(), rows, segmented, classes)
 
 
 def check_imported(config, classification, segmentation):
@@ -108,8 +104,7 @@ def check_imported(config, classification, segmentation):
 
     Parameters
     ----------
-    config : dict
-        From `slidecaf.study.config.check_config`.
+    config : slidecaf.study.config.Config
     classification, segmentation : list of slidecaf.study.sheets.Row
 
     Raises
@@ -119,15 +114,13 @@ def check_imported(config, classification, segmentation):
     """
     rows_of = {}
     for task, rows in (("classification", classification), ("segmentation", segmentation)):
-        for method in config.get(task, {}).get("methods", {}).values():
-            used = method["features"]
-            for name in [used] if isinstance(used, str) else used:
-                if is_imported(config["features"][name]):
-                    rows_of.setdefault(name, {}).update({row.slide: row for row in rows})
+        for name in config.feature_sets_of(task):
+            if config.features[name].kind == "imported":
+                rows_of.setdefault(name, {}).update({row.slide: row for row in rows})
     problems = [
         f"features.{name}: {problem}"
         for name, rows in rows_of.items()
-        for problem in find_sources(config["features"][name]["imported"], rows.values())[1]
+        for problem in find_sources(config.features[name].plain(), rows.values())[1]
     ]
-    if problems and config["on_bad_slide"] == "fail":
+    if problems and config.on_bad_slide == "fail":
         raise InputErrors("config.yaml", problems)

@@ -31,7 +31,7 @@ def find_sources(settings, rows):
     Parameters
     ----------
     settings : mapping
-        ``imported`` of a feature set: ``format``, ``folder`` and ``patches``.
+        A feature set of kind ``imported``: ``format``, ``folder`` and ``patches``.
     rows : iterable of slidecaf.study.sheets.Row
 
     Returns

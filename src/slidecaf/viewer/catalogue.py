@@ -9,7 +9,7 @@ from slidecaf import demo
 from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.study.checked import check_study
-from slidecaf.study.config import load_config, load_schema
+from slidecaf.study.config_file import read_config
 from slidecaf.tiles.file import read_tiles
 
 VARIANTS = {"plain": "plain", "hard": "retrained with hard examples"}
@@ -26,22 +26,16 @@ class _Anything:
 class Catalogue:
     """A study in the working directory, as far as it has been run. Nothing is written to it.
 
-    Parameters
-    ----------
-    schemas : path-like
-        The folder of the schemas: ``workflow/schemas`` of the clone.
-
     Raises
     ------
     SlidecafError
         If there is no config, or it or a sheet will not do.
     """
 
-    def __init__(self, schemas):
+    def __init__(self):
         if not Path("config.yaml").is_file():
             raise SlidecafError(f"{Path.cwd()} has no config.yaml; name the folder of a study.")
-        config = load_config("config.yaml", load_schema(Path(schemas) / "config.schema.yaml"))
-        study = check_study(config, schemas, made=_Anything())
+        study = check_study(read_config("config.yaml"), made=_Anything())
         self.config, self.slides, self.name = study.config, study.slides, Path.cwd().name
         self._classified, self._segmented = study.classification, study.segmentation
         self._with_masks = {row.slide: row for row in study.segmentation}

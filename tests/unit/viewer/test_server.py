@@ -177,12 +177,12 @@ def test_a_browser_keeps_only_tiles_that_name_a_version(ask):
     assert ask("/tiles/bad/image/0/0/0?v=1").getheader("Cache-Control") == "no-store"
 
 
-def test_a_taken_port_is_an_error_that_names_the_way_out(served, repository):
+def test_a_taken_port_is_an_error_that_names_the_way_out(served):
     with pytest.raises(SlidecafError, match="give another --port"):
-        Server(Catalogue(repository / "workflow/schemas"), port=served.server_address[1])
+        Server(Catalogue(), port=served.server_address[1])
 
 
-def test_a_folder_without_a_config_is_an_error(tmp_path, monkeypatch, repository):
+def test_a_folder_without_a_config_is_an_error(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SlidecafError, match=r"has no config\.yaml; name the folder"):
-        Catalogue(repository / "workflow/schemas")
+        Catalogue()
