@@ -46,7 +46,7 @@ def checked_study():
     """Return the study's config, rows and classes, or end with all their errors."""
     try:
         study = check_study(study_config(), made=MADE)
-        return study.config, study.classification, study.segmentation, study.classes
+        return study.plain, study.classification, study.segmentation, study.classes
     except SlidecafError as error:
         print(error, file=sys.stderr)
         sys.exit(1)

@@ -46,7 +46,7 @@ def run(arguments):
     study = check_study(read_config("config.yaml"))
     rows = study.classification or study.segmentation
     with progress(len(rows), arguments.features, unit="slides") as advance:
-        exclude = study.config["on_bad_slide"] == "exclude"
+        exclude = study.config.on_bad_slide == "exclude"
         found = check_set(settings, rows, exclude=exclude, advance=advance)
     new = name_in_config("config.yaml", arguments.features, settings)
     encoder = found.encoder or "an encoder that no file names"

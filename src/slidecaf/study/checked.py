@@ -1,9 +1,10 @@
 """A study as a whole: its config held against the schema, its sheets read and checked, together."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from slidecaf.errors import InputErrors
-from slidecaf.study.config import check_config
+from slidecaf.study.config import Config, check_config
 from slidecaf.study.imported import find_sources
 from slidecaf.study.sheets import check_classification, check_segmentation, check_together, read_sheet
 
@@ -19,7 +20,7 @@ class Study:
 
     Attributes
     ----------
-    config : dict
+    config : slidecaf.study.config.Config
         With every default filled in.
     classification, segmentation : list of slidecaf.study.sheets.Row
         The rows of the two sheets; empty where the task is left out.
@@ -27,10 +28,15 @@ class Study:
         With two, the negative and then the positive one; otherwise sorted.
     """
 
-    config: dict
+    config: Config
     classification: list
     segmentation: list
     classes: list
+
+    @cached_property
+    def plain(self) -> dict:
+        """The config as plain keys and values, as `slidecaf.study.config.Settings.plain` gives them."""
+        return self.config.plain()
 
     @property
     def slides(self):
@@ -50,19 +56,14 @@ class Study:
             Each once; empty where no method uses the feature set.
         """
         rows = [
-            *(self.classification if features in self._used("classification") else ()),
-            *(self.segmentation if features in self._used("segmentation") else ()),
+            *(self.classification if features in self.config.feature_sets_of("classification") else ()),
+            *(self.segmentation if features in self.config.feature_sets_of("segmentation") else ()),
         ]
         return list(dict.fromkeys(row.slide for row in rows))
 
     def pools(self, features):
         """Tell whether a feature set is pooled, for the classification."""
-        return features in self._used("classification")
-
-    def _used(self, task):
-        methods = self.config.get(task, {}).get("methods", {}).values()
-        listed = [method["features"] for method in methods]
-        return {name for names in listed for name in ([names] if isinstance(names, str) else names)}
+        return features in self.config.feature_sets_of("classification")
 
 
 def check_study(config, *, made=()) -> Study:
@@ -96,7 +97,7 @@ def check_study(config, *, made=()) -> Study:
     if task and other:
         check_together(rows, segmented, sources=(task.sheet, other.sheet))
     check_imported(config, rows, segmented)
-    return Study(config.plain(), rows, segmented, classes)
+    return Study(config, rows, segmented, classes)
 
 
 def check_imported(config, classification, segmentation):

@@ -39,19 +39,15 @@ class Catalogue:
         self.config, self.slides, self.name = study.config, study.slides, Path.cwd().name
         self._classified, self._segmented = study.classification, study.segmentation
         self._with_masks = {row.slide: row for row in study.segmentation}
-        self.results = Path(self.config["results"])
-
-    def methods(self, task):
-        """Return the methods of a task: name to settings, empty where the task is left out."""
-        return (self.config.get(task) or {}).get("methods", {})
+        self.results = Path(self.config.results)
 
     def caveats(self):
         """Return what has to be said wherever the study shows: of weights and slides that are artificial."""
         said = []
         random = sorted(
             name
-            for name, features in self.config["features"].items()
-            if features["encoder"]["weights"].startswith("random:")
+            for name, features in self.config.features.items()
+            if features.kind == "network" and features.encoder.weights.startswith("random:")
         )
         if random:
             said.append(f"random weights: the network was never trained ({', '.join(random)})")
@@ -75,13 +71,13 @@ class Catalogue:
         for row in self._classified:
             shown[row.slide]["label"] = row.label
         views = []
-        for method in self.methods("classification"):
+        for method in self.config.methods("classification"):
             view = f"classification/{method}"
             views.append({"id": view, "task": "classification", "method": method})
             self._predictions(shown, view, method)
-        for method, settings in self.methods("segmentation").items():
+        for method, settings in self.config.methods("segmentation").items():
             for variant in VARIANTS:
-                if variant == "hard" and not settings["hard_examples"]:
+                if variant == "hard" and not settings.hard_examples:
                     continue
                 view = f"segmentation/{method}/{variant}"
                 views.append(
@@ -93,7 +89,7 @@ class Catalogue:
             "name": self.name,
             "caveats": self.caveats(),
             "views": views,
-            "group": (self.config.get("segmentation") or self.config["classification"])["group_name"],
+            "group": (self.config.segmentation or self.config.classification).group_name,
             "slides": list(shown.values()),
         }
 
@@ -142,12 +138,12 @@ class Catalogue:
         segmented = slide in self._with_masks
         used = set()
         if any(other.slide == slide for other in self._classified):
-            used |= {name for method in self.methods("classification").values() for name in method["features"]}
+            used |= {*self.config.feature_sets_of("classification")}
         if segmented:
-            used |= {method["features"] for method in self.methods("segmentation").values()}
+            used |= {*self.config.feature_sets_of("segmentation")}
         found = [
             _layer("patches", features, features=features, files=[self.results / "tiles" / features / f"{slide}.h5"])
-            for features in self.config["features"]
+            for features in self.config.features
             if features in used
         ]
         if not segmented:
@@ -155,10 +151,10 @@ class Catalogue:
         truth = [Path(row.mask)] if row.mask else []
         if truth:
             found.append(_layer("truth", files=truth))
-        for method, settings in self.methods("segmentation").items():
-            tiles = self.results / "tiles" / settings["features"] / f"{slide}.h5"
+        for method, settings in self.config.methods("segmentation").items():
+            tiles = self.results / "tiles" / settings.features / f"{slide}.h5"
             for variant in VARIANTS:
-                if variant == "hard" and not settings["hard_examples"]:
+                if variant == "hard" and not settings.hard_examples:
                     continue
                 named = {"method": method, "variant": variant}
                 of = top / method / variant
@@ -167,7 +163,7 @@ class Catalogue:
                 found.append(_layer("prediction", method, variant, **named, files=[mask]))
                 if truth:
                     found.append(_layer("comparison", method, variant, **named, files=[mask, *truth]))
-            if settings["hard_examples"] and row.split == "train":
+            if settings.hard_examples and row.split == "train":
                 files = [top / method / "hard_examples.tsv", tiles]
                 found.append(_layer("hard", method, method=method, files=files))
         return found
