@@ -88,14 +88,15 @@ def test_links_and_pictures_of_the_docs_are_there(page):
             assert made.exists() or made.as_posix().endswith(GENERATED), f"{page}: {target}"
 
 
-def test_the_reference_of_config_keys_is_what_the_schemas_say():
+def test_reference_and_schema_of_config_keys_are_what_the_models_say():
     sys.path.insert(0, str(ROOT / "docs"))
     try:
-        from make_reference import config_page
+        from make_reference import config_page, config_schema
     finally:
         sys.path.pop(0)
-    said = "write it anew by docs/make_reference.py"
+    said = "write it anew: .venv/bin/python docs/make_reference.py"
     assert (ROOT / "docs/reference/config.md").read_text() == config_page(), said
+    assert (ROOT / "src/slidecaf/study/config.schema.json").read_text() == config_schema(), said
 
 
 def test_make_slurm_plans_with_the_profile_for_slurm():
@@ -116,7 +117,7 @@ def test_the_site_is_built(tmp_path):
     for command in (["docs/make_reference.py"], ["-m", "zensical", "build", "--strict"]):
         done = subprocess.run([sys.executable, *command], cwd=clone, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-    for page in ("index", "tutorial", "how-to/cluster", "reference/commands", "reference/library/tiling"):
+    for page in ("index", "tutorial", "how-to/cluster", "reference/commands", "reference/library/tiles.grid"):
         text = (clone / f"build/site/{page}.html").read_text()
         loaded = re.findall(r'<(?:script|img|iframe)[^>]+src="(https?:[^"]+)"', text)
         loaded += re.findall(r'<link[^>]+rel="(?:stylesheet|preconnect)"[^>]+href="(https?:[^"]+)"', text)

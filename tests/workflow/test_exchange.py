@@ -86,7 +86,7 @@ def test_the_report_says_whose_features_they_are(adopted):
 def test_one_slides_new_features_rerun_what_comes_of_them_only(adopted, tmp_path):
     job = adopted.folder.parent / "job/20x_50px_0px_overlap/features_uni_v1"
     study = adopted.copy(tmp_path / "study")
-    study.config(lambda config: config["features"]["uni"]["imported"].update(folder=str(job)))  # elsewhere, the same
+    study.config(lambda config: config["features"]["uni"].update(folder=str(job)))  # elsewhere, the same
     assert study.planned() == {"study": 1}
     kept = (job / "lgg-3.h5").read_bytes()
     try:

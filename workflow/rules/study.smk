@@ -20,7 +20,7 @@ rule study:
     conda:
         ENVIRONMENT
     params:
-        tracked=tracked("study", study=STUDY),
+        tracked=tracked("study", study=STUDY.plain()),
     script:
         "../scripts/study.py"
 

@@ -69,7 +69,7 @@ def estimate(study, looks, probes, *, job_start, cores) -> list:
     """
     stages = []
     for name, probe in probes.items():
-        tiling = study.config["features"][name]["tiling"]
+        tiling = study.config.features[name].tiling
         seen = [looks[slide] for slide in study.slides_of(name) if slide in looks]
         patches = sum(look.patches[name] for look in seen)
         tiles = sum(job_start + _tile_seconds(look, name, tiling) for look in seen)
@@ -82,16 +82,16 @@ def estimate(study, looks, probes, *, job_start, cores) -> list:
             own = [look for look in seen if look.slide in {row.slide for row in study.classification}]
             pooling = len(own) * job_start + sum(look.patches[name] for look in own) * probe.pooling
             stages.append(Stage(f"pooling, {name}", len(own), pooling / cores / 3600))
-    for name, method in study.config.get("segmentation", {}).get("methods", {}).items():
-        if method["features"] in probes:
-            stages += _segmentation(study, name, method, looks, probes[method["features"]], job_start, cores)
+    for name, method in study.config.methods("segmentation").items():
+        if method.features in probes:
+            stages += _segmentation(study, name, method, looks, probes[method.features], job_start, cores)
     return stages
 
 
 def _stored(study, features):
     """Return the slides whose features are kept in a file."""
     kept = set(study.slides_of(features))
-    if study.config["features"][features]["store"] == "train":
+    if study.config.features[features].store == "train":
         tested = {row.slide for row in study.segmentation if row.split == "test"}
         kept -= tested - {row.slide for row in study.classification if study.pools(features)}
     return kept
@@ -99,27 +99,26 @@ def _stored(study, features):
 
 def _tile_seconds(look, features, tiling):
     """Return seconds: white patches are read in full, dark ones are mostly proved by a lower level."""
-    if tiling["white_above"] is None:
+    if tiling.white_above is None:
         return 0.0
     white = 1 - look.patches[features] / max(1, look.cells[features])
     return look.megapixel * look.width * look.height / 1e6 * white
 
 
 def _segmentation(study, name, method, looks, probe, job_start, cores):
-    features = method["features"]
-    tiling = study.config["features"][features]["tiling"]
-    stride = tiling.get("stride") or round(tiling["patch_size"] * (1 - tiling["overlap"]))
+    features = method.features
+    stride = study.config.features[features].tiling.stride_px
     train = [row for row in study.segmentation if row.split == "train" and row.slide in looks]
     every = [row for row in study.segmentation if row.slide in looks]
     learned = sum(looks[row.slide].patches[features] for row in train)
-    rows = learned / (method["training_stride"] / stride) ** 2
-    groups = study.config["segmentation"]["folds"] or len({row.patient for row in train})
-    values, inner = len(method["C"]), min(method["inner_folds"], max(1, groups - 1))
+    rows = learned / (method.training_stride / stride) ** 2
+    groups = study.config.segmentation.folds or len({row.patient for row in train})
+    values, inner = len(method.C), min(method.inner_folds, max(1, groups - 1))
     models = (groups * (inner + 1) + 1) * values
-    variants = 2 if method["hard_examples"] else 1
+    variants = 2 if method.hard_examples else 1
     fits = models * rows * probe.svm * (1 + HARD_ROWS * (variants - 1))
     matrix = 2.0 * rows * HARD_ROWS * probe.dimension
-    memory = BASE + min(study.config["memory"] * GIB, matrix * (1 + 2 * study.config["threads"]))
+    memory = BASE + min(study.config.memory * GIB, matrix * (1 + 2 * study.config.threads))
     # a training slide is mapped once for each part: by its own model, or by an inner one of another part
     mapped = learned * groups * values * variants
     largest = max((looks[row.slide].cells[features] for row in every), default=0)

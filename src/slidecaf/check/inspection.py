@@ -11,7 +11,7 @@ from slidecaf.check.survey import survey
 from slidecaf.errors import SlidecafError
 from slidecaf.logs import progress
 from slidecaf.study.checked import SLIDE_SUFFIXES, check_study
-from slidecaf.study.config import TASKS, read_config
+from slidecaf.study.config_file import read_config
 
 FEW_PATCHES = 10
 """Below so many patches a slide's tissue is called tiny."""
@@ -54,13 +54,11 @@ class Checked:
     stages: list
 
 
-def inspect_study(schemas, *, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=None) -> Checked:
+def inspect_study(*, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=None) -> Checked:
     """Check the study in the working directory.
 
     Parameters
     ----------
-    schemas : path-like
-        The folder of the schemas.
     made : container of str, optional
         Paths of slides and masks that the workflow makes, which need not exist yet.
     workers : int, optional
@@ -83,7 +81,7 @@ def inspect_study(schemas, *, made=(), workers=1, timeout=120.0, seconds=2.0, jo
     SlidecafError
         If the config is not YAML.
     """
-    study = check_study(read_config("config.yaml"), schemas, made=made)
+    study = check_study(read_config("config.yaml"), made=made)
     errors, warnings, notes = [], [], []
     there = [row for row in study.slides.values() if os.path.exists(row.path)]
     if missing := len(study.slides) - len(there):
@@ -91,7 +89,7 @@ def inspect_study(schemas, *, made=(), workers=1, timeout=120.0, seconds=2.0, jo
     looks = _look(study, there, workers, timeout)
     readable = {slide: look for slide, look in looks.items() if not look.unreadable}
     unreadable = [look.unreadable for look in looks.values() if look.unreadable]
-    (errors if study.config["on_bad_slide"] == "fail" else warnings).extend(unreadable)
+    (errors if study.config.on_bad_slide == "fail" else warnings).extend(unreadable)
     errors += [problem for look in readable.values() for problem in look.problems]
     warnings += _odd(study, readable) + _unnamed(study)
     probes = {}
@@ -115,7 +113,7 @@ def inspect_study(schemas, *, made=(), workers=1, timeout=120.0, seconds=2.0, jo
 
 def _features(study, looks, probes):
     said = {}
-    for name in study.config["features"]:
+    for name in study.config.features:
         patches = [looks[slide].patches.get(name, 0) for slide in study.slides_of(name) if slide in looks]
         if patches:
             said[name] = {"slides": len(patches), "patches": sum(patches)}
@@ -125,10 +123,10 @@ def _features(study, looks, probes):
 
 def _look(study, rows, workers, timeout):
     needed = {slide: {} for slide in study.slides}
-    for name, settings in study.config["features"].items():
+    for name, settings in study.config.features.items():
         for slide in study.slides_of(name):
-            needed[slide][name] = settings["tiling"]
-    mask_value = study.config.get("segmentation", {}).get("mask_value")
+            needed[slide][name] = settings.tiling.plain()
+    mask_value = study.config.segmentation.mask_value if study.config.segmentation else None
     looks, wanted = {}, [(row, needed[row.slide]) for row in rows]
     if rows:
         with progress(len(rows), "slides", unit="slides") as advance:
@@ -140,7 +138,7 @@ def _look(study, rows, workers, timeout):
 
 def _odd(study, looks):
     """Say which slides have little tissue, and whether resolutions are mixed."""
-    said, features = [], study.config["features"]
+    said, features = [], study.config.features
     for look in looks.values():
         least = min(look.patches.values(), default=FEW_PATCHES)
         if least < FEW_PATCHES:
@@ -149,7 +147,7 @@ def _odd(study, looks):
                 f"slide {look.slide}: {what} ({look.tissue:.1%} of its overview is no glass); see whether it is the "
                 "right file. A slide without tissue counts as wrong."
             )
-    at_level0 = [name for name, chosen in features.items() if chosen["tiling"]["mpp"] is None]
+    at_level0 = [name for name, chosen in features.items() if chosen.tiling.mpp is None]
     known = {slide: look.mpp for slide, look in looks.items() if look.mpp}
     if at_level0 and known and max(known.values()) > MPP_SPREAD * min(known.values()):
         low, high = min(known, key=known.get), max(known, key=known.get)
@@ -200,8 +198,8 @@ def _probe(study, looks, seconds):
     from slidecaf.check.probe import probe
 
     rows, probes, failed = study.slides, {}, []
-    threads = study.config["threads"]
-    for name, settings in study.config["features"].items():
+    threads = study.config.threads
+    for name, settings in study.config.features.items():
         seen = [looks[slide] for slide in study.slides_of(name) if slide in looks]
         chosen = max(seen, key=lambda look: look.patches[name], default=None)
         if chosen is None or not chosen.patches[name]:
@@ -210,7 +208,7 @@ def _probe(study, looks, seconds):
         # a process of its own, so that the peak of memory is this feature set's
         with ProcessPool(1, context=get_context("forkserver")) as pool:
             options = {"mpp": row.mpp, "threads": threads, "seconds": seconds}
-            waiting = pool.schedule(probe, args=(settings, row.path), kwargs=options, timeout=PROBE_TIMEOUT)
+            waiting = pool.schedule(probe, args=(settings.plain(), row.path), kwargs=options, timeout=PROBE_TIMEOUT)
             try:
                 probes[name] = waiting.result()
             except SlidecafError as error:
@@ -229,22 +227,22 @@ def _weights(study):
     from slidecaf.check.probe import absent_weights
 
     said = []
-    for name, settings in study.config["features"].items():
+    for name, settings in study.config.features.items():
         if not study.slides_of(name):
             continue
-        weights = settings["encoder"]["weights"]
+        weights = settings.encoder.weights
         if weights.startswith("random:"):
             said.append(f"features.{name}: random weights; its network was never trained.")
-        elif url := absent_weights(settings):
+        elif url := absent_weights(settings.plain()):
             said.append(f"features.{name}: the first job downloads {weights} from {url}.")
     return said
 
 
 def _negative(study, probes):
     said = []
-    for name, method in study.config.get("classification", {}).get("methods", {}).items():
-        powers = [norm for norm in method["norm"] if norm not in (1, "inf")]
-        for features in method["features"]:
+    for name, method in study.config.methods("classification").items():
+        powers = [norm for norm in method.norm if norm not in (1, "inf")]
+        for features in method.features:
             if powers and features in probes and probes[features].minimum < 0:
                 said.append(
                     f"classification.methods.{name}.norm: {powers[0]} needs features from 0, and those of {features} "
@@ -255,7 +253,7 @@ def _negative(study, probes):
 
 def _disk(study, stages):
     needed = sum(stage.size for stage in stages)
-    folder = Path(study.config["results"]).absolute()
+    folder = Path(study.config.results).absolute()
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
@@ -276,7 +274,7 @@ def _slow(probes, stages):
 
 def _group_name(study):
     """Return what the patient column holds; where two tasks call it differently, the first's."""
-    return next(study.config[task]["group_name"] for task in TASKS if task in study.config)
+    return next(task.group_name for task in study.config.tasks().values())
 
 
 def _slides(study, looks):

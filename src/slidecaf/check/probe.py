@@ -16,7 +16,7 @@ import numpy as np
 from slidecaf.features.file import open_features, valid_features, write_features
 from slidecaf.pooling.norms import Pooler
 from slidecaf.slides import open_slide
-from slidecaf.study.config import is_weights_file
+from slidecaf.study.names import is_weights_file
 from slidecaf.tiles.grid import Tiling, lay
 
 RESOLVED = 1.5

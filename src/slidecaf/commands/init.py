@@ -5,8 +5,6 @@ Labels, masks and patients are left for you to fill in: nothing is guessed from 
 
 from pathlib import Path
 
-from slidecaf.running.workflow import workflow_root
-
 
 def add_arguments(parser):
     """Add the command's arguments."""
@@ -25,8 +23,7 @@ def run(arguments):
     from slidecaf.study.new import make_study
 
     tasks = ["classification", "segmentation"] if arguments.task == "both" else [arguments.task]
-    config = (workflow_root() / "config.yaml").read_text(encoding="utf-8")
-    files = make_study(arguments.folder, config, slides=arguments.slides, tasks=tasks)
+    files = make_study(arguments.folder, slides=arguments.slides, tasks=tasks)
     for path in files:
         print(f"wrote {path}")
     if not arguments.slides:

@@ -70,10 +70,10 @@ def extracted_slides(study, folder, name):
     SlidecafError
         If there is no such feature set, or no slide has features.
     """
-    known = study.config["features"]
+    known = study.config.features
     if name not in known:
         raise SlidecafError(f"the study has no feature set {name!r}; write one of: {', '.join(known)}.")
-    top = Path(folder) / study.config["results"] / "features" / name
+    top = Path(folder) / study.config.results / "features" / name
     slides, left_out = [], {}
     # the classification's row where both tasks list a slide: it has the label
     rows = {row.slide: row for row in [*study.segmentation, *study.classification]}

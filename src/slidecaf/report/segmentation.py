@@ -27,7 +27,7 @@ def segmentation(study, name, album) -> dict:
     dict
         What the template ``segmentation.html`` shows.
     """
-    top, features = study.results / "segmentation" / name, study.methods("segmentation")[name]["features"]
+    top, features = study.results / "segmentation" / name, study.config.methods("segmentation")[name].features
     scores, rows = read_json(top / "scores.json"), read_tsv(top / "scores.tsv")
     last = list(scores)[-1]
     titles = {"leave_one_out": f"{scores[last]['group_name'].capitalize()}s left out", "test": "Test"}

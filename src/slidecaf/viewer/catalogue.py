@@ -8,7 +8,7 @@ import numpy as np
 from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.study.checked import check_study
-from slidecaf.study.config import load_config, load_schema
+from slidecaf.study.config_file import read_config
 from slidecaf.tiles.file import read_tiles
 
 VARIANTS = {"plain": "plain", "hard": "retrained with hard examples"}
@@ -27,8 +27,6 @@ class Catalogue:
 
     Parameters
     ----------
-    schemas : path-like
-        The folder of the schemas: ``workflow/schemas`` of the clone.
     made : container of str, optional
         Paths of the slides that the workflow draws, to say that they are synthetic.
 
@@ -38,27 +36,26 @@ class Catalogue:
         If there is no config, or it or a sheet will not do.
     """
 
-    def __init__(self, schemas, *, made=()):
+    def __init__(self, *, made=()):
         if not Path("config.yaml").is_file():
             raise SlidecafError(f"{Path.cwd()} has no config.yaml; name the folder of a study.")
-        config = load_config("config.yaml", load_schema(Path(schemas) / "config.schema.yaml"))
-        study = check_study(config, schemas, made=_Anything())
+        study = check_study(read_config("config.yaml"), made=_Anything())
         self.config, self.slides, self.name = study.config, study.slides, Path.cwd().name
         self._classified, self._segmented = study.classification, study.segmentation
         self._with_masks = {row.slide: row for row in study.segmentation}
-        self.results, self._made = Path(self.config["results"]), made
+        self.results, self._made = Path(self.config.results), made
 
     def methods(self, task) -> dict:
         """Return the methods of a task: name to settings, empty where the task is left out."""
-        return (self.config.get(task) or {}).get("methods", {})
+        return self.config.methods(task)
 
     def caveats(self) -> list:
         """Return what has to be said wherever the study shows: of weights and slides that are artificial."""
         said = []
         random = sorted(
             name
-            for name, features in self.config["features"].items()
-            if features["encoder"]["weights"].startswith("random:")
+            for name, features in self.config.features.items()
+            if features.kind == "network" and features.encoder.weights.startswith("random:")
         )
         if random:
             said.append(f"random weights: the network was never trained ({', '.join(random)})")
@@ -81,13 +78,13 @@ class Catalogue:
         for row in self._classified:
             shown[row.slide]["label"] = row.label
         views = []
-        for method in self.methods("classification"):
+        for method in self.config.methods("classification"):
             view = f"classification/{method}"
             views.append({"id": view, "task": "classification", "method": method})
             self._predictions(shown, view, method)
-        for method, settings in self.methods("segmentation").items():
+        for method, settings in self.config.methods("segmentation").items():
             for variant in VARIANTS:
-                if variant == "hard" and not settings["hard_examples"]:
+                if variant == "hard" and not settings.hard_examples:
                     continue
                 view = f"segmentation/{method}/{variant}"
                 views.append(
@@ -99,7 +96,7 @@ class Catalogue:
             "name": self.name,
             "caveats": self.caveats(),
             "views": views,
-            "group": (self.config.get("segmentation") or self.config["classification"])["group_name"],
+            "group": (self.config.segmentation or self.config.classification).group_name,
             "slides": list(shown.values()),
         }
 
@@ -148,12 +145,12 @@ class Catalogue:
         segmented = slide in self._with_masks
         used = set()
         if any(other.slide == slide for other in self._classified):
-            used |= {name for method in self.methods("classification").values() for name in method["features"]}
+            used |= {*self.config.feature_sets_of("classification")}
         if segmented:
-            used |= {method["features"] for method in self.methods("segmentation").values()}
+            used |= {*self.config.feature_sets_of("segmentation")}
         found = [
             _layer("patches", features, features=features, files=[self.results / "tiles" / features / f"{slide}.h5"])
-            for features in self.config["features"]
+            for features in self.config.features
             if features in used
         ]
         if not segmented:
@@ -161,10 +158,10 @@ class Catalogue:
         truth = [Path(row.mask)] if row.mask else []
         if truth:
             found.append(_layer("truth", files=truth))
-        for method, settings in self.methods("segmentation").items():
-            tiles = self.results / "tiles" / settings["features"] / f"{slide}.h5"
+        for method, settings in self.config.methods("segmentation").items():
+            tiles = self.results / "tiles" / settings.features / f"{slide}.h5"
             for variant in VARIANTS:
-                if variant == "hard" and not settings["hard_examples"]:
+                if variant == "hard" and not settings.hard_examples:
                     continue
                 named = {"method": method, "variant": variant}
                 of = top / method / variant
@@ -173,7 +170,7 @@ class Catalogue:
                 found.append(_layer("prediction", method, variant, **named, files=[mask]))
                 if truth:
                     found.append(_layer("comparison", method, variant, **named, files=[mask, *truth]))
-            if settings["hard_examples"] and row.split == "train":
+            if settings.hard_examples and row.split == "train":
                 files = [top / method / "hard_examples.tsv", tiles]
                 found.append(_layer("hard", method, method=method, files=files))
         return found

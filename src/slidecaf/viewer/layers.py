@@ -209,7 +209,7 @@ class Layers:
 
     def _truth(self, name, size):
         row = self._catalogue.row(name)
-        value = self._catalogue.config["segmentation"]["mask_value"]
+        value = self._catalogue.config.segmentation.mask_value
         return self._masks.lease(
             (name, files_version([row.mask])),
             lambda: SheetMask(row, "mask", width=size[0], height=size[1], mask_value=value),

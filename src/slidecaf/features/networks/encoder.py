@@ -9,7 +9,7 @@ import torch
 from slidecaf.errors import SlidecafError
 from slidecaf.features.networks import weights as weights_of
 from slidecaf.features.networks.models import models
-from slidecaf.study.config import is_weights_file
+from slidecaf.study.names import is_weights_file
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
