@@ -88,8 +88,6 @@ rule decisions:
         LAYOUT.decisions,
     log:
         LAYOUT.log("decisions", "{method}/{part}"),
-    benchmark:
-        LAYOUT.benchmark("decisions", "{method}/{part}")
     conda:
         ENVIRONMENT
     params:
@@ -113,8 +111,6 @@ rule scores:
         ),
     log:
         LAYOUT.log("scores", "{method}"),
-    benchmark:
-        LAYOUT.benchmark("scores", "{method}")
     conda:
         ENVIRONMENT
     params:

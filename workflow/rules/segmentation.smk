@@ -389,8 +389,6 @@ rule segmentation_scores:
         ),
     log:
         LAYOUT.log("segmentation_scores", "{method}"),
-    benchmark:
-        LAYOUT.benchmark("segmentation_scores", "{method}")
     conda:
         ENVIRONMENT
     params:

@@ -1,4 +1,4 @@
-"""Where the workflow is: its Snakefile, profiles and schemas, and the demo's config with every key commented."""
+"""Where the workflow is: its Snakefile, profiles, and the demo's config with every key commented."""
 
 from pathlib import Path
 
@@ -33,11 +33,6 @@ def workflow_root(package=PACKAGE) -> Path:
         f"the workflow is missing: neither {places[0]} nor {places[1]} has a Snakefile; install slidecaf anew, or run "
         "it from its clone."
     )
-
-
-def schemas() -> Path:
-    """Return the folder with the schemas of config and sheets."""
-    return workflow_root() / "workflow" / "schemas"
 
 
 def profile_folder(name) -> Path:

@@ -89,3 +89,35 @@ def _check_keys(node):
         if (key.tag, key.value) in seen and not key.tag.endswith(":merge"):
             raise ValueError(f"line {line}: the key {key.value!r} stands there twice; keep one")
         seen.add((key.tag, key.value))
+
+
+def study_config(over: dict, path="config.yaml") -> dict:
+    """Return a study's config: the file, and over it what else is said.
+
+    Parameters
+    ----------
+    over : dict
+        What a command line or a workflow that uses this one as a module says. If it names feature sets it is a whole
+        config, and no file is read.
+    path : path-like, optional
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    SlidecafError
+        As `read_config`.
+    """
+    if "features" in over:
+        return over
+    config = read_config(path)
+    return _laid_over(config, over) if isinstance(config, dict) else config
+
+
+def _laid_over(below, above):
+    """Return a mapping with another's values in place of its own; mappings in both are joined."""
+    joined = {**below, **above}
+    both = [key for key in above if isinstance(below.get(key), dict) and isinstance(above[key], dict)]
+    return joined | {key: _laid_over(below[key], above[key]) for key in both}

@@ -3,7 +3,7 @@
 import pytest
 
 from slidecaf.errors import SlidecafError
-from slidecaf.running.workflow import profile_folder, schemas, workflow_root
+from slidecaf.running.workflow import profile_folder, workflow_root
 
 
 def test_the_packages_own_workflow_comes_before_the_clone(tmp_path):
@@ -18,9 +18,8 @@ def test_the_packages_own_workflow_comes_before_the_clone(tmp_path):
     assert workflow_root(package) == package / "workflow"
 
 
-def test_this_clone_has_snakefile_schemas_and_demo_config(repository):
+def test_this_clone_has_snakefile_and_demo_config(repository):
     assert workflow_root() == repository
-    assert list(schemas().iterdir())
     assert (workflow_root() / "config.yaml").is_file()
 
 
