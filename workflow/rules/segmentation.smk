@@ -2,14 +2,13 @@
 
 Needs   {results}/tiles/{features}/{slide}.h5 and features; slides' masks, by their digests
 Makes   {results}/labels/{features}/{slide}.h5, what masks say of cells and patches
-        {results}/segmentation/{method}/folds.tsv, who is left out together
         {results}/segmentation/{method}/{variant}/{part}/model.h5, SVMs of patches, with the inner models of the part
         {results}/segmentation/{method}/{variant}/maps/{slide}.h5, of a training slide by every model that maps it
         {results}/segmentation/{method}/confidences/{slide}.h5, of a test slide whose features are not stored
         {results}/segmentation/{method}/{variant}/{part}/choice.json, C, threshold and post-processing
         {results}/segmentation/{method}/{variant}/confidence/{slide}.tif, mask, overlay, score; geojson for QuPath
         {results}/segmentation/{method}/hard_examples.tsv; hard/{part}/hard_examples.tsv, from a part's inner maps
-        {results}/segmentation/{method}/scores.tsv and scores.json; comparison.json, plain against hard
+        {results}/segmentation/{method}/folds.tsv, scores.tsv and scores.json; comparison.json, plain against hard
 """
 
 if workflow.is_main_process:
