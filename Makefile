@@ -35,7 +35,7 @@ check: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
-	$(BIN)/python tests/check_pins.py
+	$(BIN)/python envs/lock.py --check
 	$(BIN)/snakemake --lint
 
 format: .venv/installed
