@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from slidecaf.errors import SlidecafError
+from slidecaf.files.hdf5 import open_hdf5
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.study.checked import check_study
-from slidecaf.study.config import load_config, load_schema
+from slidecaf.study.config import is_imported, load_config, load_schema
 from slidecaf.tiles.file import read_tiles
 
 VARIANTS = {"plain": "plain", "hard": "retrained with hard examples"}
@@ -43,6 +44,7 @@ class Catalogue:
             raise SlidecafError(f"{Path.cwd()} has no config.yaml; name the folder of a study.")
         config = load_config("config.yaml", load_schema(Path(schemas) / "config.schema.yaml"))
         study = check_study(config, schemas, made=_Anything())
+        self._study = study
         self.config, self.slides, self.name = study.config, study.slides, Path.cwd().name
         self._classified, self._segmented = study.classification, study.segmentation
         self._with_masks = {row.slide: row for row in study.segmentation}
@@ -53,12 +55,17 @@ class Catalogue:
         return (self.config.get(task) or {}).get("methods", {})
 
     def caveats(self) -> list:
-        """Return what has to be said wherever the study shows: of weights and slides that are artificial."""
-        said = []
+        """Return what has to be said wherever the study shows: what is artificial, and what others computed."""
+        sets = self.config["features"]
+        said = [
+            f"imported features ({name}): computed by {features['imported']['format'].upper()}, not by slidecaf"
+            for name, features in sets.items()
+            if is_imported(features) and self._study.slides_of(name)
+        ]
         random = sorted(
             name
-            for name, features in self.config["features"].items()
-            if features["encoder"]["weights"].startswith("random:")
+            for name, features in sets.items()
+            if not is_imported(features) and features["encoder"]["weights"].startswith("random:")
         )
         if random:
             said.append(f"random weights: the network was never trained ({', '.join(random)})")
@@ -177,6 +184,31 @@ class Catalogue:
                 files = [top / method / "hard_examples.tsv", tiles]
                 found.append(_layer("hard", method, method=method, files=files))
         return found
+
+    def encoder(self, slide, features) -> str:
+        """Return what made a slide's imported features.
+
+        Parameters
+        ----------
+        slide : str
+        features : str
+            An imported feature set or another.
+
+        Returns
+        -------
+        str
+            Empty where the files do not say it, where they are not taken in yet, and for other feature sets.
+
+        Raises
+        ------
+        SlidecafError
+            If the file is damaged.
+        """
+        path = self.results / "features" / features / f"{slide}.h5"
+        if not is_imported(self.config["features"][features]) or not path.is_file():
+            return ""
+        with open_hdf5(path) as file:
+            return str(file["features"].attrs["encoder"])
 
     def layer(self, slide, name) -> dict:
         """Return one of `layers` by its id; LookupError where there is none."""

@@ -66,7 +66,7 @@ class Layers:
         LookupError
             If the study has no such slide.
         SlidecafError
-            If it cannot be opened.
+            If it cannot be opened, or its imported features are damaged.
         """
         row = self._catalogue.row(name)
         with self._opened(name) as pyramid:
@@ -78,12 +78,15 @@ class Layers:
             "mpp": mpp,
             "reductions": reductions(width, height),
             "version": files_version([row.path]),
-            "layers": [
-                {key: value for key, value in layer.items() if key != "files"}
-                | {"version": files_version(layer["files"])}
-                for layer in self._catalogue.layers(name)
-            ],
+            "layers": [self._described(name, layer) for layer in self._catalogue.layers(name)],
         }
+
+    def _described(self, name, layer):
+        said = {key: value for key, value in layer.items() if key != "files"}
+        said["version"] = files_version(layer["files"])
+        if layer["kind"] == "patches":
+            said["encoder"] = self._catalogue.encoder(name, layer["features"])
+        return said
 
     def image_tile(self, name, tile) -> tuple[str, bytes]:
         """Return a tile of a slide: media type and bytes.
