@@ -9,19 +9,19 @@ Makes   {results}/classification/{method}/folds.tsv
 """
 
 
-def pooled(slides):
-    """Return an input function: the pooled vectors of some slides, for every candidate of a method."""
+def of_candidates(kind, slides):
+    """Return an input function: the manifests of some slides, of every feature set that is a method's candidate."""
     return lambda wildcards: [
         manifest
         for features in CLASSIFICATION.methods[wildcards.method]["features"]
-        for manifest in TARGETS.manifests(LAYOUT.pooled, slides, features=features)
+        for manifest in TARGETS.manifests(kind, slides, features=features)
     ]
 
 
 def pooled_of_part(wildcards):
     """Return the pooled vectors of the slides that a part decides on: training slides of a fold, or test slides."""
     final = wildcards.part == "final"
-    return pooled(CLASSIFICATION.test if final else CLASSIFICATION.train)(wildcards)
+    return of_candidates(LAYOUT.pooled, CLASSIFICATION.test if final else CLASSIFICATION.train)(wildcards)
 
 
 def method_caveats(wildcards):
@@ -35,8 +35,6 @@ rule folds:
         LAYOUT.folds,
     log:
         LAYOUT.log("folds", "{method}"),
-    benchmark:
-        LAYOUT.benchmark("folds", "{method}")
     conda:
         ENVIRONMENT
     params:
@@ -53,7 +51,7 @@ rule folds:
 rule classifier:
     input:
         folds=LAYOUT.folds,
-        pooled=pooled(CLASSIFICATION.train),
+        pooled=of_candidates(LAYOUT.pooled, CLASSIFICATION.train),
     output:
         choice=LAYOUT.choice,
         selection=LAYOUT.selection,
@@ -142,8 +140,6 @@ rule comparison:
         LAYOUT.comparison,
     log:
         LAYOUT.log("comparison", ""),
-    benchmark:
-        LAYOUT.benchmark("comparison", "")
     conda:
         ENVIRONMENT
     params:

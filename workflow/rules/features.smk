@@ -42,19 +42,9 @@ def imported_from(slide, wildcards):
     return {**slide_digest(slide, wildcards), "files": digests}
 
 
-def imported_settings(wildcards):
-    """Return whose files they are."""
-    return SETS[wildcards.features].described
-
-
 def imported_files(wildcards):
     """Return the files of each slide of a batch."""
     return {slide: SETS[wildcards.features].files(slide) for slide in batch(slides_of)(wildcards)}
-
-
-def first_file(wildcards):
-    """Return the first file of a feature set, to which the others are held."""
-    return SETS[wildcards.features].first
 
 
 rule encoder:
@@ -134,14 +124,14 @@ rule imported_tiles:
         mem_mb=memory(2000, a_patch=BYTES_A_PATCH),
         runtime=minutes(30, rate=MAPPED),
     params:
-        tracked=tracked_batch("imported_tiles", LAYOUT.tiles, slides_of, own=imported_from, imported=imported_settings),
-        untracked=untracked(
-            sources=imported_files,
-            first=first_file,
-            paths=paths(slides_of),
-            limits=LIMITS,
-            on_bad_slide=STUDY["on_bad_slide"],
+        tracked=tracked_batch(
+            "imported_tiles",
+            LAYOUT.tiles,
+            slides_of,
+            own=imported_from,
+            imported=lambda wildcards: SETS[wildcards.features].described,
         ),
+        untracked=reading(slides_of, sources=imported_files, first=lambda wildcards: SETS[wildcards.features].first),
     script:
         "../scripts/imported_tiles.py"
 
@@ -165,14 +155,12 @@ rule imported_features:
         runtime=minutes(30, rate=MAPPED),
     params:
         tracked=tracked_batch(
-            "imported_features", LAYOUT.features, slides_of, own=imported_from, imported=imported_settings
+            "imported_features",
+            LAYOUT.features,
+            slides_of,
+            own=imported_from,
+            imported=lambda wildcards: SETS[wildcards.features].described,
         ),
-        untracked=untracked(
-            sources=imported_files,
-            first=first_file,
-            paths=paths(slides_of),
-            limits=LIMITS,
-            on_bad_slide=STUDY["on_bad_slide"],
-        ),
+        untracked=reading(slides_of, sources=imported_files, first=lambda wildcards: SETS[wildcards.features].first),
     script:
         "../scripts/imported_features.py"

@@ -34,11 +34,7 @@ rule thumbnails:
 rule neurons:
     input:
         model=LAYOUT.model.replace("{part}", "final"),
-        features=lambda wildcards: [
-            manifest
-            for features in CLASSIFICATION.methods[wildcards.method]["features"]
-            for manifest in TARGETS.manifests(LAYOUT.features, CLASSIFICATION.train, features=features)
-        ],
+        features=of_candidates(LAYOUT.features, CLASSIFICATION.train),
         drawn=ancient([SLIDE[slide].path for slide in CLASSIFICATION.train if SLIDE[slide].path in MADE]),
     output:
         figure=report(

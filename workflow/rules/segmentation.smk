@@ -157,8 +157,6 @@ rule left_out:
         LAYOUT.groups,
     log:
         LAYOUT.log("left_out", "{method}"),
-    benchmark:
-        LAYOUT.benchmark("left_out", "{method}")
     conda:
         ENVIRONMENT
     params:
@@ -418,8 +416,6 @@ rule variants:
         LAYOUT.variants,
     log:
         LAYOUT.log("variants", "{method}"),
-    benchmark:
-        LAYOUT.benchmark("variants", "{method}")
     conda:
         ENVIRONMENT
     params:

@@ -17,8 +17,6 @@ rule study:
         LAYOUT.study,
     log:
         LAYOUT.log("study", ""),
-    benchmark:
-        LAYOUT.benchmark("study", "")
     conda:
         ENVIRONMENT
     params:

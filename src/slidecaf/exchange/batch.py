@@ -87,7 +87,6 @@ def import_features(
     paths: Mapping,
     limits: Mapping,
     on_bad_slide: str,
-    wait: float = 0,
 ) -> None:
     """Take the features of some slides from another program's files; a features file for each.
 
@@ -97,15 +96,13 @@ def import_features(
         As for `import_tiles`.
     tiles : path-like
         The manifest of the batch's tiles.
-    wait : float, optional
-        Seconds that a file may take to be seen on a network file system.
 
     Raises
     ------
     SlidecafError
         After the other slides are done, if a file of one cannot be read.
     """
-    folder, of_tiles = Path(manifest).parent, slide_files([tiles], wait=wait)
+    folder, of_tiles = Path(manifest).parent, slide_files([tiles])
 
     def work(slide, files, origin):
         coords, attributes = read_tiles(of_tiles[slide].path)

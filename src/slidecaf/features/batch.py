@@ -27,7 +27,6 @@ def extract_slides(
     on_bad_slide: str,
     max_unreadable: float,
     threads: int,
-    wait: float = 0,
 ) -> None:
     """Compute the features of some slides with one network, and write a features file for each beside the manifest.
 
@@ -52,8 +51,6 @@ def extract_slides(
         The share, 0 to 1, of a slide's patches that may be unreadable.
     threads : int
         Of the extraction; features do not depend on it.
-    wait : float, optional
-        Seconds that a file may take to be seen on a network file system.
 
     Raises
     ------
@@ -61,7 +58,7 @@ def extract_slides(
         After the other slides are done, if one cannot be read, or the network cannot be run like this.
     """
     chosen, described, folder = settings["features"], read_json(encoder), Path(manifest).parent
-    of_tiles, network = slide_files([tiles], wait=wait), file_of(encoder)
+    of_tiles, network = slide_files([tiles]), file_of(encoder)
 
     def work(slide, files, origin):
         coords, attributes = read_tiles(of_tiles[slide].path)

@@ -27,6 +27,9 @@ from slidecaf.logs import logger
 MEMORY = Path(".snakemake/slidecaf")
 """The study's folder for what plans and jobs remember. Losing it costs time only."""
 
+LATENCY = 60
+"""Seconds after its manifest was written in which a file may come to be seen on a network file system."""
+
 COLUMNS = ("slide", "file", "size", "sha256")
 """Of a manifest; ``file`` starts at the manifest's folder."""
 
@@ -49,15 +52,13 @@ class File:
     sha256: str
 
 
-def read_manifests(paths: Iterable, *, wait: float = 0) -> dict[str, dict[str, File]]:
+def read_manifests(paths: Iterable) -> dict[str, dict[str, File]]:
     """Read which files some batches have.
 
     Parameters
     ----------
     paths : iterable of path-like
         Manifests, of one folder.
-    wait : float, optional
-        Seconds that a file may take to be seen on a network file system.
 
     Returns
     -------
@@ -70,26 +71,24 @@ def read_manifests(paths: Iterable, *, wait: float = 0) -> dict[str, dict[str, F
     SlidecafError
         If a manifest is damaged, or a file that it names is not there.
     """
-    found, until = {}, time.monotonic() + wait
+    found = {}
     for manifest in map(Path, paths):
         for row in read_tsv(manifest):
             path = os.path.normpath(manifest.parent / row["file"])
             while not os.path.exists(path):
-                if time.monotonic() > until:
+                if time.time() > manifest.stat().st_mtime + LATENCY:
                     raise SlidecafError(f"{path} is missing, which {manifest} lists; run again, and it is made anew.")
-                time.sleep(min(1.0, wait / 10))
+                time.sleep(0.5)
             found.setdefault(row["slide"], {})[os.path.dirname(row["file"])] = File(path, row["sha256"])
     return dict(sorted(found.items()))
 
 
-def slide_files(paths: Iterable, *, wait: float = 0) -> dict[str, File]:
+def slide_files(paths: Iterable) -> dict[str, File]:
     """Read which file each slide of some batches has, where it has one.
 
     Parameters
     ----------
     paths : iterable of path-like
-        As for `read_manifests`.
-    wait : float, optional
         As for `read_manifests`.
 
     Returns
@@ -102,10 +101,10 @@ def slide_files(paths: Iterable, *, wait: float = 0) -> dict[str, File]:
     SlidecafError
         As `read_manifests`.
     """
-    return {slide: next(iter(files.values())) for slide, files in read_manifests(paths, wait=wait).items()}
+    return {slide: next(iter(files.values())) for slide, files in read_manifests(paths).items()}
 
 
-def slide_paths(paths: Iterable, *, among: Collection[str] | None = None, wait: float = 0) -> dict[str, str]:
+def slide_paths(paths: Iterable, *, among: Collection[str] | None = None) -> dict[str, str]:
     """Read where the file of each slide of some batches is.
 
     Parameters
@@ -114,8 +113,6 @@ def slide_paths(paths: Iterable, *, among: Collection[str] | None = None, wait: 
         As for `read_manifests`.
     among : collection of str, optional
         Only these slides: batches are those of all tasks.
-    wait : float, optional
-        As for `read_manifests`.
 
     Returns
     -------
@@ -127,13 +124,11 @@ def slide_paths(paths: Iterable, *, among: Collection[str] | None = None, wait: 
     SlidecafError
         As `read_manifests`.
     """
-    found = slide_files(paths, wait=wait)
+    found = slide_files(paths)
     return {slide: file.path for slide, file in found.items() if among is None or slide in among}
 
 
-def paths_by_set(
-    paths: Iterable, *, among: Collection[str] | None = None, wait: float = 0
-) -> dict[str, dict[str, str]]:
+def paths_by_set(paths: Iterable, *, among: Collection[str] | None = None) -> dict[str, dict[str, str]]:
     """Read where the files of several feature sets are.
 
     Parameters
@@ -142,8 +137,6 @@ def paths_by_set(
         Manifests, each in the folder of its feature set.
     among : collection of str, optional
         As for `slide_paths`.
-    wait : float, optional
-        As for `read_manifests`.
 
     Returns
     -------
@@ -158,7 +151,7 @@ def paths_by_set(
     by_set = {}
     for path in map(Path, paths):
         by_set.setdefault(path.parent.name, []).append(path)
-    return {name: slide_paths(own, among=among, wait=wait) for name, own in by_set.items()}
+    return {name: slide_paths(own, among=among) for name, own in by_set.items()}
 
 
 def file_of(path) -> File:

@@ -10,7 +10,7 @@ from slidecaf.pooling.norms import Pooler, norm_name, parse_norm
 from slidecaf.study.status import STATUS_OK
 
 
-def pool_slides(manifest, slides: Mapping[str, Mapping], settings: Mapping, *, features, wait: float = 0) -> None:
+def pool_slides(manifest, slides: Mapping[str, Mapping], settings: Mapping, *, features) -> None:
     """Pool the features of some slides, and write a vector a norm for each beside the manifest.
 
     Parameters
@@ -22,15 +22,13 @@ def pool_slides(manifest, slides: Mapping[str, Mapping], settings: Mapping, *, f
         ``norms``, as the config has them, ``revision`` and ``versions``.
     features : path-like
         The manifest of the batch's features.
-    wait : float, optional
-        Seconds that a file may take to be seen on a network file system.
 
     Raises
     ------
     SlidecafError
         After the other slides are done, if a features file is damaged or has values that a norm forbids.
     """
-    of_features, folder = slide_files([features], wait=wait), Path(manifest).parent
+    of_features, folder = slide_files([features]), Path(manifest).parent
 
     def work(slide, files, origin):
         path = of_features[slide].path

@@ -28,13 +28,12 @@ def judge_slides(
     on_bad_slide: str,
     max_unreadable: float,
     threads: int,
-    wait: float = 0,
 ) -> None:
     """Let the final models judge the patches of some test slides; confidences of each beside the manifest.
 
     Parameters
     ----------
-    manifest, slides, settings, tiles, encoder, paths, limits, on_bad_slide, max_unreadable, threads, wait
+    manifest, slides, settings, tiles, encoder, paths, limits, on_bad_slide, max_unreadable, threads
         As for `slidecaf.features.batch.extract_slides`.
     models : mapping of str to path-like
         Variant to its model of all training rows.
@@ -45,7 +44,7 @@ def judge_slides(
         After the other slides are done, if one cannot be read, or the network cannot be run like this.
     """
     described, folder = read_json(encoder), Path(manifest).parent
-    of_tiles = slide_files([tiles], wait=wait)
+    of_tiles = slide_files([tiles])
     shared = {"encoder": file_of(encoder), "models": [file_of(path) for path in models.values()]}
     final = {variant: read_models(path)[0] for variant, path in models.items()}
     C = read_models(next(iter(models.values())))[1]

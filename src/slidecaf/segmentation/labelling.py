@@ -21,7 +21,6 @@ def label_slides(
     tiles,
     masks: Mapping,
     limits: Mapping,
-    wait: float = 0,
 ) -> None:
     """Count the masks of some slides in cells and label their patches; a labels file for each beside the manifest.
 
@@ -39,15 +38,13 @@ def label_slides(
         none.
     limits : mapping
         ``max_megapixels`` and ``max_decoded_megapixels`` of the config.
-    wait : float, optional
-        Seconds that a file may take to be seen on a network file system.
 
     Raises
     ------
     SlidecafError
         After the other slides are done, if a mask cannot be read or is of another size.
     """
-    of_tiles, folder = slide_files([tiles], wait=wait), Path(manifest).parent
+    of_tiles, folder = slide_files([tiles]), Path(manifest).parent
 
     def work(slide, files, origin):
         coords, attributes = read_tiles(of_tiles[slide].path)

@@ -26,7 +26,6 @@ def map_slides(
     groups,
     features,
     models: Mapping,
-    wait: float = 0,
 ) -> None:
     """Map some training slides by every model that never saw them; a maps file for each beside the manifest.
 
@@ -43,15 +42,13 @@ def map_slides(
         The manifest of the batch's features.
     models : mapping of str to path-like
         Part to its models.
-    wait : float, optional
-        Seconds that a file may take to be seen on a network file system.
 
     Raises
     ------
     SlidecafError
         After the other slides are done, if a file is damaged or a confidence is infinite.
     """
-    of_features, folder = slide_files([features], wait=wait), Path(manifest).parent
+    of_features, folder = slide_files([features]), Path(manifest).parent
     problems = problems_of(read_tsv(groups), settings["inner_folds"], seed=settings["seed"])
     digests = {part: file_of(path) for part, path in models.items()}
 

@@ -23,7 +23,6 @@ def outline_slides(
     variant: str,
     segments,
     tiles,
-    wait: float = 0,
 ) -> None:
     """Outline the predicted necrosis of some slides; a GeoJSON file for each beside the manifest.
 
@@ -40,8 +39,6 @@ def outline_slides(
         The manifest of the batch's maps and masks.
     tiles : path-like
         The manifest of the batch's tiles.
-    wait : float, optional
-        Seconds that a file may take to be seen on a network file system.
 
     Raises
     ------
@@ -49,7 +46,7 @@ def outline_slides(
         After the other slides are done, if a file of one is damaged.
     """
     folder, tolerance, caveats = Path(manifest).parent, settings["tolerance"], settings["caveats"]
-    of_segments, of_tiles = read_manifests([segments], wait=wait), slide_files([tiles], wait=wait)
+    of_segments, of_tiles = read_manifests([segments]), slide_files([tiles])
 
     def work(slide, files, origin):
         coords, attributes = read_tiles(of_tiles[slide].path)

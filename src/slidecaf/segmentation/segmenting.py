@@ -39,7 +39,6 @@ def segment_slides(
     model=None,
     paths: Mapping,
     masks: Mapping,
-    wait: float = 0,
 ) -> None:
     """Make map, mask, overlay and score of some slides, in folders of their own beside the manifest.
 
@@ -69,8 +68,6 @@ def segment_slides(
         Slide to its file.
     masks : mapping of str to mapping
         Slide to its ``number``, the row in the sheet, and the path ``mask``, empty where there is none.
-    wait : float, optional
-        Seconds that a file may take to be seen on a network file system.
 
     Raises
     ------
@@ -78,11 +75,11 @@ def segment_slides(
         After the other slides are done, if a file of one is damaged or cannot be read.
     """
     folder = Path(manifest).parent
-    of_tiles, of_labels = slide_files([tiles], wait=wait), slide_files(labels, wait=wait)
+    of_tiles, of_labels = slide_files([tiles]), slide_files(labels)
     sources = {
-        "maps": slide_files(maps, wait=wait),
-        "confidences": slide_files(judged, wait=wait),
-        "features": slide_files(features, wait=wait),
+        "maps": slide_files(maps),
+        "confidences": slide_files(judged),
+        "features": slide_files(features),
     }
     chosen_of = {part: file_of(path) for part, path in choices.items()}
     final = file_of(model) if model else None

@@ -33,7 +33,7 @@ def device(*, wait=1.0):
     elif os.environ.get("CUDA_VISIBLE_DEVICES"):
         yield torch.device("cuda", 0)
     else:
-        with lock_one(torch.cuda.device_count(), wait=wait) as index:
+        with lock_one(torch.cuda.device_count()) as index:
             yield torch.device("cuda", index)
 
 
