@@ -2,6 +2,7 @@
 
 import functools
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_json
@@ -136,8 +137,8 @@ class Layers:
         """Describe a confidence map: where its colours end, and above which threshold is necrosis; ready for JSON."""
         found = self._catalogue.layer(name, layer)
         self._check_ready(name, found)
-        scores = self._catalogue.results / "segmentation" / found["method"] / found["variant"] / "score"
-        path = scores / f"{name}.json"
+        pattern = self._catalogue.layout.score
+        path = Path(pattern.format(method=found["method"], variant=found["variant"], slide=name))
         threshold = read_json(path)["threshold"] if path.is_file() else None
         with self._opened(name) as pyramid:
             size = pyramid.width, pyramid.height
