@@ -74,12 +74,12 @@ def extracted_slides(study, folder, name):
     known = study.config["features"]
     if name not in known:
         raise SlidecafError(f"the study has no feature set {name!r}; write one of: {', '.join(known)}.")
-    pattern = Layout(str(Path(folder) / study.config["results"])).features
+    pattern = Layout(study.config["results"]).features
     slides, left_out = [], {}
     # the classification's row where both tasks list a slide: it has the label
     rows = {row.slide: row for row in [*study.segmentation, *study.classification]}
     for slide, row in sorted(rows.items()):
-        path = Path(pattern.format(features=name, slide=slide))
+        path = Path(folder, pattern.format(features=name, slide=slide))
         if not path.is_file():
             left_out[slide] = "no features file"
             continue
@@ -90,9 +90,8 @@ def extracted_slides(study, folder, name):
         else:
             left_out[slide] = status
     if not slides:
-        raise SlidecafError(
-            f"{study.config['results']} holds features {name} of no slide; run the study first: make run STUDY={folder}"
-        )
+        top = Path(folder, pattern.format(features=name, slide="")).parent
+        raise SlidecafError(f"{top} holds features of no slide; run the study first: make run STUDY={folder}")
     return slides, left_out
 
 
