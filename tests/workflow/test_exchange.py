@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from slidecaf.viewer.catalogue import Catalogue
 from tests.workflow.conftest import make_mini
 
 SLIDES = [f"{label}-{number}" for label in ("gbm", "lgg") for number in (1, 2, 3)]
@@ -81,6 +82,17 @@ def test_the_report_says_whose_features_they_are(adopted):
     assert "computed by TRIDENT, not by slidecaf" in page
     assert "Patches and their feature vectors were computed by TRIDENT" in page
     assert all(f">{slide}<" in page for slide in SLIDES)
+
+
+def test_the_check_and_the_viewer_understand_imported_features(adopted, monkeypatch, repository):
+    done = slidecaf(adopted, "check", adopted.folder, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["features"]["uni"]["patches"] == 54
+    monkeypatch.chdir(adopted.folder)
+    catalogue = Catalogue(repository / "workflow/schemas")
+    assert "imported features (uni): computed by TRIDENT, not by slidecaf" in catalogue.caveats()
+    assert catalogue.layer("gbm-1", "patches/uni")["ready"]
+    assert catalogue.encoder("gbm-1", "uni") == "random numbers"
 
 
 def test_one_slides_new_features_rerun_what_comes_of_them_only(adopted, tmp_path):

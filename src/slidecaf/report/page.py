@@ -70,7 +70,7 @@ def context(study, *, command="", commit="") -> dict:
         "segmentation": [segmentation(study, name, album) for name in study.config.methods("segmentation")],
     }
     versions = package_versions()
-    compared = study.results / "classification" / "comparison.json"
+    several = len(study.methods("classification")) > 1
     caveats = [caveat for method in found["classification"] for caveat in method["scores"]["caveats"]]
     caveats += [caveat for method in found["segmentation"] for caveat in method["caveats"]]
     return {
@@ -81,8 +81,8 @@ def context(study, *, command="", commit="") -> dict:
         **found,
         "classification_tables": classification_tables(found["classification"]),
         "segmentation_tables": segmentation_tables(found["segmentation"]),
-        "compared": read_json(compared) if compared.is_file() else [],
-        "timings": rule_timings(study.results / "benchmarks"),
+        "compared": read_json(study.layout.comparison) if several else [],
+        "timings": rule_timings(study.layout.benchmarks),
         "versions": versions,
         "slide_files": study.slide_files(),
         "method_text": _method_text(study, found, versions),
@@ -125,10 +125,10 @@ def render(values) -> str:
 def _pictures(study):
     """Count the pictures of slides that the page will hold."""
     count = 0
-    for name in study.config.methods("classification"):
-        count += len(read_tsv(study.results / "classification" / name / "predictions.tsv"))
-    for name in study.config.methods("segmentation"):
-        rows = read_tsv(study.results / "segmentation" / name / "scores.tsv")
+    for name in study.methods("classification"):
+        count += len(read_tsv(study.layout.predictions.format(method=name)))
+    for name in study.methods("segmentation"):
+        rows = read_tsv(study.layout.slide_scores.format(method=name))
         count += 2 * len({row["slide"] for row in rows}) + min(SHOWN_HARD, len({row["slide"] for row in rows}))
     return count
 

@@ -8,14 +8,14 @@ import numpy as np
 from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_json
 from slidecaf.files.versions import version
+from slidecaf.study.layout import Layout
 from slidecaf.study.provenance import read_study
 from slidecaf.study.status import STATUS_OK
+from slidecaf.study.steps import STEPS
 from slidecaf.tiles.file import read_tiles
 
-PACKAGES = (
-    *("slidecaf", "snakemake", "torch", "torchvision", "scikit-learn", "scikit-image", "scipy", "numpy"),
-    *("h5py", "openslide-python", "openslide-bin", "tifffile", "pillow"),
-)
+PACKAGES = ("slidecaf", "snakemake", *sorted({library for _, libraries in STEPS.values() for library in libraries}))
+"""What the page says the versions of: the libraries that rules depend on, and who runs them."""
 
 
 class Results:
@@ -27,9 +27,9 @@ class Results:
 
     Attributes
     ----------
-    results : pathlib.Path
-    config : slidecaf.study.config.Config
-        As used.
+    layout : slidecaf.study.layout.Layout
+    config : dict
+        As used, defaults filled in.
 
     Raises
     ------
@@ -38,8 +38,8 @@ class Results:
     """
 
     def __init__(self, results):
-        self.results = Path(results)
-        path = self.results / "study.yaml"
+        self.layout = Layout(str(results))
+        path = Path(self.layout.study)
         if not path.is_file():
             raise SlidecafError(f"{path} is missing: run the study before its report.")
         self.text, self.config = path.read_text(encoding="utf-8"), read_study(path)
@@ -53,22 +53,22 @@ class Results:
         """Return where a slide's patches are, as `slidecaf.tiles.file.read_tiles` does; a file is read once."""
         key = features, slide
         if key not in self._tiles:
-            self._tiles[key] = read_tiles(self.results / "tiles" / features / f"{slide}.h5")
+            self._tiles[key] = read_tiles(self.layout.tiles.format(features=features, slide=slide))
         return self._tiles[key]
 
     def thumbnail(self, slide) -> Path:
         """Return the path of a slide's small picture."""
-        return self.results / "thumbnails" / f"{slide}.jpg"
+        return Path(self.layout.thumbnail.format(slide=slide))
 
     @cached_property
     def encoders(self) -> dict:
         """Feature set to what its network is, of those that a method uses."""
-        found = {}
-        for name in self.config.features:
-            path = self.results / "encoders" / f"{name}.json"
-            if path.is_file():
-                found[name] = read_json(path)
-        return found
+        used = {*self.config.feature_sets_of("classification"), *self.config.feature_sets_of("segmentation")}
+        return {
+            name: read_json(self.layout.encoder.format(features=name))
+            for name, settings in self.config.features.items()
+            if name in used and settings.kind == "network"
+        }
 
     def feature_sets(self) -> list:
         """Describe the feature sets that are used.

@@ -139,7 +139,7 @@ class Targets:
         files += _fill((layout.choice,), method=classification.methods, part=classification.parts)
         for method, chosen in segmentation.methods.items():
             one = {"method": [method]}
-            files += _fill((layout.slide_scores, layout.segmentation_scores), **one)
+            files += _fill((layout.groups, layout.slide_scores, layout.segmentation_scores), **one)
             for variant in segmentation.variants(method):
                 files += _fill((layout.map_choice,), part=segmentation.parts, variant=[variant], **one)
                 files += self.manifests(layout.segments, segmentation.rows, method=method, variant=variant)

@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from slidecaf.errors import SlidecafError
+from slidecaf.files.hdf5 import open_hdf5
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.study.checked import check_study
 from slidecaf.study.config_file import read_config
+from slidecaf.study.layout import Layout
 from slidecaf.tiles.file import read_tiles
 
 VARIANTS = {"plain": "plain", "hard": "retrained with hard examples"}
@@ -40,21 +42,27 @@ class Catalogue:
         if not Path("config.yaml").is_file():
             raise SlidecafError(f"{Path.cwd()} has no config.yaml; name the folder of a study.")
         study = check_study(read_config("config.yaml"), made=_Anything())
+        self._study = study
         self.config, self.slides, self.name = study.config, study.slides, Path.cwd().name
         self._classified, self._segmented = study.classification, study.segmentation
         self._with_masks = {row.slide: row for row in study.segmentation}
-        self.results, self._made = Path(self.config.results), made
+        self.layout, self._made = Layout(self.config.results), made
 
     def methods(self, task) -> dict:
         """Return the methods of a task: name to settings, empty where the task is left out."""
         return self.config.methods(task)
 
     def caveats(self) -> list:
-        """Return what has to be said wherever the study shows: of weights and slides that are artificial."""
-        said = []
+        """Return what has to be said wherever the study shows: what is artificial, and what others computed."""
+        sets = self.config.features
+        said = [
+            f"imported features ({name}): computed by {features.format.upper()}, not by slidecaf"
+            for name, features in sets.items()
+            if features.kind == "imported" and self._study.slides_of(name)
+        ]
         random = sorted(
             name
-            for name, features in self.config.features.items()
+            for name, features in sets.items()
             if features.kind == "network" and features.encoder.weights.startswith("random:")
         )
         if random:
@@ -62,8 +70,9 @@ class Catalogue:
         if any(row.path in self._made for row in self.slides.values()):
             said.append("synthetic slides: drawn by slidecaf.demo, no tissue")
         # what scores say, of this or other matters, is said here too
-        for path in sorted(self.results.glob("*/*/scores.json")):
-            scores = read_json(path)
+        patterns = {"classification": self.layout.scores, "segmentation": self.layout.segmentation_scores}
+        paths = [Path(pattern.format(method=name)) for task, pattern in patterns.items() for name in self.methods(task)]
+        for scores in (read_json(path) for path in paths if path.is_file()):
             for part in (scores, *(part for part in scores.values() if isinstance(part, dict))):
                 said += part.get("caveats", [])
         kinds = [text.split(":")[0] for text in said]
@@ -101,7 +110,7 @@ class Catalogue:
         }
 
     def _predictions(self, shown, view, method):
-        for row in _table(self.results / "classification" / method / "predictions.tsv"):
+        for row in _table(self.layout.predictions.format(method=method)):
             if row["slide"] in shown:
                 right = "" if not row["label"] else row["predicted"] == row["label"]
                 confidences = [key for key in row if key.startswith("confidence")]
@@ -114,7 +123,7 @@ class Catalogue:
                 }
 
     def _scores(self, shown, view, method, variant):
-        for row in _table(self.results / "segmentation" / method / "scores.tsv"):
+        for row in _table(self.layout.slide_scores.format(method=method)):
             if row["variant"] == variant and row["slide"] in shown:
                 shown[row["slide"]]["results"][view] = {"value": _number(row["score"]), "status": row["status"]}
 
@@ -141,7 +150,7 @@ class Catalogue:
             ``id``: the kind and what it is of, joined by slashes; ``kind``; ``files``: what it is drawn from;
             ``ready``: whether they exist; and ``method``, ``variant`` or ``features`` where the layer has them.
         """
-        row, top = self.row(slide), self.results / "segmentation"
+        row, layout = self.row(slide), self.layout
         segmented = slide in self._with_masks
         used = set()
         if any(other.slide == slide for other in self._classified):
@@ -149,7 +158,7 @@ class Catalogue:
         if segmented:
             used |= {*self.config.feature_sets_of("segmentation")}
         found = [
-            _layer("patches", features, features=features, files=[self.results / "tiles" / features / f"{slide}.h5"])
+            _layer("patches", features, features=features, files=[_file(layout.tiles, features=features, slide=slide)])
             for features in self.config.features
             if features in used
         ]
@@ -158,22 +167,46 @@ class Catalogue:
         truth = [Path(row.mask)] if row.mask else []
         if truth:
             found.append(_layer("truth", files=truth))
-        for method, settings in self.config.methods("segmentation").items():
-            tiles = self.results / "tiles" / settings.features / f"{slide}.h5"
+        for method, settings in self.methods("segmentation").items():
+            tiles = _file(layout.tiles, features=settings.features, slide=slide)
             for variant in VARIANTS:
                 if variant == "hard" and not settings.hard_examples:
                     continue
                 named = {"method": method, "variant": variant}
-                of = top / method / variant
-                confidence, mask = (of / kind / f"{slide}.tif" for kind in ("confidence", "mask"))
+                confidence, mask = (_file(kind, **named, slide=slide) for kind in (layout.confidence, layout.mask))
                 found.append(_layer("confidence", method, variant, **named, files=[confidence]))
                 found.append(_layer("prediction", method, variant, **named, files=[mask]))
                 if truth:
                     found.append(_layer("comparison", method, variant, **named, files=[mask, *truth]))
             if settings.hard_examples and row.split == "train":
-                files = [top / method / "hard_examples.tsv", tiles]
+                files = [_file(layout.hard_examples, method=method), tiles]
                 found.append(_layer("hard", method, method=method, files=files))
         return found
+
+    def encoder(self, slide, features) -> str:
+        """Return what made a slide's imported features.
+
+        Parameters
+        ----------
+        slide : str
+        features : str
+            An imported feature set or another.
+
+        Returns
+        -------
+        str
+            Empty where the files do not say it, where they are not taken in yet, and for other feature sets.
+
+        Raises
+        ------
+        SlidecafError
+            If the file is damaged.
+        """
+        path = _file(self.layout.features, features=features, slide=slide)
+        if self.config.features[features].kind != "imported" or not path.is_file():
+            return ""
+        with open_hdf5(path) as file:
+            return str(file["features"].attrs["encoder"])
 
     def layer(self, slide, name) -> dict:
         """Return one of `layers` by its id; LookupError where there is none."""
@@ -181,6 +214,10 @@ class Catalogue:
             if layer["id"] == name:
                 return layer
         raise LookupError(name)
+
+
+def _file(pattern, **wildcards):
+    return Path(pattern.format(**wildcards))
 
 
 def _layer(kind, *of, files, **named):

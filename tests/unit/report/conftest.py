@@ -150,6 +150,8 @@ class MadeUp:
                 write_json(top / variant / part / "choice.json", {"chosen": chosen, "score": 0.7, "n": 9, "note": ""})
             curve = [{"threshold": t, "score": 0.8 - abs(t - 0.1)} for t in np.linspace(-0.5, 0.5, 11)]
             write_tsv(top / variant / "thresholds.tsv", ["threshold", "score"], curve)
+        groups = [{"slide": name, "patient": f"patient {k // 2}", "fold": k // 2 % 2} for k, name in enumerate(names)]
+        write_tsv(top / "folds.tsv", ["slide", "patient", "fold"], groups)
         write_tsv(top / "scores.tsv", columns, rows)
         write_json(top / "scores.json", scores)
         train = [[row for row in rows if (row["variant"], row["split"]) == (v, "train")] for v in ("hard", "plain")]
