@@ -26,10 +26,9 @@ HEADER = """\
 def main(arguments: list[str]) -> int:
     """Write both files, or say where they differ."""
     if arguments == ["--check"]:
-        wrong = [
-            *_unsatisfied(),
-            *([] if ENVIRONMENT.read_text() == _environment() else [f"{ENVIRONMENT} is not of it"]),
-        ]
+        wrong = [*_unsatisfied()]
+        if ENVIRONMENT.read_text() != _environment():
+            wrong.append("envs/slidecaf.yaml is not of requirements.txt; run envs/lock.py")
         print("\n".join(wrong) or f"{len(locked())} locked packages agree")
         return bool(wrong)
     command = ["uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11.5", "--all-extras"]

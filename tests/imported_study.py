@@ -33,7 +33,7 @@ def trident_file(path, **changed):
 def config():
     return {
         "threads": 1,
-        "features": {"uni": {"imported": {"format": "trident", "folder": "job/features_uni_v1"}}},
+        "features": {"uni": {"kind": "imported", "format": "trident", "folder": "job/features_uni_v1"}},
         "classification": {
             "sheet": "classification.tsv",
             "positive": "GBM",

@@ -146,13 +146,12 @@ def _wanted(study):
             for slide in slides:
                 wanted[slide][name] = settings.tiling.plain()
             continue
-        imported = settings
-        sources, problems = find_sources(imported, [study.slides[slide] for slide in slides])
+        sources, problems = find_sources(settings.plain(), [study.slides[slide] for slide in slides])
         missing += [f"features.{name}: {problem}" for problem in problems]
         first = next((source.features for source in sources.values() if source.features.is_file()), None)
         for slide, source in sources.items():
             if all(path.is_file() for path in source.files):
-                wanted[slide][name] = ImportedFiles(source, Source(first), imported["format"], imported["folder"])
+                wanted[slide][name] = ImportedFiles(source, Source(first), settings.format, settings.folder)
     return wanted, missing
 
 
