@@ -89,7 +89,7 @@ def test_the_check_and_the_viewer_understand_imported_features(adopted, monkeypa
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["features"]["uni"]["patches"] == 54
     monkeypatch.chdir(adopted.folder)
-    catalogue = Catalogue(repository / "workflow/schemas")
+    catalogue = Catalogue()
     assert "imported features (uni): computed by TRIDENT, not by slidecaf" in catalogue.caveats()
     assert catalogue.layer("gbm-1", "patches/uni")["ready"]
     assert catalogue.encoder("gbm-1", "uni") == "random numbers"

@@ -129,7 +129,7 @@ def _segmentation(study, name, method, looks, probe, job_start, cores):
     rows = sum(
         looks[slide].patches[features] * (stride / method.training_stride) ** 2 for slide, stride in strides.items()
     )
-    groups = study.config.segmentation["folds"] or len({row.patient for row in train})
+    groups = study.config.segmentation.folds or len({row.patient for row in train})
     values, inner = len(method.C), min(method.inner_folds, max(1, groups - 1))
     models = (groups * (inner + 1) + 1) * values
     variants = 2 if method.hard_examples else 1

@@ -53,7 +53,7 @@ def computed(study):
 @pytest.fixture
 def ask(study, repository):
     """Ask a server of the study for a path; results may come after it has begun."""
-    with Server(Catalogue(repository / "workflow/schemas"), port=0) as server:
+    with Server(Catalogue(), port=0) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
 
         def send(path):
