@@ -12,7 +12,16 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, Union
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WrapValidator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    WrapValidator,
+)
 from pydantic_core import PydanticCustomError
 
 from slidecaf.errors import InputErrors
@@ -25,9 +34,7 @@ from slidecaf.study.names import NAME, TASKS
 class Settings(BaseModel):
     """Keys and values of a config: as they were written, no further keys, never changed."""
 
-    model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, allow_inf_nan=False, regex_engine="python-re", protected_namespaces=()
-    )
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, regex_engine="python-re")
 
     def plain(self) -> dict:
         """Return plain keys and values, defaults filled in, in the models' order.
@@ -510,8 +517,6 @@ def _parts_that_parse(config):
 
 
 def _that_parse(named, type_):
-    from pydantic import TypeAdapter
-
     adapter, parsed = TypeAdapter(type_), {}
     for name, settings in named.items() if isinstance(named, dict) else ():
         try:
