@@ -11,10 +11,10 @@ BIN := .venv/bin
 .PHONY: run view test test-browser test-slurm test-faults check format bench slurm install docs reliability
 
 run: .venv/installed
-	@$(BIN)/python workflow/run.py --study "$(STUDY)" --cores $(CORES)
+	@$(BIN)/slidecaf run "$(STUDY)" --cores $(CORES)
 
 slurm: .venv/installed
-	@$(BIN)/python workflow/run.py --study "$(STUDY)" --profile slurm
+	@$(BIN)/slidecaf run "$(STUDY)" --profile slurm
 
 # In two processes: a file's tests stay together, since they share studies.
 test: .venv/installed
@@ -35,7 +35,7 @@ check: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
-	$(BIN)/python tests/check_pins.py
+	$(BIN)/python envs/lock.py --check
 	$(BIN)/snakemake --lint
 
 format: .venv/installed

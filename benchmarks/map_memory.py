@@ -78,7 +78,7 @@ def main(folder):
     """Run the study and print a table."""
     if not (folder / "config.yaml").exists():
         make_study(folder)
-    subprocess.run([sys.executable, ROOT / "workflow/run.py", "--study", folder, "--cores", "2"], check=True)
+    subprocess.run([sys.executable, "-m", "slidecaf.cli", "run", folder, "--cores", "2"], check=True)
     found = {}
     for path in (folder / "results/benchmarks").rglob("large-*.tsv"):
         rule = path.relative_to(folder / "results/benchmarks").parts[0]

@@ -70,7 +70,7 @@ def main():
     folder = settings.folder
     if not (folder / "config.yaml").exists():
         make_study(folder, settings.data.resolve(), settings)
-    subprocess.run([sys.executable, ROOT / "workflow/run.py", "--study", folder], check=True)
+    subprocess.run([sys.executable, "-m", "slidecaf.cli", "run", folder], check=True)
     scores = json.loads((folder / "results/segmentation/svm-cnn/scores.json").read_text())
     for variant, of in scores.items():
         found = recomputed(folder, variant)

@@ -1,12 +1,14 @@
 """Write the reference pages that have their source elsewhere: config keys and columns, commands, the library.
 
-Run it with .venv/bin/python docs/make_reference.py. docs/reference/config.md is kept in git, and a test holds it
-against the schemas; the others are made with the site (`make docs`) and are not kept.
+Run it with .venv/bin/python docs/make_reference.py. docs/reference/config.md and the JSON schema of a config
+are kept in git, and a test holds them against the models; the others are made with the site (`make docs`) and are not
+kept.
 """
 
 import argparse
 import ast
 import importlib
+import json
 import re
 import sys
 from pathlib import Path
@@ -15,55 +17,74 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"
-SCHEMAS = ROOT / "workflow" / "schemas"
+SCHEMA = ROOT / "src" / "slidecaf" / "study" / "config.schema.json"
 PLACEHOLDERS = {"features": "NAME", "methods": "NAME"}
 SECTIONS = ("Parameters", "Returns", "Yields", "Raises", "Attributes", "Notes")
 ORDER = [
-    *("errors", "watch", "logs", "versions", "config", "digests", "sheets", "study", "slides", "store", "tiling"),
-    *("encoders", "extraction", "pooling", "folds", "scores", "selection", "svm", "choice", "classification"),
+    *("errors", "logs", "files", "study", "slides", "tiles", "features", "pooling", "scores", "classification"),
+    *("segmentation", "report", "viewer", "exchange", "check", "running"),
 ]
-"""Modules in the order in which data flows; all others follow by name."""
+"""Packages in the order in which data flows; all others follow by name."""
 
 
 def config_page():
-    """Return the page of config keys and of the sheets' columns, from the schemas."""
-    schema = yaml.safe_load((SCHEMAS / "config.schema.yaml").read_text(encoding="utf-8"))
+    """Return the page of config keys and of the sheets' columns, from the models."""
+    from slidecaf.study.columns import COLUMNS
+    from slidecaf.study.config import json_schema
+
+    schema = json_schema()
     lines = [
         "# Config keys",
         "",
-        "Generated from `workflow/schemas/` by `docs/make_reference.py`. `-` is a key that may be left out and has no",
-        "default. `slidecaf check` holds a config against this list.",
+        "Generated from `slidecaf.study.config` by `docs/make_reference.py`. `-` is a key that may be left out and has",
+        "no default. `slidecaf check` holds a config against this list; `src/slidecaf/study/config.schema.json` is the",
+        "same for editors.",
         "",
     ]
-    lines += _keys(schema, "")
-    lines += ["", "## `features.NAME`, computed by another program", ""]
-    lines += _keys(schema["$defs"]["imported_features"], "features.NAME.")
-    for task in ("classification", "segmentation"):
-        sheet = yaml.safe_load((SCHEMAS / f"{task}.schema.yaml").read_text(encoding="utf-8"))
+    lines += _keys(schema, schema, "")
+    for task, columns in COLUMNS.items():
         lines += ["", f"## Columns of the {task} sheet", "", "| column | default | |", "| --- | --- | --- |"]
-        for column, part in sheet["properties"].items():
-            default = "needed" if column in sheet["required"] else "empty"
-            lines.append(f"| `{column}` | {default} | {_cell(part['description'])} |")
+        lines += [
+            f"| `{column.name}` | {'needed' if column.needed else 'empty'} | {_cell(column.description)} |"
+            for column in columns
+        ]
     return "\n".join(lines) + "\n"
 
 
-def _keys(schema, prefix):
+def _keys(part, schema, prefix):
     """Return a table of the keys that hold values, and below it the tables of those that hold further keys."""
     rows, below = [], []
-    for key, part in schema["properties"].items():
-        inner = part.get("additionalProperties") if isinstance(part.get("additionalProperties"), dict) else None
+    for key, inner in part["properties"].items():
         path = f"{prefix}{key}"
-        if inner or "properties" in part:
-            named = f"{path}.{PLACEHOLDERS[key]}" if inner else path
-            table = [f"## `{named}`", "", part["description"], ""]
-            if "default" in part:
-                table[2] += f" Default: `{_value(part['default'])}`."
-            below += ["", *table, *_keys(inner or part, f"{named}.")]
-        else:
-            default = f"`{_value(part['default'])}`" if "default" in part else "-"
-            needed = "needed" if key in schema.get("required", []) else default
-            rows.append(f"| `{key}` | {needed} | {_cell(part['description'])} |")
+        named = f"{path}.{PLACEHOLDERS[key]}" if "additionalProperties" in inner else path
+        mappings = _mappings(inner.get("additionalProperties", inner), schema)
+        if not mappings:
+            default = f"`{_value(inner['default'])}`" if "default" in inner else "-"
+            needed = "needed" if key in part.get("required", []) else default
+            rows.append(f"| `{key}` | {needed} | {_cell(inner['description'])} |")
+        for mapping in mappings:
+            of_kind = f", kind `{_kind(mapping)}`" if len(mappings) > 1 else ""
+            said = mapping["description"] if of_kind else inner["description"]
+            default = f" Default: `{_value(inner['default'])}`." if "default" in inner else ""
+            below += ["", f"## `{named}`{of_kind}", "", said + default, "", *_keys(mapping, schema, f"{named}.")]
     return [*(["| key | default | |", "| --- | --- | --- |", *rows] if rows else []), *below]
+
+
+def _mappings(part, schema):
+    """Return the models that a key may hold: one, one of each kind, or none."""
+    references = [one["$ref"] for one in (part, *part.get("oneOf", ()), *part.get("anyOf", ())) if "$ref" in one]
+    return [schema["$defs"][reference.rpartition("/")[2]] for reference in references]
+
+
+def _kind(mapping):
+    return mapping["properties"]["kind"]["const"]
+
+
+def config_schema():
+    """Return the JSON schema of a config, as it is shipped for editors."""
+    from slidecaf.study.config import json_schema
+
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _value(value):
@@ -169,6 +190,8 @@ def main():
     """Write all pages."""
     (REFERENCE / "library").mkdir(parents=True, exist_ok=True)
     (REFERENCE / "config.md").write_text(config_page(), encoding="utf-8")
+    if not SCHEMA.is_file() or SCHEMA.read_text(encoding="utf-8") != config_schema():
+        SCHEMA.write_text(config_schema(), encoding="utf-8")
     (REFERENCE / "commands.md").write_text(commands_page(), encoding="utf-8")
     for name, text in library_pages().items():
         (REFERENCE / "library" / name).write_text(text, encoding="utf-8")

@@ -82,7 +82,7 @@ def viewed(tmp_path_factory):
 
 
 @pytest.fixture
-def served(viewed, repository, monkeypatch):
+def served(viewed, monkeypatch):
     """A server of that study in a thread of its own."""
     import threading
 
@@ -90,7 +90,7 @@ def served(viewed, repository, monkeypatch):
     from slidecaf.viewer.server import Server
 
     monkeypatch.chdir(viewed.folder)
-    with Server(Catalogue(repository / "workflow/schemas"), port=0) as server:
+    with Server(Catalogue(), port=0) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
         server.shutdown()

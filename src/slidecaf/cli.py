@@ -1,4 +1,4 @@
-"""`slidecaf COMMAND`: what is done with a study before and after its run."""
+"""`slidecaf COMMAND`: what is done with a study before, in and after its run."""
 
 import argparse
 import importlib
@@ -28,10 +28,13 @@ def main(arguments=None):
     for name in COMMANDS:
         module = importlib.import_module(f"slidecaf.commands.{name}")
         said = module.__doc__.splitlines()[0]
-        command = commands.add_parser(name.rstrip("_"), help=said, description=module.__doc__)
+        command = commands.add_parser(name.rstrip("_"), help=said, description=module.__doc__, allow_abbrev=False)
+        command.set_defaults(run=module.run, takes_more=False)
         module.add_arguments(command)
-        command.set_defaults(run=module.run)
-    chosen = parser.parse_args(arguments)
+    chosen, further = parser.parse_known_args(arguments)
+    if further and not chosen.takes_more:
+        parser.error(f"unrecognized arguments: {' '.join(further)}")
+    chosen.further = further
     try:
         return chosen.run(chosen) or 0
     except SlidecafError as error:

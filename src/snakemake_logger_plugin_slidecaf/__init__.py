@@ -1,7 +1,7 @@
 """Snakemake's logger `slidecaf`: one line that says how far the run is, and what failed as soon as it does.
 
-`make run` uses it; `snakemake --logger slidecaf` does too. Snakemake finds it by the package's name and imports it at
-every start, so that it imports little.
+`slidecaf run` uses it; `snakemake --logger slidecaf` does too. Snakemake finds it by the package's name and imports it
+at every start, so that it imports little.
 """
 
 import logging
@@ -12,14 +12,14 @@ import threading
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from slidecaf.running import watch
-from slidecaf.running.run_state import SUMMARY, RunState
+from slidecaf.logs import WATCH
+from slidecaf.running.progress import RUNS, Progress, Screen
 
 __all__ = ["LogHandler"]
 
 
 class LogHandler(LogHandlerBase):
-    """Takes Snakemake's events, keeps the run's state by them, and shows it."""
+    """Hands Snakemake's events to `slidecaf.running.progress`, which keeps the run's state and shows it."""
 
     writes_to_stream = True
     writes_to_file = False
@@ -29,45 +29,40 @@ class LogHandler(LogHandlerBase):
 
     def __post_init__(self):
         self.addFilter(lambda record: True)
-        self._folder = os.environ.get(watch.FOLDER)
-        self._state = RunState(self._folder)
-        self._screen = None
+        self._progress, self._screen = Progress(os.environ.get(WATCH)), Screen(sys.stderr)
+        RUNS.append(self._progress)
         self._stop = threading.Event()
         self._ticking = threading.Thread(target=self._tick, daemon=True)
         self._ticking.start()
 
     def emit(self, record):
         """Take an event; messages without one are shown where they matter."""
-        event = getattr(record, "event", None)
+        event, lines = getattr(record, "event", None), []
         with self.lock:
-            take = {
-                LogEvent.RUN_INFO: lambda: self._state.plan(record.stats),
-                LogEvent.JOB_INFO: lambda: self._state.start(
-                    record.jobid, record.rule_name, dict(record.wildcards), list(record.log)
-                ),
-                LogEvent.JOB_FINISHED: lambda: self._state.finish(record.job_id),
-                LogEvent.JOB_ERROR: lambda: self._say(
-                    self._state.fail(record.jobid, record.rule_name, list(record.log))
-                ),
-            }.get(event)
-            if take:
-                take()
+            if event == LogEvent.RUN_INFO:
+                self._progress.plan(record.stats)
+            elif event == LogEvent.JOB_INFO:
+                log = next(iter(record.log), "")
+                self._progress.start(record.jobid, record.rule_name, dict(record.wildcards), log)
+            elif event == LogEvent.JOB_FINISHED:
+                self._progress.finish(record.job_id)
+            elif event == LogEvent.JOB_ERROR:  # behind the job's own log stands the cluster's
+                lines = self._progress.fail([record.jobid], next(iter(record.log[1:]), ""))
+            elif event == LogEvent.GROUP_ERROR:  # an error a job follows, which then runs no more
+                jobs = [info["jobid"] for info in record.job_error_info]
+                lines = self._progress.fail(jobs, next(iter(record.aux_logs), ""))
             elif event in (None, LogEvent.ERROR) and self._matters(record):
-                self._say(self.format(record))
+                lines = [self.format(record)]
+            for line in lines:
+                self._screen.say(line)
             self._show()
 
     def close(self):
-        """Leave the terminal as it was, and what is known of the run for `make run`."""
+        """Leave the terminal as it was."""
         self._stop.set()
         self._ticking.join()
         with self.lock:
-            if self._screen:
-                self._screen.close()
-                self._screen = None
-            if self._folder:
-                from slidecaf.files.tables import write_json
-
-                write_json(os.path.join(self._folder, SUMMARY), self._state.summary())
+            self._screen.close()
         super().close()
 
     def _matters(self, record):
@@ -76,25 +71,15 @@ class LogHandler(LogHandlerBase):
         if record.levelno < logging.WARNING:
             return record.msg == NOTHING_TO_BE_DONE_MSG
         # of failed jobs Snakemake says less than their own error, which is shown job by job
-        of_job = getattr(record, "exception", "") == "RuleException" and self._state.running
-        return not (of_job or self._state.failures)
+        of_job = getattr(record, "exception", "") == "RuleException" and self._progress.running
+        return not (of_job or self._progress.failures)
 
     def _tick(self):
         while not self._stop.wait(1.0):
             with self.lock:
-                self._state.look()
+                self._progress.look()
                 self._show()
 
-    def _say(self, line):
-        self._open().say(line)
-
     def _show(self):
-        if self._state.planned:
-            self._open().show(self._state)
-
-    def _open(self):
-        if self._screen is None:
-            from slidecaf.running.screen import Screen
-
-            self._screen = Screen(sys.stderr)
-        return self._screen
+        if self._progress.planned:
+            self._screen.show(self._progress)

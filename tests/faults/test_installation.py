@@ -9,7 +9,7 @@ from zipfile import ZipFile
 
 import pytest
 
-RUN = "import probe; print('ran', probe.WORD)\n"
+RUN = "def main():\n    import probe; print('ran', probe.WORD)\n"
 PARTS = 1000
 BACKEND = """
 from zipfile import ZipFile
@@ -18,7 +18,9 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
     with ZipFile(f"{folder}/own-1-py3-none-any.whl", "w") as wheel:
         wheel.writestr("own-1.dist-info/METADATA", "Metadata-Version: 2.1\\nName: own\\nVersion: 1\\n")
         wheel.writestr("own-1.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr("own-1.dist-info/entry_points.txt", "[console_scripts]\\nslidecaf = own:main\\n")
         wheel.writestr("own-1.dist-info/RECORD", "")
+        wheel.write("own.py")
     return "own-1-py3-none-any.whl"
 """
 # where it is killed: a file that is there by then
@@ -47,8 +49,7 @@ def clone(repository, tmp_path):
         '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
         '[project]\nname = "own"\nversion = "1"\n'
     )
-    (tmp_path / "workflow").mkdir()
-    (tmp_path / "workflow/run.py").write_text(RUN)
+    (tmp_path / "own.py").write_text(RUN)
     return tmp_path
 
 

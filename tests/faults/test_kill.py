@@ -15,15 +15,14 @@ MOMENT = 1.5  # seconds from a number of results to a fault, at most
 
 
 def processes(run):
-    """Return Snakemake's process, and those of scripts with their rules."""
+    """Return the processes of scripts with their rules."""
     try:
         family = psutil.Process(run.pid).children(recursive=True)
         commands = [(process, " ".join(process.cmdline())) for process in family]
     except psutil.NoSuchProcess:
-        return None, []
-    snakemake = [process for process, command in commands if "--workflow-profile" in command]
+        return []
     jobs = [(process, re.search(r"/scripts/tmp\w+\.(\w+)\.py", command)) for process, command in commands]
-    return snakemake[0] if snakemake else None, [(process, rule[1]) for process, rule in jobs if rule]
+    return [(process, rule[1]) for process, rule in jobs if rule]
 
 
 def partial(study):
@@ -32,8 +31,8 @@ def partial(study):
 
 def strike(run, target, number):
     """Send a signal to one of the processes of a run; return the rules at work then, or None if it has ended."""
-    snakemake, jobs = processes(run)
-    if run.poll() is not None or snakemake is None:
+    jobs = processes(run)
+    if run.poll() is not None:
         return None
     rules = [rule for _, rule in jobs]
     if target == "group":
@@ -41,7 +40,7 @@ def strike(run, target, number):
         return rules
     if target == "script" and not jobs:
         return None
-    process = {"run": psutil.Process(run.pid), "snakemake": snakemake, "script": jobs[0][0] if jobs else None}[target]
+    process = jobs[0][0] if target == "script" else psutil.Process(run.pid)
     scripts = process.children(recursive=True) if target == "script" else []
     for one in [process, *scripts]:
         try:
@@ -53,7 +52,7 @@ def strike(run, target, number):
 
 def test_killed_at_thirty_moments_over_all_rules_a_study_ends_as_if_undisturbed(undisturbed, fresh, tmp_path, promise):
     study, expected, draw = fresh.copy(tmp_path / "study"), undisturbed.bytes(), random.Random(20150419)
-    kinds = [(target, number) for target in ("group", "run", "snakemake", "script") for number in (9, signal.SIGTERM)]
+    kinds = [(target, number) for target in ("group", "run", "script") for number in (9, signal.SIGTERM)]
     faults, killed, goal = Counter(), Counter(), 0
     for _ in range(10 * FAULTS):
         if faults.total() == FAULTS:
@@ -90,7 +89,7 @@ def test_killed_at_thirty_moments_over_all_rules_a_study_ends_as_if_undisturbed(
     study.finish("--resources", "gpu=2")
     assert study.bytes() == expected
     promise(
-        "Killed at random moments over all rules (SIGKILL, SIGTERM; the whole group, run.py, Snakemake, a script), "
+        "Killed at random moments over all rules (SIGKILL, SIGTERM; the whole group, slidecaf run, a script), "
         "a study ends with the bytes of an undisturbed run; no half-written file ever has a final name",
         provoked=FAULTS,
     )
@@ -100,10 +99,10 @@ def test_sigterm_to_the_command_ends_its_jobs_and_frees_the_study(study):
     for path in study.folder.glob("results/features/*/*.h5"):
         path.unlink()
     run = study.start()
-    while not processes(run)[1]:
+    while not processes(run):
         time.sleep(0.1)
     family = psutil.Process(run.pid).children(recursive=True)
     run.terminate()
-    assert run.wait(120) != 0
+    assert run.wait(120) == 128 + signal.SIGTERM
     assert not [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
     assert study.run("-n").returncode == 0

@@ -11,14 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slidecaf.errors import SlidecafError
-from slidecaf.study.config import check_config, load_config, load_schema, read_config
+from slidecaf.study.config import check_config, load_config
+from slidecaf.study.config_file import read_config
 
 LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 64))
-
-
-@pytest.fixture(scope="module")
-def schema(repository):
-    return load_schema(repository / "workflow/schemas/config.schema.yaml")
 
 
 HOSTILE = {
@@ -49,13 +45,13 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_config_is_refused_at_once_and_runs_nothing(tmp_path, monkeypatch, schema, name):
+def test_a_hostile_config_is_refused_at_once_and_runs_nothing(tmp_path, monkeypatch, name):
     content, said = HOSTILE[name]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
     start = time.process_time()
     with pytest.raises(SlidecafError) as raised:
-        load_config("config.yaml", schema)
+        load_config("config.yaml")
     assert said in str(raised.value)
     assert "config.yaml" in str(raised.value)
     assert time.process_time() - start < 5
@@ -102,18 +98,18 @@ def test_the_demos_config_is_what_pyyaml_reads(repository):
         ["a"],
     ],
 )
-def test_results_outside_the_study_are_refused(repository, schema, results):
+def test_results_outside_the_study_are_refused(repository, results):
     config = yaml.safe_load((repository / "config.yaml").read_text())
     with pytest.raises(SlidecafError, match=r"results: .* will not do; write a folder inside the study"):
-        check_config(config | {"results": results}, schema)
+        check_config(config | {"results": results})
 
 
 @pytest.mark.parametrize(
     "results", ["results", "results/", "a/b", "./a", "résultats 2", "a..b", "..a", "$(touch x)", "a;b"]
 )
-def test_results_inside_the_study_are_taken_as_they_stand(repository, schema, results):
+def test_results_inside_the_study_are_taken_as_they_stand(repository, results):
     config = yaml.safe_load((repository / "config.yaml").read_text())
-    assert check_config(config | {"results": results}, schema)["results"] == results
+    assert check_config(config | {"results": results}).results == results
 
 
 def test_the_workflow_reads_the_config_in_the_same_way(tmp_path, repository, promise):
@@ -142,11 +138,11 @@ values = st.recursive(
 
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200), values.map(lambda value: yaml.safe_dump(value))))
 @settings(derandomize=True, max_examples=300, deadline=None)
-def test_anything_is_a_config_or_an_error_that_says_what_is_wrong(tmp_path_factory, schema, content):
+def test_anything_is_a_config_or_an_error_that_says_what_is_wrong(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "fuzz.yaml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
     with pytest.raises(SlidecafError, match=r"fuzz\.yaml"):  # no chance leads to a config
-        load_config(path, schema)
+        load_config(path)
 
 
 WITHIN = [
@@ -166,7 +162,7 @@ WITHIN = [
 
 @given(st.sampled_from(WITHIN), values)
 @settings(derandomize=True, max_examples=200, deadline=None)
-def test_a_config_with_any_value_anywhere_is_taken_or_refused_with_its_key(repository, schema, path, value):
+def test_a_config_with_any_value_anywhere_is_taken_or_refused_with_its_key(repository, path, value):
     config = yaml.safe_load((repository / "config.yaml").read_text())
     part = config
     *outer, last = path.split(".")
@@ -175,7 +171,7 @@ def test_a_config_with_any_value_anywhere_is_taken_or_refused_with_its_key(repos
     part[last] = value
     said = last
     try:
-        check_config(config, schema, folder=repository)
+        check_config(config, folder=repository)
     except SlidecafError as error:
         said = str(error)
     assert last in said or "features" in said

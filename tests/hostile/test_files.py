@@ -10,7 +10,7 @@ import pytest
 
 from slidecaf.errors import SlideError
 from slidecaf.slides import LIMITS, Limits, open_slide
-from slidecaf.study.config import load_schema
+from slidecaf.study.config import Config
 from slidecaf.tiles.grid import Tiling, tile
 from tests.hostile import corpus
 from tests.hostile.probe import PATCH, probe
@@ -118,9 +118,8 @@ def test_the_config_bounds_what_a_slide_may_claim(made):
         open_slide(named["zstd.tif"], limits=Limits(decoded=1000))
 
 
-def test_the_librarys_limits_are_the_configs_defaults(repository):
-    schema = load_schema(repository / "workflow/schemas/config.schema.yaml")["properties"]
-    defaults = {key: schema[key]["default"] for key in ("max_megapixels", "max_decoded_megapixels")}
+def test_the_librarys_limits_are_the_configs_defaults():
+    defaults = {key: Config.model_fields[key].default for key in ("max_megapixels", "max_decoded_megapixels")}
     assert Limits.from_config(defaults) == LIMITS
 
 

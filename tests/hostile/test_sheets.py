@@ -10,16 +10,10 @@ from hypothesis import strategies as st
 
 from slidecaf.errors import SHOWN, InputErrors, SlidecafError
 from slidecaf.files.tables import read_tsv, write_tsv
-from slidecaf.study.config import load_schema
 from slidecaf.study.sheets import Row, read_sheet
 
 FORMULAS = ["=cmd|' /C calc'!A0", "+1+cmd", "-2+3", "@SUM(1)", "'=1", "''-x", "=", "-", "－1", "＝A1"]
 HARMLESS = ["-1", "-0.5e-3", "+7", ".5", "IDH-mutant", "a=b", "'quoted'", "a'", "", "it's", "2-3"]
-
-
-@pytest.fixture(scope="module")
-def schema(repository):
-    return load_schema(repository / "workflow/schemas/classification.schema.yaml")
 
 
 @pytest.fixture
@@ -43,27 +37,27 @@ def row(slide="a", path="a.png", label="GBM", patient="p"):
     "slide",
     ["../../etc", "-rf", "$(touch x)", "`id`", "a" * 300, "a b", "a/b", ".a", "a\\b", "ä", "a;b", "{a}", "a..b", "*"],
 )
-def test_an_id_that_could_leave_the_study_or_be_run_is_refused(sheet, schema, slide):
+def test_an_id_that_could_leave_the_study_or_be_run_is_refused(sheet, slide):
     with pytest.raises(InputErrors, match=r"row 2, column slide: .* will not do. A unique id"):
-        read_sheet(sheet(row(slide=slide)), schema)
+        read_sheet(sheet(row(slide=slide)), "classification")
 
 
 @pytest.mark.parametrize("slide", ["con", "NUL", "a", "0", "a.b-c_d", "x" * 128])
-def test_an_id_that_is_a_file_name_is_taken(sheet, schema, slide):
-    assert read_sheet(sheet(row(slide=slide)), schema)[0].slide == slide
+def test_an_id_that_is_a_file_name_is_taken(sheet, slide):
+    assert read_sheet(sheet(row(slide=slide)), "classification")[0].slide == slide
 
 
 @pytest.mark.parametrize("label", [*FORMULAS, 'a "quoted" one', "a\u00a0b", "日本"])
-def test_a_label_is_kept_as_it_stands(sheet, schema, label):
+def test_a_label_is_kept_as_it_stands(sheet, label):
     quoted = label.replace('"', '""')
-    assert read_sheet(sheet(row(label=f'"{quoted}"')), schema)[0].label == label
+    assert read_sheet(sheet(row(label=f'"{quoted}"')), "classification")[0].label == label
 
 
 @pytest.mark.parametrize("column", ["label", "patient", "path"])
 @pytest.mark.parametrize("text", ["a\x1b[31mb", "a\x07b", "a\x7fb", "a\u2028b", "x" * 5000])
-def test_control_characters_and_endless_texts_are_refused(sheet, schema, column, text):
+def test_control_characters_and_endless_texts_are_refused(sheet, column, text):
     with pytest.raises(InputErrors, match=f"row 2, column {column}: .* will not do") as raised:
-        read_sheet(sheet(row(**{column: text})), schema)
+        read_sheet(sheet(row(**{column: text})), "classification")
     assert "\x1b" not in str(raised.value)
     assert len(str(raised.value)) < 1000
 
@@ -83,49 +77,49 @@ def test_control_characters_and_endless_texts_are_refused(sheet, schema, column,
         (row() + "b\tb.png\tGBM\tp\textra\n", "5 cells under 4 columns"),
     ],
 )
-def test_a_sheet_that_is_none_says_what_to_do(sheet, schema, content, said):
+def test_a_sheet_that_is_none_says_what_to_do(sheet, content, said):
     start = time.process_time()
     with pytest.raises(InputErrors, match=said) as raised:
-        read_sheet(sheet(content), schema)
+        read_sheet(sheet(content), "classification")
     assert time.process_time() - start < 5
     assert len(str(raised.value).splitlines()) <= SHOWN + 2
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink(path, path), lambda path: None])
-def test_a_sheet_that_is_no_file_is_refused_and_does_not_hang(tmp_path, schema, make):
+def test_a_sheet_that_is_no_file_is_refused_and_does_not_hang(tmp_path, make):
     make(tmp_path / "sheet.tsv")
     with pytest.raises(InputErrors, match=r"write the sheet's path into the config|cannot be read"):
-        read_sheet(tmp_path / "sheet.tsv", schema)
+        read_sheet(tmp_path / "sheet.tsv", "classification")
 
 
-def test_a_sheet_of_absurd_length_is_not_read(tmp_path, schema):
+def test_a_sheet_of_absurd_length_is_not_read(tmp_path):
     with open(tmp_path / "sheet.tsv", "wb") as file:
         file.truncate(2**40)
     with pytest.raises(InputErrors, match="a sheet is shorter"):
-        read_sheet(tmp_path / "sheet.tsv", schema)
+        read_sheet(tmp_path / "sheet.tsv", "classification")
 
 
-def test_byte_order_mark_line_ends_and_blank_lines_change_nothing(sheet, schema):
-    plain = read_sheet(sheet(row()), schema)
+def test_byte_order_mark_line_ends_and_blank_lines_change_nothing(sheet):
+    plain = read_sheet(sheet(row()), "classification")
     for content in (
         b"\xef\xbb\xbf" + row().encode(),
         row().replace("\n", "\r\n"),
         row().replace("\n", "\r"),
         row() + "\n\n",
     ):
-        assert read_sheet(sheet(content), schema) == plain
+        assert read_sheet(sheet(content), "classification") == plain
 
 
-def test_100000_rows_are_read_in_seconds_and_their_errors_stay_legible(sheet, schema, promise):
+def test_100000_rows_are_read_in_seconds_and_their_errors_stay_legible(sheet, promise):
     count = 100_000
     header = "slide\tpath\tlabel\tpatient\n"
     good = header + "".join(f"s{i}\ts{i}.png\t={i % 2}\tp{i}\n" for i in range(count))
     path = sheet(good)
     made = {str(path.parent / f"s{i}.png") for i in range(count)}
     start = time.process_time()
-    assert len(read_sheet(path, schema, made=made)) == count
+    assert len(read_sheet(path, "classification", made=made)) == count
     with pytest.raises(InputErrors) as raised:
-        read_sheet(path, schema)
+        read_sheet(path, "classification")
     assert len(raised.value.problems) == count
     assert str(raised.value).endswith(f"and {count - SHOWN} more.")
     assert time.process_time() - start < 30
@@ -189,12 +183,12 @@ GOOD = "slide\tpath\tlabel\tpatient\tmpp\tfold\n"
 @example(GOOD + "a\ta.png\tx\tp\t" + "9" * 5000 + "\t" + "9" * 5000)
 @example(GOOD + "a\ta.png\tx\tp\t1_0\t1_0")
 @example('slide,path,label,patient\n"a","a.png",x,p"')
-def test_anything_is_rows_or_errors_that_say_what_is_wrong(tmp_path_factory, schema, content):
+def test_anything_is_rows_or_errors_that_say_what_is_wrong(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "fuzz.tsv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
     rows, problems = [], []
     try:
-        rows = read_sheet(path, schema)
+        rows = read_sheet(path, "classification")
     except InputErrors as error:
         problems = error.problems
     assert bool(rows) != bool(problems)

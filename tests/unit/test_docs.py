@@ -15,7 +15,7 @@ PAGES += [path for path in sorted((ROOT / "docs/reference").glob("*.md")) if pat
 
 ELSEWHERE = {
     "git clone <this repository> slidecaf && cd slidecaf": "what CI does first",
-    "make run": "tests/workflow runs workflow/run.py; CI runs make check and make test",
+    "make run": "tests/workflow calls slidecaf run, as it does; CI runs make check and make test",
     "make test": "CI",
     "make docs": "test_the_site_is_built",
     "make run STUDY=mystudy": "tests/workflow: Study.run is what it calls",
@@ -92,19 +92,20 @@ def test_links_and_pictures_of_the_docs_are_there(page):
             assert made.exists() or made.as_posix().endswith(GENERATED), f"{page}: {target}"
 
 
-def test_the_reference_of_config_keys_is_what_the_schemas_say():
+def test_reference_and_schema_of_config_keys_are_what_the_models_say():
     sys.path.insert(0, str(ROOT / "docs"))
     try:
-        from make_reference import config_page
+        from make_reference import config_page, config_schema
     finally:
         sys.path.pop(0)
-    said = "write it anew by docs/make_reference.py"
+    said = "write it anew: .venv/bin/python docs/make_reference.py"
     assert (ROOT / "docs/reference/config.md").read_text() == config_page(), said
+    assert (ROOT / "src/slidecaf/study/config.schema.json").read_text() == config_schema(), said
 
 
 def test_make_slurm_plans_with_the_profile_for_slurm():
     makefile = (ROOT / "Makefile").read_text()
-    assert re.search(r'^slurm:.*\n\t@.*run.py --study "\$\(STUDY\)" --profile slurm$', makefile, re.MULTILINE)
+    assert re.search(r'^slurm:.*\n\t@.*slidecaf run "\$\(STUDY\)" --profile slurm$', makefile, re.MULTILINE)
     assert (ROOT / "profiles/slurm/config.yaml").is_file()
 
 
@@ -120,7 +121,7 @@ def test_the_site_is_built(tmp_path):
     for command in (["docs/make_reference.py"], ["-m", "zensical", "build", "--strict"]):
         done = subprocess.run([sys.executable, *command], cwd=clone, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-    for page in ("index", "tutorial", "how-to/cluster", "reference/commands", "reference/library/tiling"):
+    for page in ("index", "tutorial", "how-to/cluster", "reference/commands", "reference/library/tiles.grid"):
         text = (clone / f"build/site/{page}.html").read_text()
         loaded = re.findall(r'<(?:script|img|iframe)[^>]+src="(https?:[^"]+)"', text)
         loaded += re.findall(r'<link[^>]+rel="(?:stylesheet|preconnect)"[^>]+href="(https?:[^"]+)"', text)

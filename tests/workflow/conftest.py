@@ -51,7 +51,7 @@ class Study:
 
     def run_command(self, *arguments):
         """Return what `make run STUDY=...` calls."""
-        return [sys.executable, str(self.root / "workflow" / "run.py"), "--study", str(self.folder), *arguments]
+        return [sys.executable, "-m", "slidecaf.cli", "run", str(self.folder), *arguments]
 
     def run(self, *arguments, timeout=400):
         return subprocess.run(

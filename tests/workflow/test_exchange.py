@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from slidecaf.viewer.catalogue import Catalogue
 from tests.workflow.conftest import make_mini
 
 SLIDES = [f"{label}-{number}" for label in ("gbm", "lgg") for number in (1, 2, 3)]
@@ -83,10 +84,21 @@ def test_the_report_says_whose_features_they_are(adopted):
     assert all(f">{slide}<" in page for slide in SLIDES)
 
 
+def test_the_check_and_the_viewer_understand_imported_features(adopted, monkeypatch, repository):
+    done = slidecaf(adopted, "check", adopted.folder, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["features"]["uni"]["patches"] == 54
+    monkeypatch.chdir(adopted.folder)
+    catalogue = Catalogue()
+    assert "imported features (uni): computed by TRIDENT, not by slidecaf" in catalogue.caveats()
+    assert catalogue.layer("gbm-1", "patches/uni")["ready"]
+    assert catalogue.encoder("gbm-1", "uni") == "random numbers"
+
+
 def test_one_slides_new_features_rerun_what_comes_of_them_only(adopted, tmp_path):
     job = adopted.folder.parent / "job/20x_50px_0px_overlap/features_uni_v1"
     study = adopted.copy(tmp_path / "study")
-    study.config(lambda config: config["features"]["uni"]["imported"].update(folder=str(job)))  # elsewhere, the same
+    study.config(lambda config: config["features"]["uni"].update(folder=str(job)))  # elsewhere, the same
     assert study.planned() == {"study": 1}
     kept = (job / "lgg-3.h5").read_bytes()
     try:

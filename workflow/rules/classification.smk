@@ -13,7 +13,7 @@ def of_candidates(kind, slides):
     """Return an input function: the manifests of some slides, of every feature set that is a method's candidate."""
     return lambda wildcards: [
         manifest
-        for features in CLASSIFICATION.methods[wildcards.method]["features"]
+        for features in CLASSIFICATION.methods[wildcards.method].features
         for manifest in TARGETS.manifests(kind, slides, features=features)
     ]
 
@@ -26,7 +26,7 @@ def pooled_of_part(wildcards):
 
 def method_caveats(wildcards):
     """Return what has to be said wherever a method's numbers show."""
-    used = CLASSIFICATION.methods[wildcards.method]["features"]
+    used = CLASSIFICATION.methods[wildcards.method].features
     return caveats_of(FEATURES, used, CLASSIFICATION.rows.values(), MADE)
 
 
@@ -42,7 +42,7 @@ rule folds:
             "folds",
             rows=CLASSIFICATION.table(CLASSIFICATION.train, "slide", "label", "patient", "fold"),
             folds=CLASSIFICATION.folds,
-            seed=STUDY["seed"],
+            seed=STUDY.seed,
         ),
     script:
         "../scripts/folds.py"
@@ -70,10 +70,10 @@ rule classifier:
             "classifier",
             rows=CLASSIFICATION.table(CLASSIFICATION.train, "slide", "label", "patient"),
             classes=CHECKED.classes,
-            grid=lambda wildcards: CLASSIFICATION.methods[wildcards.method],
+            grid=lambda wildcards: CLASSIFICATION.methods[wildcards.method].given(),
             inner_folds=CLASSIFICATION.setting("inner_folds"),
-            on_bad_slide=STUDY["on_bad_slide"],
-            seed=STUDY["seed"],
+            on_bad_slide=STUDY.on_bad_slide,
+            seed=STUDY.seed,
         ),
     script:
         "../scripts/classifier.py"
@@ -88,14 +88,12 @@ rule decisions:
         LAYOUT.decisions,
     log:
         LAYOUT.log("decisions", "{method}/{part}"),
-    benchmark:
-        LAYOUT.benchmark("decisions", "{method}/{part}")
     conda:
         ENVIRONMENT
     params:
         tracked=tracked(
             "decisions",
-            on_bad_slide=STUDY["on_bad_slide"],
+            on_bad_slide=STUDY.on_bad_slide,
             test=lambda wildcards: CLASSIFICATION.test if wildcards.part == "final" else [],
         ),
     script:
@@ -113,8 +111,6 @@ rule scores:
         ),
     log:
         LAYOUT.log("scores", "{method}"),
-    benchmark:
-        LAYOUT.benchmark("scores", "{method}")
     conda:
         ENVIRONMENT
     params:
@@ -126,7 +122,7 @@ rule scores:
             classes=CHECKED.classes,
             group_name=CLASSIFICATION.setting("group_name"),
             caveats=method_caveats,
-            seed=STUDY["seed"],
+            seed=STUDY.seed,
         ),
         untracked=untracked(parts=CLASSIFICATION.decided),
     script:

@@ -9,8 +9,6 @@ import os
 import re
 import sys
 
-from snakemake.utils import update_config
-
 from slidecaf import demo
 from slidecaf.errors import SlidecafError
 from slidecaf.files.fingerprints import Fingerprints
@@ -19,35 +17,28 @@ from slidecaf.files.versions import revisions, version
 from slidecaf.study.batches import deal_apart
 from slidecaf.study.caveats import caveats_of
 from slidecaf.study.checked import check_study
-from slidecaf.study.config import is_imported, read_config
+from slidecaf.study.config_file import study_config
 from slidecaf.study.layout import Layout
 from slidecaf.study.steps import STEPS
 from slidecaf.study.targets import Targets
-from slidecaf.study.tasks import Classification, Segmentation
+from slidecaf.study.tasks import ClassificationTask, SegmentationTask
 
-ENVIRONMENT = os.path.join(workflow.basedir, "envs", "slidecaf.yaml")
+VERSION = "0.2.0"  # of the library that this workflow calls
+ENVIRONMENT = "../../envs/slidecaf.yaml"
 
 # Slides and masks that the workflow draws itself; they need not exist when a plan is made.
 MADE = demo.made_paths()
 
 
-def study_config():
-    """Return config.yaml, and over it what the command line says (`--config`, `--configfile`).
-
-    Snakemake's own reader would run code that stands in a config (a template with `__use_yte__`).
-    """
-    if config and not os.path.exists("config.yaml"):
-        return config
-    study = read_config("config.yaml")
-    if isinstance(study, dict):
-        update_config(study, config)
-    return study
-
-
 def checked_study():
-    """Return the study, or end with all its errors."""
+    """Return the study, or end with all its errors.
+
+    Snakemake's own reader would run code that stands in config.yaml (a template with `__use_yte__`).
+    """
+    if version() != VERSION:
+        sys.exit(f"this workflow is of slidecaf {VERSION}, and slidecaf {version()} is installed; install {VERSION}.")
     try:
-        return check_study(study_config(), os.path.join(workflow.basedir, "workflow", "schemas"), made=MADE)
+        return check_study(study_config(config), made=MADE)
     except SlidecafError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
@@ -55,18 +46,18 @@ def checked_study():
 
 CHECKED = checked_study()
 STUDY, SLIDE = CHECKED.config, CHECKED.slides
-FEATURES = STUDY["features"]
-LIMITS = {key: STUDY[key] for key in ("max_megapixels", "max_decoded_megapixels")}
-IMPORTED = [name for name, one in FEATURES.items() if is_imported(one)]
+FEATURES = STUDY.features
+LIMITS = {key: getattr(STUDY, key) for key in ("max_megapixels", "max_decoded_megapixels")}
+IMPORTED = [name for name, one in FEATURES.items() if one.kind == "imported"]
 COMPUTED = [name for name in FEATURES if name not in IMPORTED]
-CLASSIFICATION = Classification(STUDY.get("classification"), CHECKED.classification)
-SEGMENTATION = Segmentation(STUDY.get("segmentation"), CHECKED.segmentation, FEATURES, STUDY["seed"])
+CLASSIFICATION = ClassificationTask(STUDY.classification, CHECKED.classification)
+SEGMENTATION = SegmentationTask(STUDY.segmentation, CHECKED.segmentation, FEATURES, STUDY.seed)
 
 # The slides that a job works on together: one dealing for all rules.
 BATCHES = deal_apart(
-    (name for name, splits in CHECKED.splits.items() if "train" in splits), SLIDE, STUDY["slides_per_job"]
+    (name for name, splits in CHECKED.splits.items() if "train" in splits), SLIDE, STUDY.slides_per_job
 )
-LAYOUT = Layout(STUDY["results"])
+LAYOUT = Layout(STUDY.results)
 TARGETS = Targets(
     LAYOUT,
     BATCHES,
@@ -170,4 +161,4 @@ def untracked(**named):
 
 def reading(slides, **named):
     """Return a params function of what a job that reads slides needs to know, and of more; it reruns nothing."""
-    return untracked(paths=paths(slides), limits=LIMITS, on_bad_slide=STUDY["on_bad_slide"], **named)
+    return untracked(paths=paths(slides), limits=LIMITS, on_bad_slide=STUDY.on_bad_slide, **named)

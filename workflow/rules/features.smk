@@ -6,27 +6,26 @@ Makes   {results}/encoders/{features}.json, the network looked at once: its dime
         {results}/tiles/{features}/{slide}.h5 too, where another program computed the features
 """
 
-from slidecaf.study.config import is_weights_file
+from slidecaf.study.names import is_weights_file
 from slidecaf.study.imported import ImportedSet
 
-SETS = {name: ImportedSet(FEATURES[name]["imported"], SLIDE.values()) for name in IMPORTED}
+SETS = {name: ImportedSet(FEATURES[name], SLIDE.values()) for name in IMPORTED}
 
 
 def feature_settings(features):
-    """Return all of a feature set but where its patches are, and which files are kept."""
-    chosen = FEATURES[features]
-    return {key: value for key, value in chosen.items() if key not in ("tiling", "store")}
+    """Return what a feature set's features come of; which files are kept reruns nothing."""
+    return {key: value for key, value in FEATURES[features].given().items() if key != "store"}
 
 
 def dense_tiling(wildcards):
     """Return a feature set's tiling where its stride has to suit the network."""
     chosen = FEATURES[wildcards.features]
-    return chosen["tiling"] if chosen["extraction"] == "dense" else None
+    return chosen.tiling.given() if chosen.extraction == "dense" else None
 
 
 def weights_digest(wildcards):
     """Return the digest of a weights file, or nothing for weights that have a name or a seed."""
-    weights = FEATURES[wildcards.features]["encoder"]["weights"]
+    weights = FEATURES[wildcards.features].encoder.weights
     return FINGERPRINTS(weights) if is_weights_file(weights) else ""
 
 
@@ -65,8 +64,8 @@ rule encoder:
     params:
         tracked=tracked(
             "encoder",
-            encoder=lambda wildcards: feature_settings(wildcards.features)["encoder"],
-            precision=lambda wildcards: feature_settings(wildcards.features)["precision"],
+            encoder=lambda wildcards: FEATURES[wildcards.features].encoder.given(),
+            precision=lambda wildcards: FEATURES[wildcards.features].precision,
             weights=weights_digest,
             dense=dense_tiling,
         ),
@@ -89,7 +88,7 @@ rule features:
         features=one_of(COMPUTED),
     conda:
         ENVIRONMENT
-    threads: STUDY["threads"]
+    threads: STUDY.threads
     resources:
         **EXTRACTION,
         mem_mb=slide_memory(6000),
@@ -102,7 +101,7 @@ rule features:
             own=slide_digest,
             features=lambda wildcards: feature_settings(wildcards.features),
         ),
-        untracked=reading(kept_slides, max_unreadable=STUDY["max_unreadable"], threads=STUDY["threads"]),
+        untracked=reading(kept_slides, max_unreadable=STUDY.max_unreadable, threads=STUDY.threads),
     script:
         "../scripts/features.py"
 

@@ -17,8 +17,8 @@ def norms(wildcards):
     asked = {
         norm_name(norm): norm
         for method in CLASSIFICATION.methods.values()
-        if wildcards.features in method["features"]
-        for norm in method["norm"]
+        if wildcards.features in method.features
+        for norm in method.norm
     }
     return [asked[name] for name in sorted(asked)]
 

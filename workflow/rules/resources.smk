@@ -20,7 +20,7 @@ def features_of(wildcards):
 
 def extraction_rate(features):
     """Return the patches a second of a feature set's extraction."""
-    return DENSE if FEATURES[features]["extraction"] == "dense" else PATCHWISE
+    return DENSE if FEATURES[features].extraction == "dense" else PATCHWISE
 
 
 def extraction():
@@ -44,7 +44,7 @@ EXTRACTION = extraction()
 DEMANDS = Demands(
     SLIDE,
     BATCHES,
-    {name: Tiling.from_config(FEATURES[name]["tiling"]) if name in COMPUTED else None for name in FEATURES},
+    {name: Tiling.from_config(FEATURES[name].tiling.plain()) if name in COMPUTED else None for name in FEATURES},
     features_of,
     lambda path: FINGERPRINTS.size(path) if os.path.exists(path) else 0,
 )

@@ -2,14 +2,13 @@
 
 Needs   {results}/tiles/{features}/{slide}.h5 and features; slides' masks, by their digests
 Makes   {results}/labels/{features}/{slide}.h5, what masks say of cells and patches
-        {results}/segmentation/{method}/folds.tsv, who is left out together
         {results}/segmentation/{method}/{variant}/{part}/model.h5, SVMs of patches, with the inner models of the part
         {results}/segmentation/{method}/{variant}/maps/{slide}.h5, of a training slide by every model that maps it
         {results}/segmentation/{method}/confidences/{slide}.h5, of a test slide whose features are not stored
         {results}/segmentation/{method}/{variant}/{part}/choice.json, C, threshold and post-processing
         {results}/segmentation/{method}/{variant}/confidence/{slide}.tif, mask, overlay, score; geojson for QuPath
         {results}/segmentation/{method}/hard_examples.tsv; hard/{part}/hard_examples.tsv, from a part's inner maps
-        {results}/segmentation/{method}/scores.tsv and scores.json; comparison.json, plain against hard
+        {results}/segmentation/{method}/folds.tsv, scores.tsv and scores.json; comparison.json, plain against hard
 """
 
 if workflow.is_main_process:
@@ -19,13 +18,13 @@ if workflow.is_main_process:
 
 def setting(*keys):
     """Return a function: some settings of a method."""
-    return lambda wildcards: {key: SEGMENTATION.methods[wildcards.method][key] for key in keys}
+    return lambda wildcards: {key: getattr(SEGMENTATION.methods[wildcards.method], key) for key in keys}
 
 
 def hard_settings(wildcards):
     """Return the settings of the hard examples; they concern the hard variant only."""
-    plain = dict(wildcards).get("variant") == "plain"
-    return None if plain else SEGMENTATION.methods[wildcards.method]["hard_examples"]
+    chosen = SEGMENTATION.methods[wildcards.method].hard_examples
+    return None if dict(wildcards).get("variant") == "plain" or chosen is None else chosen.plain()
 
 
 def variants(wildcards):
@@ -183,19 +182,19 @@ rule patch_svm:
         LAYOUT.benchmark("patch_svm", "{method}/{variant}")
     conda:
         ENVIRONMENT
-    threads: STUDY["threads"]
+    threads: STUDY.threads
     resources:
-        mem_mb=memory(2000 + 1024 * STUDY["memory"]),
+        mem_mb=memory(2000 + 1024 * STUDY.memory),
         runtime=minutes(240),
     params:
         tracked=tracked(
             "patch_svm",
             settings=setting("training_stride", "inner_folds", "C", "max_iter"),
             hard=hard_settings,
-            seed=STUDY["seed"],
-            on_bad_slide=STUDY["on_bad_slide"],
+            seed=STUDY.seed,
+            on_bad_slide=STUDY.on_bad_slide,
         ),
-        untracked=untracked(parts=SEGMENTATION.parts, slides=SEGMENTATION.train, memory=STUDY["memory"]),
+        untracked=untracked(parts=SEGMENTATION.parts, slides=SEGMENTATION.train, memory=STUDY.memory),
     script:
         "../scripts/patch_svm.py"
 
@@ -221,8 +220,8 @@ rule maps:
             "maps",
             LAYOUT.maps,
             SEGMENTATION.train,
-            inner_folds=lambda wildcards: SEGMENTATION.methods[wildcards.method]["inner_folds"],
-            seed=STUDY["seed"],
+            inner_folds=lambda wildcards: SEGMENTATION.methods[wildcards.method].inner_folds,
+            seed=STUDY.seed,
         ),
         untracked=untracked(parts=SEGMENTATION.left_out),
     script:
@@ -245,7 +244,7 @@ rule predict:
         LAYOUT.benchmark("predict", "{method}/batch-{batch}")
     conda:
         ENVIRONMENT
-    threads: STUDY["threads"]
+    threads: STUDY.threads
     resources:
         **EXTRACTION,
         mem_mb=slide_memory(6000, a_patch=4 * BYTES_A_PATCH),
@@ -259,7 +258,7 @@ rule predict:
             features=lambda wildcards: feature_settings(SEGMENTATION.features(wildcards.method)),
         ),
         untracked=reading(
-            SEGMENTATION.test, variants=variants, max_unreadable=STUDY["max_unreadable"], threads=STUDY["threads"]
+            SEGMENTATION.test, variants=variants, max_unreadable=STUDY.max_unreadable, threads=STUDY.threads
         ),
     script:
         "../scripts/predict.py"
@@ -369,9 +368,7 @@ rule hard_examples:
         mem_mb=memory(2000, a_slide=50),
         runtime=minutes(120, a_slide=1),
     params:
-        tracked=tracked(
-            "hard_examples", settings=setting("C", "training_stride"), hard=hard_settings, seed=STUDY["seed"]
-        ),
+        tracked=tracked("hard_examples", settings=setting("C", "training_stride"), hard=hard_settings, seed=STUDY.seed),
         untracked=untracked(parts=SEGMENTATION.left_out),
     script:
         "../scripts/hard_examples.py"
@@ -391,8 +388,6 @@ rule segmentation_scores:
         ),
     log:
         LAYOUT.log("segmentation_scores", "{method}"),
-    benchmark:
-        LAYOUT.benchmark("segmentation_scores", "{method}")
     conda:
         ENVIRONMENT
     params:
@@ -401,7 +396,7 @@ rule segmentation_scores:
             rows=SEGMENTATION.table(SEGMENTATION.rows, "slide", "patient", "split"),
             group_name=SEGMENTATION.setting("group_name"),
             caveats=segmentation_caveats,
-            seed=STUDY["seed"],
+            seed=STUDY.seed,
         ),
         untracked=untracked(variants=variants),
     script:
@@ -419,6 +414,6 @@ rule variants:
     conda:
         ENVIRONMENT
     params:
-        tracked=tracked("variants", seed=STUDY["seed"]),
+        tracked=tracked("variants", seed=STUDY.seed),
     script:
         "../scripts/variants.py"

@@ -7,7 +7,7 @@ Makes   {results}/study.yaml: the config with its defaults filled in, and digest
 from signal import SIGTERM
 
 from slidecaf.running.lock import is_locked_for_us, lock_study
-from slidecaf.running.signals import handle_in_thread
+from slidecaf.running.snakemake_faults import handle_in_thread
 
 
 rule study:
@@ -20,7 +20,7 @@ rule study:
     conda:
         ENVIRONMENT
     params:
-        tracked=tracked("study", study=STUDY),
+        tracked=tracked("study", study=STUDY.plain()),
     script:
         "../scripts/study.py"
 

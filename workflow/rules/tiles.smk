@@ -32,7 +32,7 @@ rule tiles:
             LAYOUT.tiles,
             slides_of,
             own=slide_digest,
-            tiling=lambda wildcards: FEATURES[wildcards.features]["tiling"],
+            tiling=lambda wildcards: FEATURES[wildcards.features].tiling.given(),
         ),
         untracked=reading(slides_of),
     script:

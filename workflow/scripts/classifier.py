@@ -3,8 +3,10 @@
 from slidecaf.classification.classifier import fit_classifier
 from slidecaf.files.manifests import paths_by_set
 from slidecaf.logs import job
+from slidecaf.study.config import ClassificationSvm
 
 tracked, output = snakemake.params.tracked, snakemake.output
+grid = ClassificationSvm.model_validate(tracked["grid"]).plain()
 with job(snakemake.log[0]):
     fit_classifier(
         choice=output.choice,
@@ -15,10 +17,10 @@ with job(snakemake.log[0]):
         part=snakemake.wildcards.part,
         rows=tracked["rows"],
         classes=tracked["classes"],
-        grid=tracked["grid"],
+        grid=grid,
         inner_folds=tracked["inner_folds"],
         seed=tracked["seed"],
-        max_iter=tracked["grid"]["max_iter"],
+        max_iter=grid["max_iter"],
         on_bad_slide=tracked["on_bad_slide"],
         method=snakemake.wildcards.method,
     )

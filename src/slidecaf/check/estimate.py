@@ -69,29 +69,37 @@ def estimate(study, looks, probes, *, job_start, cores) -> list:
     """
     stages = []
     for name, probe in probes.items():
-        tiling = study.config["features"][name]["tiling"]
-        seen = [looks[slide] for slide in study.slides_of(name) if slide in looks]
+        settings = study.config.features[name]
+        seen = [looks[slide] for slide in study.slides_of(name) if _has_patches(looks, slide, name)]
         patches = sum(look.patches[name] for look in seen)
-        tiles = sum(job_start + _tile_seconds(look, name, tiling) for look in seen)
-        stages.append(Stage(f"tiles, {name}", len(seen), tiles / cores / 3600))
         stored = [look for look in seen if look.slide in _stored(study, name)]
-        features = len(seen) * (job_start + probe.start) + patches * probe.seconds
         size = sum(look.patches[name] for look in stored) * probe.size
-        stages.append(Stage(f"features, {name}", len(seen), features / 3600, size, probe.memory))
+        seconds = len(seen) * (job_start + probe.start) + patches * probe.seconds
+        if settings.kind == "imported":  # one job takes patches and features, without a network
+            stages.append(Stage(f"imported, {name}", len(seen), seconds / cores / 3600, size, probe.memory))
+        else:
+            tiles = sum(job_start + _tile_seconds(look, name, settings.tiling) for look in seen)
+            stages.append(Stage(f"tiles, {name}", len(seen), tiles / cores / 3600))
+            stages.append(Stage(f"features, {name}", len(seen), seconds / 3600, size, probe.memory))
         if study.pools(name):
             own = [look for look in seen if look.slide in {row.slide for row in study.classification}]
             pooling = len(own) * job_start + sum(look.patches[name] for look in own) * probe.pooling
             stages.append(Stage(f"pooling, {name}", len(own), pooling / cores / 3600))
-    for name, method in study.config.get("segmentation", {}).get("methods", {}).items():
-        if method["features"] in probes:
-            stages += _segmentation(study, name, method, looks, probes[method["features"]], job_start, cores)
+    for name, method in study.config.methods("segmentation").items():
+        if method.features in probes:
+            stages += _segmentation(study, name, method, looks, probes[method.features], job_start, cores)
     return stages
+
+
+def _has_patches(looks, slide, features):
+    """Tell whether a slide's patches are known: not where it, or its imported file, could not be read."""
+    return slide in looks and features in looks[slide].patches
 
 
 def _stored(study, features):
     """Return the slides whose features are kept in a file."""
     kept = set(study.slides_of(features))
-    if study.config["features"][features]["store"] == "train":
+    if getattr(study.config.features[features], "store", "all") == "train":  # imported sets have no choice
         tested = {row.slide for row in study.segmentation if row.split == "test"}
         kept -= tested - {row.slide for row in study.classification if study.pools(features)}
     return kept
@@ -99,27 +107,35 @@ def _stored(study, features):
 
 def _tile_seconds(look, features, tiling):
     """Return seconds: white patches are read in full, dark ones are mostly proved by a lower level."""
-    if tiling["white_above"] is None:
+    if tiling.white_above is None:
         return 0.0
     white = 1 - look.patches[features] / max(1, look.cells[features])
     return look.megapixel * look.width * look.height / 1e6 * white
 
 
+def _stride(settings, look, features):
+    """Return px of a patch from one patch to the next: of the tiling, or of imported files, which may differ."""
+    if settings.kind == "imported":
+        return look.imported[features].stride
+    return settings.tiling.stride_px
+
+
 def _segmentation(study, name, method, looks, probe, job_start, cores):
-    features = method["features"]
-    tiling = study.config["features"][features]["tiling"]
-    stride = tiling.get("stride") or round(tiling["patch_size"] * (1 - tiling["overlap"]))
-    train = [row for row in study.segmentation if row.split == "train" and row.slide in looks]
-    every = [row for row in study.segmentation if row.slide in looks]
+    features = method.features
+    every = [row for row in study.segmentation if _has_patches(looks, row.slide, features)]
+    train = [row for row in every if row.split == "train"]
     learned = sum(looks[row.slide].patches[features] for row in train)
-    rows = learned / (method["training_stride"] / stride) ** 2
-    groups = study.config["segmentation"]["folds"] or len({row.patient for row in train})
-    values, inner = len(method["C"]), min(method["inner_folds"], max(1, groups - 1))
+    strides = {row.slide: _stride(study.config.features[features], looks[row.slide], features) for row in train}
+    rows = sum(
+        looks[slide].patches[features] * (stride / method.training_stride) ** 2 for slide, stride in strides.items()
+    )
+    groups = study.config.segmentation.folds or len({row.patient for row in train})
+    values, inner = len(method.C), min(method.inner_folds, max(1, groups - 1))
     models = (groups * (inner + 1) + 1) * values
-    variants = 2 if method["hard_examples"] else 1
+    variants = 2 if method.hard_examples else 1
     fits = models * rows * probe.svm * (1 + HARD_ROWS * (variants - 1))
     matrix = 2.0 * rows * HARD_ROWS * probe.dimension
-    memory = BASE + min(study.config["memory"] * GIB, matrix * (1 + 2 * study.config["threads"]))
+    memory = BASE + min(study.config.memory * GIB, matrix * (1 + 2 * study.config.threads))
     # a training slide is mapped once for each part: by its own model, or by an inner one of another part
     mapped = learned * groups * values * variants
     largest = max((looks[row.slide].cells[features] for row in every), default=0)

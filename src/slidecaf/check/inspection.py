@@ -6,12 +6,16 @@ from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
+
 from slidecaf.check.estimate import GIB, estimate
-from slidecaf.check.survey import survey
-from slidecaf.errors import SlidecafError
+from slidecaf.check.survey import ImportedFiles, survey
+from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.logs import progress
+from slidecaf.segmentation.rows import on_grid
 from slidecaf.study.checked import SLIDE_SUFFIXES, check_study
-from slidecaf.study.config import TASKS, read_config
+from slidecaf.study.config_file import read_config
+from slidecaf.study.imported import Source, find_sources
 
 FEW_PATCHES = 10
 """Below so many patches a slide's tissue is called tiny."""
@@ -41,7 +45,7 @@ class Checked:
     slides : dict
         How many, in which splits, sizes and resolutions.
     features : dict of str to dict
-        By feature set: patches, and what the probe measured.
+        By feature set: patches, and what the probe measured; of an imported one also what its files say.
     stages : list of dict
         The run's stages, as `slidecaf.check.estimate.Stage`.
     """
@@ -54,13 +58,11 @@ class Checked:
     stages: list
 
 
-def inspect_study(schemas, *, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=None) -> Checked:
+def inspect_study(*, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=None) -> Checked:
     """Check the study in the working directory.
 
     Parameters
     ----------
-    schemas : path-like
-        The folder of the schemas.
     made : container of str, optional
         Paths of slides and masks that the workflow makes, which need not exist yet.
     workers : int, optional
@@ -83,21 +85,33 @@ def inspect_study(schemas, *, made=(), workers=1, timeout=120.0, seconds=2.0, jo
     SlidecafError
         If the config is not YAML.
     """
-    study = check_study(read_config("config.yaml"), schemas, made=made)
+    study = check_study(read_config("config.yaml"), made=made)
     errors, warnings, notes = [], [], []
     there = [row for row in study.slides.values() if os.path.exists(row.path)]
     if missing := len(study.slides) - len(there):
         notes.append(f"{missing} slides of the demo are drawn by the first job; check again once they are there.")
-    looks = _look(study, there, workers, timeout)
+    wanted, without_file = _wanted(study)
+    looks = _look(study, there, wanted, workers, timeout)
     readable = {slide: look for slide, look in looks.items() if not look.unreadable}
-    unreadable = [look.unreadable for look in looks.values() if look.unreadable]
-    (errors if study.config["on_bad_slide"] == "fail" else warnings).extend(unreadable)
+    left_out = errors if study.config.on_bad_slide == "fail" else warnings
+    left_out += without_file
+    left_out += [look.unreadable for look in looks.values() if look.unreadable]
+    left_out += [problem for look in readable.values() for problem in look.refused]
     errors += [problem for look in readable.values() for problem in look.problems]
+    errors += _grids(study, readable)
     warnings += _odd(study, readable) + _unnamed(study)
+    imported = _imported(study, readable)
+    notes += [f"features.{name}: {_imported_text(of)}" for name, of in imported.items()]
+    warnings += [
+        f"features.{name}: its files name several encoders ({', '.join(of['encoders'])}); take the files of one."
+        for name, of in imported.items()
+        if len(of["encoders"]) > 1
+    ]
     probes = {}
     if job_start and readable and not any(look.problems for look in readable.values()):
-        probes, failed = _probe(study, readable, seconds)
+        probes, failed, refused = _probe(study, readable, wanted, seconds)
         errors += failed
+        left_out += refused
         notes += _weights(study)
     cores = len(os.sched_getaffinity(0))
     stages = estimate(study, readable, probes, job_start=job_start(), cores=cores) if probes else []
@@ -108,31 +122,95 @@ def inspect_study(schemas, *, made=(), workers=1, timeout=120.0, seconds=2.0, jo
         warnings,
         notes,
         _slides(study, readable),
-        _features(study, readable, probes),
+        _features(study, readable, imported, probes),
         [asdict(stage) for stage in stages],
     )
 
 
-def _features(study, looks, probes):
+def _features(study, looks, imported, probes):
     said = {}
-    for name in study.config["features"]:
+    for name in study.config.features:
         patches = [looks[slide].patches.get(name, 0) for slide in study.slides_of(name) if slide in looks]
         if patches:
-            said[name] = {"slides": len(patches), "patches": sum(patches)}
+            said[name] = {"slides": len(patches), "patches": sum(patches), **imported.get(name, {})}
             said[name] |= asdict(probes[name]) if name in probes else {}
     return said
 
 
-def _look(study, rows, workers, timeout):
-    needed = {slide: {} for slide in study.slides}
-    for name, settings in study.config["features"].items():
-        for slide in study.slides_of(name):
-            needed[slide][name] = settings["tiling"]
-    mask_value = study.config.get("segmentation", {}).get("mask_value")
-    looks, wanted = {}, [(row, needed[row.slide]) for row in rows]
+def _wanted(study):
+    """Return what to look at: slide to feature set to its tiling, or to its files; and which files are not there."""
+    wanted, missing = {slide: {} for slide in study.slides}, []
+    for name, settings in study.config.features.items():
+        slides = study.slides_of(name)
+        if settings.kind == "network":
+            for slide in slides:
+                wanted[slide][name] = settings.tiling.plain()
+            continue
+        sources, problems = find_sources(settings.plain(), [study.slides[slide] for slide in slides])
+        missing += [f"features.{name}: {problem}" for problem in problems]
+        first = next((source.features for source in sources.values() if source.features.is_file()), None)
+        for slide, source in sources.items():
+            if all(path.is_file() for path in source.files):
+                wanted[slide][name] = ImportedFiles(source, Source(first), settings.format, settings.folder)
+    return wanted, missing
+
+
+def _imported(study, looks):
+    """Return what the files of imported feature sets say, by feature set."""
+    said = {}
+    for name, settings in study.config.features.items():
+        files = [look.imported[name] for look in looks.values() if name in look.imported]
+        if files:
+            said[name] = {
+                "imported": settings.format,
+                "folder": settings.folder,
+                "files": len(files),
+                "listed": len(study.slides_of(name)),
+                "dimension": files[0].dimension,
+                "encoders": sorted({of.encoder for of in files if of.encoder}),
+            }
+    return said
+
+
+def _imported_text(of):
+    encoder = ", ".join(of["encoders"]) or "an encoder that no file names"
+    return (
+        f"features of {of['imported'].upper()} in {of['folder']}: files of {of['files']} of {of['listed']} slides, "
+        f"{of['dimension']} values a patch, by {encoder}."
+    )
+
+
+def _grids(study, looks):
+    """Say where imported patches stand on no grid that a method of the segmentation can learn from."""
+    said = []
+    for method in study.config.methods("segmentation").values():
+        hard, features = method.hard_examples, method.features
+        strides = [method.training_stride, *([hard.stride] if hard else [])]
+        for row in study.segmentation:
+            look = looks.get(row.slide)
+            if row.split == "train" and look and features in look.imported and look.patches[features]:
+                said += _off_grid(row.slide, look.imported[features], strides)
+    return list(dict.fromkeys(said))
+
+
+def _off_grid(slide, imported, strides):
+    attributes = {"name": slide, "regular": imported.regular, "stride": imported.stride, "stride_level0": 1.0}
+    said = []
+    for stride in strides:
+        try:
+            on_grid(np.empty((0, 2), np.int64), attributes, stride)
+        except SlidecafError as error:
+            said.append(str(error))
+    return said
+
+
+def _look(study, rows, wanted, workers, timeout):
+    mask_value = study.config.segmentation.mask_value if study.config.segmentation else None
+    looks = {}
     if rows:
+        pairs = [(row, wanted[row.slide]) for row in rows]
         with progress(len(rows), "slides", unit="slides") as advance:
-            for look in survey(wanted, mask_value=mask_value, workers=workers, timeout=timeout):
+            for look in survey(pairs, mask_value=mask_value, workers=workers, timeout=timeout):
                 looks[look.slide] = look
                 advance(1)
     return looks
@@ -140,7 +218,7 @@ def _look(study, rows, workers, timeout):
 
 def _odd(study, looks):
     """Say which slides have little tissue, and whether resolutions are mixed."""
-    said, features = [], study.config["features"]
+    said, features = [], study.config.features
     for look in looks.values():
         least = min(look.patches.values(), default=FEW_PATCHES)
         if least < FEW_PATCHES:
@@ -149,7 +227,7 @@ def _odd(study, looks):
                 f"slide {look.slide}: {what} ({look.tissue:.1%} of its overview is no glass); see whether it is the "
                 "right file. A slide without tissue counts as wrong."
             )
-    at_level0 = [name for name, chosen in features.items() if chosen["tiling"]["mpp"] is None]
+    at_level0 = [name for name, chosen in features.items() if chosen.kind == "network" and chosen.tiling.mpp is None]
     known = {slide: look.mpp for slide, look in looks.items() if look.mpp}
     if at_level0 and known and max(known.values()) > MPP_SPREAD * min(known.values()):
         low, high = min(known, key=known.get), max(known, key=known.get)
@@ -191,71 +269,84 @@ def _unnamed(study):
     return said
 
 
-def _probe(study, looks, seconds):
-    """Try each feature set in a process of its own, on the slide with most patches."""
+def _probe(study, looks, wanted, seconds):
+    """Try each feature set in a process of its own, on the slide with most patches.
+
+    Returns probes, what would make a run fail, and what would have a slide left out or make a run fail, as the config
+    says.
+    """
     from concurrent.futures import TimeoutError
 
     from pebble import ProcessExpired, ProcessPool
 
-    from slidecaf.check.probe import probe
+    from slidecaf.check.probe import probe, probe_imported
 
-    rows, probes, failed = study.slides, {}, []
-    threads = study.config["threads"]
-    for name, settings in study.config["features"].items():
+    rows, probes, failed, refused = study.slides, {}, [], []
+    threads = study.config.threads
+    for name, settings in study.config.features.items():
         seen = [looks[slide] for slide in study.slides_of(name) if slide in looks]
-        chosen = max(seen, key=lambda look: look.patches[name], default=None)
-        if chosen is None or not chosen.patches[name]:
+        chosen = max(seen, key=lambda look: look.patches.get(name, 0), default=None)
+        if chosen is None or not chosen.patches.get(name):
             continue
         row = rows[chosen.slide]
+        if settings.kind == "imported":
+            tried, of, options = probe_imported, wanted[chosen.slide][name], {"name": row.slide}
+            what, remedy = "reading its files", "take a machine with more"
+        else:
+            tried, of, options = probe, settings.plain(), {"seconds": seconds}
+            what, remedy = "trying its network", "take a smaller model, batch_size or number of threads"
+        options |= {"mpp": row.mpp, "threads": threads}
         # a process of its own, so that the peak of memory is this feature set's
         with ProcessPool(1, context=get_context("forkserver")) as pool:
-            options = {"mpp": row.mpp, "threads": threads, "seconds": seconds}
-            waiting = pool.schedule(probe, args=(settings, row.path), kwargs=options, timeout=PROBE_TIMEOUT)
+            waiting = pool.schedule(tried, args=(of, row.path), kwargs=options, timeout=PROBE_TIMEOUT)
             try:
                 probes[name] = waiting.result()
+            except SlideError as error:
+                refused.append(f"features.{name}: {error}")
             except SlidecafError as error:
                 failed.append(f"features.{name}: {error}")
             except TimeoutError:
-                failed.append(f"features.{name}: its network gave nothing within {PROBE_TIMEOUT:.0f} s.")
+                failed.append(f"features.{name}: {what} took more than {PROBE_TIMEOUT:.0f} s.")
             except ProcessExpired as error:
                 failed.append(
-                    f"features.{name}: trying its network ended the program (exit code {error.exitcode}), as happens "
-                    "when memory runs out; take a smaller model, batch_size or number of threads."
+                    f"features.{name}: {what} ended the program (exit code {error.exitcode}), as happens when memory "
+                    f"runs out; {remedy}."
                 )
-    return probes, failed
+    return probes, failed, refused
 
 
 def _weights(study):
     from slidecaf.check.probe import absent_weights
 
     said = []
-    for name, settings in study.config["features"].items():
-        if not study.slides_of(name):
+    for name, settings in study.config.features.items():
+        if settings.kind == "imported" or not study.slides_of(name):
             continue
-        weights = settings["encoder"]["weights"]
+        weights = settings.encoder.weights
         if weights.startswith("random:"):
             said.append(f"features.{name}: random weights; its network was never trained.")
-        elif url := absent_weights(settings):
+        elif url := absent_weights(settings.plain()):
             said.append(f"features.{name}: the first job downloads {weights} from {url}.")
     return said
 
 
 def _negative(study, probes):
     said = []
-    for name, method in study.config.get("classification", {}).get("methods", {}).items():
-        powers = [norm for norm in method["norm"] if norm not in (1, "inf")]
-        for features in method["features"]:
+    for name, method in study.config.methods("classification").items():
+        powers = [norm for norm in method.norm if norm not in (1, "inf")]
+        for features in method.features:
             if powers and features in probes and probes[features].minimum < 0:
+                other = "" if study.config.features[features].kind == "imported" else ", or take a layer after a ReLU"
                 said.append(
                     f"classification.methods.{name}.norm: {powers[0]} needs features from 0, and those of {features} "
-                    "go below; write [1, inf], or take a layer after a ReLU."
+                    f"go below; write [1, inf]{other}."
                 )
     return said
 
 
 def _disk(study, stages):
     needed = sum(stage.size for stage in stages)
-    folder = Path(study.config["results"]).absolute()
+    folder = Path(study.config.results).absolute()
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
@@ -276,7 +367,7 @@ def _slow(probes, stages):
 
 def _group_name(study):
     """Return what the patient column holds; where two tasks call it differently, the first's."""
-    return next(study.config[task]["group_name"] for task in TASKS if task in study.config)
+    return next(task.group_name for task in study.config.tasks().values())
 
 
 def _slides(study, looks):

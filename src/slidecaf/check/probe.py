@@ -1,7 +1,8 @@
 """A short probe of this machine: how fast a feature set's network is on a part of a slide, and what its files take.
 
 The probe does what the `features` job does, on some patches where the slide has most tissue: it reads, enlarges, runs
-the network, and writes. What it measures is scaled up by `slidecaf.check.estimate`.
+the network, and writes. Where another program computed the features, it reads a slide's files and writes them, as the
+`imported` job does. What it measures is scaled up by `slidecaf.check.estimate`.
 """
 
 import resource
@@ -13,10 +14,11 @@ from time import perf_counter
 
 import numpy as np
 
+from slidecaf.exchange.reading import read_features, read_patches
 from slidecaf.features.file import open_features, valid_features, write_features
 from slidecaf.pooling.norms import Pooler
 from slidecaf.slides import open_slide
-from slidecaf.study.config import is_weights_file
+from slidecaf.study.names import is_weights_file
 from slidecaf.tiles.grid import Tiling, lay
 
 RESOLVED = 1.5
@@ -42,7 +44,7 @@ class Probe:
     Attributes
     ----------
     device : str
-        ``cpu``, or the GPU's name.
+        ``cpu``, or the GPU's name; ``files`` where features are imported.
     dimension : int
         Values a patch.
     timed : int
@@ -50,7 +52,7 @@ class Probe:
     start : float
         Seconds of an extraction that do not depend on the patches.
     seconds : float
-        For a patch: read, encoded, written.
+        For a patch: read, encoded where the study does that, written.
     size : float
         Bytes of a patch in the features file.
     pooling : float
@@ -161,7 +163,7 @@ def probe(settings, path, *, mpp=None, threads=1, seconds=SECONDS) -> Probe:
         slope = taken / patches  # an upper bound, kept where a start and patches cannot be told apart
         if taken > RESOLVED * least:
             slope = (taken - least) / (patches - first)
-        pooling, rows = _pool(file)
+        pooling, svm, minimum = _learning(file, patches, threads)
         return Probe(
             device=_name(device),
             dimension=encoder.dimension,
@@ -169,12 +171,71 @@ def probe(settings, path, *, mpp=None, threads=1, seconds=SECONDS) -> Probe:
             start=start + max(0.0, once - least) + max(0.0, least - slope * first),
             seconds=slope,
             size=file.stat().st_size / patches,
-            pooling=pooling / patches,
-            svm=_svm_seconds(rows, threads),
-            minimum=float(rows.min()),
-            memory=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+            pooling=pooling,
+            svm=svm,
+            minimum=minimum,
+            memory=_peak(),
             gpu_memory=_gpu_peak() if device.type == "cuda" else 0,
         )
+
+
+def probe_imported(files, path, *, name, mpp=None, threads=1) -> Probe:
+    """Time how an imported feature set is taken in, on a whole slide; memory is that of the whole process.
+
+    Parameters
+    ----------
+    files : slidecaf.check.survey.ImportedFiles
+    path : path-like
+        The slide, which has a patch.
+    name : str
+        Its id, for errors.
+    mpp : float, optional
+        As the sheet has it.
+    threads : int, optional
+        Of learning.
+
+    Returns
+    -------
+    Probe
+
+    Raises
+    ------
+    SlideError
+        If the slide or its files cannot be taken: what its job would say.
+    """
+    with open_slide(path, name=name, mpp=mpp) as slide, tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "features.h5"
+        begun = perf_counter()
+        patches = read_patches(files.source, slide, kind=files.kind)
+        values = read_features(files.source, patches, name=name)
+        count = len(values)
+        with write_features(file, patches.coords, patches.dimension, coords_attributes={}, attributes={}) as writer:
+            writer.append(values, np.ones(count, bool))
+        seconds = (perf_counter() - begun) / count
+        pooling, svm, _ = _learning(file, count, threads)
+        return Probe(
+            device="files",
+            dimension=patches.dimension,
+            timed=count,
+            start=0.0,
+            seconds=seconds,
+            size=file.stat().st_size / count,
+            pooling=pooling,
+            svm=svm,
+            minimum=float(values.min()),
+            memory=_peak(),
+            gpu_memory=0,
+        )
+
+
+def _learning(file, patches, threads):
+    """Return seconds to read and pool a patch, seconds for a row of an SVM, and the least value of the first rows."""
+    pooling, rows = _pool(file)
+    return pooling / patches, _svm_seconds(rows, threads), float(rows.min())
+
+
+def _peak():
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _name(device):

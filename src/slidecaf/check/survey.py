@@ -1,12 +1,14 @@
 """A look at every slide and mask before a run: does it open, how large is it, how much of it is tissue.
 
 Patches are not counted but estimated on an overview, the finest level that is small: those of the grid that have a dark
-pixel there. Where no level is small, some of its blocks tell which share of squares of a patch's size has one.
+pixel there. Where no level is small, some of its blocks tell which share of squares of a patch's size has one. Patches
+that another program cut are counted in its files.
 """
 
 from concurrent.futures import TimeoutError
 from dataclasses import dataclass, field
 from itertools import product
+from math import ceil
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
@@ -14,8 +16,10 @@ from time import perf_counter
 import numpy as np
 
 from slidecaf.errors import SlidecafError, SlideError
+from slidecaf.exchange.reading import check_length, encoder_name, read_patches, tiles_attributes
 from slidecaf.segmentation.masks import mask_strips
 from slidecaf.slides import open_slide
+from slidecaf.study.imported import Source
 from slidecaf.tiles.grid import Tiling, lay
 
 OVERVIEW, READ = 4_000_000, 32_000_000
@@ -32,6 +36,49 @@ MASK_PIXELS = 2**28
 
 TIMEOUT = 120.0
 """Seconds after which a slide that does not answer is given up."""
+
+
+@dataclass(frozen=True)
+class ImportedFiles:
+    """Where an imported feature set has a slide.
+
+    Attributes
+    ----------
+    source : slidecaf.study.imported.Source
+        The slide's files.
+    first : slidecaf.study.imported.Source
+        Those of the slide that gives the length of the vectors.
+    kind : {"trident", "clam"}
+    folder : str
+        As the config has it.
+    """
+
+    source: Source
+    first: Source
+    kind: str
+    folder: str
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What the files of an imported feature set say of a slide.
+
+    Attributes
+    ----------
+    dimension : int
+        Values a patch.
+    encoder : str
+        Empty where nothing says it.
+    stride : int
+        Px from one patch to the next, in px of a patch.
+    regular : bool
+        Whether all patches stand on one grid from the upper left corner.
+    """
+
+    dimension: int
+    encoder: str
+    stride: int
+    regular: bool
 
 
 @dataclass(frozen=True)
@@ -53,9 +100,14 @@ class Look:
     tissue : float
         Share of the overview's px that are no glass.
     patches : dict of str to int
-        Feature set to patches, estimated.
+        Feature set to patches: estimated, or counted where the set is imported. An imported set whose files the run
+        would not take is left out, as it is in the next two.
     cells : dict of str to int
         Feature set to squares of the grid, white ones too.
+    imported : dict of str to Imported
+        Imported feature set to what its files say.
+    refused : list of str
+        Why files of imported feature sets cannot be taken.
     megapixel : float
         Seconds to read a million px of level 0.
     """
@@ -70,17 +122,19 @@ class Look:
     tissue: float = 0.0
     patches: dict = field(default_factory=dict)
     cells: dict = field(default_factory=dict)
+    imported: dict = field(default_factory=dict)
+    refused: list = field(default_factory=list)
     megapixel: float = 0.0
 
 
-def look(row, tilings, mask_value=None) -> Look:
+def look(row, wanted, mask_value=None) -> Look:
     """Look at one slide and its masks.
 
     Parameters
     ----------
     row : slidecaf.study.sheets.Row
-    tilings : dict of str to mapping
-        Feature set to its tiling in the config.
+    wanted : dict of str to mapping or ImportedFiles
+        Feature set to its tiling in the config, or to the slide's files where the set is imported.
     mask_value : int, optional
         As in the config.
 
@@ -91,10 +145,16 @@ def look(row, tilings, mask_value=None) -> Look:
     try:
         with open_slide(row.path, name=row.slide, mpp=row.mpp) as slide:
             level, blocks, whole = _overview(slide)
-            problems, patches, cells = [], {}, {}
-            for name, config in tilings.items():
+            problems, patches, cells, imported, refused = [], {}, {}, {}, []
+            for name, config in wanted.items():
                 try:
+                    if isinstance(config, ImportedFiles):
+                        patches[name], cells[name], imported[name] = _read_imported(slide, config)
+                        continue
                     xs, ys, size, _ = lay(slide, Tiling.from_config(config))
+                except SlideError as error:  # of imported files: a grid is laid without a look at them
+                    refused.append(f"features.{name}: {error}")
+                    continue
                 except SlidecafError as error:
                     problems.append(str(error))
                     continue
@@ -118,6 +178,8 @@ def look(row, tilings, mask_value=None) -> Look:
                 tissue=float(np.concatenate([block.ravel() <= TISSUE_BELOW for block in blocks]).mean()),
                 patches=patches,
                 cells=cells,
+                imported=imported,
+                refused=refused,
                 megapixel=_read_time(slide),
             )
     except SlideError as error:
@@ -130,7 +192,7 @@ def survey(rows, *, mask_value=None, workers=1, timeout=TIMEOUT):
     Parameters
     ----------
     rows : list of (slidecaf.study.sheets.Row, mapping)
-        Slides with the tilings that they need, as for `look`.
+        Slides with the feature sets that they need, as for `look`.
     mask_value : int, optional
         As for `look`.
     workers : int, optional
@@ -148,7 +210,7 @@ def survey(rows, *, mask_value=None, workers=1, timeout=TIMEOUT):
     context = get_context("forkserver")
     context.set_forkserver_preload([__name__])  # so that imports are no part of a slide's time
     with ProcessPool(workers, context=context) as pool:
-        waiting = [pool.schedule(look, args=(row, tilings, mask_value), timeout=timeout) for row, tilings in rows]
+        waiting = [pool.schedule(look, args=(row, wanted, mask_value), timeout=timeout) for row, wanted in rows]
         try:
             for (row, _), one in zip(rows, waiting, strict=True):
                 where = f"slide {row.slide}: {row.path}"
@@ -196,6 +258,18 @@ def _darkest(slide, place, index):
         min(side, whole - at) for side, whole, at in zip(level.block, (level.width, level.height), place, strict=True)
     )
     return slide.read(*place, width, height, index).min(axis=2)
+
+
+def _read_imported(slide, files):
+    """Return patches, squares of their grid, and what else a slide's imported files say; refuse what the job would."""
+    patches = read_patches(files.source, slide, kind=files.kind)
+    check_length(patches, files.source, files.first, name=slide.name)
+    tiles = tiles_attributes(slide, patches)
+    # a file that says an overlap of a whole patch has no stride
+    columns, rows = (ceil(side / max(1.0, tiles["stride_level0"])) for side in (slide.width, slide.height))
+    encoder = encoder_name(patches.encoder, files.folder)
+    said = Imported(patches.dimension, encoder, tiles["stride"], tiles["regular"])
+    return len(patches.coords), columns * rows, said
 
 
 def _kept_patches(dark, xs, ys, size, downsample):

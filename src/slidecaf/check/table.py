@@ -51,11 +51,17 @@ def _features_text(features):
     lines = ["", f"{'feature set':<20}{'patches':>12}{'values':>8}{'bytes each':>12}{'patches/s':>11}  on"]
     for name, of in features.items():
         line = f"{name:<20}{of['patches']:>12,}"
+        if "dimension" in of:
+            line += f"{of['dimension']:>8,}"
         if "device" in of:
             rate = 1 / max(of["seconds"], 1e-9)
-            line += f"{of['dimension']:>8,}{of['size']:>12,.0f}{rate:>11,.0f}  {of['device']}"
+            line += f"{of['size']:>12,.0f}{rate:>11,.0f}  {of['device']}"
         lines.append(line)
-    return [*lines, "  patches: estimated from the white share of an overview of each slide"]
+    if any("imported" not in of for of in features.values()):
+        lines.append("  patches: estimated from the white share of an overview of each slide")
+    if any("imported" in of for of in features.values()):
+        lines.append("  patches of imported features: counted in their files")
+    return lines
 
 
 def _stages_text(stages):

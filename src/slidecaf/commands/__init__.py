@@ -1,4 +1,7 @@
-"""Commands beside the workflow: one module each, with `add_arguments(parser)` and `run(arguments)`."""
+"""What `slidecaf` can be asked for: one module a command, with `add_arguments(parser)` and `run(arguments)`.
 
-COMMANDS = ("init", "check", "view", "export", "import_")
+Modules import inside their functions what takes time, so that every command starts at once.
+"""
+
+COMMANDS = ("init", "check", "run", "view", "export", "import_")
 """Modules of this folder, in the order in which `slidecaf --help` lists them; `import_` is ``import``."""

@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 
 from slidecaf.errors import InputErrors, SlidecafError
-from slidecaf.running.clone import SCHEMAS
 
 SHOWN = 20
 """Lines of one kind that are printed at most."""
@@ -42,7 +41,6 @@ def run(arguments):
     os.chdir(arguments.study)
     try:
         found = inspect_study(
-            SCHEMAS,
             made=made_paths(),
             workers=arguments.workers,
             timeout=arguments.timeout,

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 from slidecaf.errors import SlidecafError
-from slidecaf.running.clone import SCHEMAS
 
 
 def add_arguments(parser):
@@ -28,13 +27,13 @@ def run(arguments):
     from slidecaf.exchange.trident import write_trident
     from slidecaf.logs import progress
     from slidecaf.study.checked import check_study
-    from slidecaf.study.config import read_config
+    from slidecaf.study.config_file import read_config
 
     if not (arguments.study / "config.yaml").is_file():
         raise SlidecafError(f"{arguments.study} has no config.yaml; give the folder of a study.")
     to = arguments.to.resolve()
     os.chdir(arguments.study)
-    study = check_study(read_config("config.yaml"), SCHEMAS)
+    study = check_study(read_config("config.yaml"))
     slides, left_out = extracted_slides(study, ".", arguments.features)
     written = {
         "clam": lambda: write_clam(slides, to),

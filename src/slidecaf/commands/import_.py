@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 from slidecaf.errors import SlidecafError
-from slidecaf.running.clone import SCHEMAS
 
 
 def add_arguments(parser):
@@ -26,7 +25,7 @@ def run(arguments):
     from slidecaf.exchange.adopt import check_set, features_folder, name_in_config
     from slidecaf.logs import progress
     from slidecaf.study.checked import check_study
-    from slidecaf.study.config import read_config
+    from slidecaf.study.config_file import read_config
 
     if not (arguments.study / "config.yaml").is_file():
         raise SlidecafError(f"{arguments.study} has no config.yaml; give the folder of a study.")
@@ -44,10 +43,10 @@ def run(arguments):
         "patches": arguments.patches and from_study(arguments.patches),
     }
     os.chdir(arguments.study)
-    study = check_study(read_config("config.yaml"), SCHEMAS)
+    study = check_study(read_config("config.yaml"))
     rows = study.classification or study.segmentation
     with progress(len(rows), arguments.features, unit="slides") as advance:
-        exclude = study.config["on_bad_slide"] == "exclude"
+        exclude = study.config.on_bad_slide == "exclude"
         found = check_set(settings, rows, exclude=exclude, advance=advance)
     new = name_in_config("config.yaml", arguments.features, settings)
     encoder = found.encoder or "an encoder that no file names"

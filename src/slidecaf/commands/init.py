@@ -5,8 +5,6 @@ Labels, masks and patients are left for you to fill in: nothing is guessed from 
 
 from pathlib import Path
 
-from slidecaf.running.clone import CONFIG
-
 
 def add_arguments(parser):
     """Add the command's arguments."""
@@ -25,7 +23,7 @@ def run(arguments):
     from slidecaf.study.new import make_study
 
     tasks = ["classification", "segmentation"] if arguments.task == "both" else [arguments.task]
-    files = make_study(arguments.folder, CONFIG.read_text(encoding="utf-8"), slides=arguments.slides, tasks=tasks)
+    files = make_study(arguments.folder, slides=arguments.slides, tasks=tasks)
     for path in files:
         print(f"wrote {path}")
     if not arguments.slides:

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 from slidecaf.errors import SlidecafError
-from slidecaf.running.clone import SCHEMAS
 
 
 def add_arguments(parser):
@@ -29,7 +28,7 @@ def run(arguments):
     if not arguments.study.is_dir():
         raise SlidecafError(f"{arguments.study} is no folder; name the folder of a study.")
     os.chdir(arguments.study)  # paths of a study start at its folder
-    with Server(Catalogue(SCHEMAS, made=made_paths()), host=arguments.host, port=arguments.port) as server:
+    with Server(Catalogue(made=made_paths()), host=arguments.host, port=arguments.port) as server:
         if not server.loopback:
             print("Whoever reaches this address can look into the study.", file=sys.stderr)
         print(f"{server.catalogue.name} at {server.url} (Ctrl-C ends it)", flush=True)

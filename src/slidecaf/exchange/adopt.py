@@ -2,15 +2,20 @@
 
 import re
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from slidecaf.errors import InputErrors, SlidecafError, SlideError
 from slidecaf.exchange.reading import describe_set, read_features, read_patches, tiles_attributes
 from slidecaf.files.atomic import atomic
 from slidecaf.slides import open_slide
-from slidecaf.study.config import is_imported, read_config
+from slidecaf.study.config_file import read_config
 from slidecaf.study.imported import find_sources
 
 
@@ -74,7 +79,7 @@ def check_set(settings, rows, *, exclude, advance) -> Adopted:
     Parameters
     ----------
     settings : mapping
-        ``imported`` of the config.
+        ``format``, ``folder`` and ``patches`` of the feature set.
     rows : list of slidecaf.study.sheets.Row
     exclude : bool
         Whether slides without a file may be left out.
@@ -113,14 +118,14 @@ def check_set(settings, rows, *, exclude, advance) -> Adopted:
 
 
 def name_in_config(path, name, settings) -> bool:
-    """Write a feature set into a config, whose comments stay.
+    """Write a feature set into a config, whose comments and order stay.
 
     Parameters
     ----------
     path : path-like
     name : str
     settings : mapping
-        ``imported`` of the feature set.
+        ``format``, ``folder`` and ``patches`` of the feature set.
 
     Returns
     -------
@@ -130,30 +135,52 @@ def name_in_config(path, name, settings) -> bool:
     Raises
     ------
     SlidecafError
-        If another feature set has the name, or the file is laid out so that a line cannot be put in: the error has the
-        line.
+        If another feature set has the name, or the file cannot be read.
     """
     path = Path(path)
-    config, settings = read_config(path), {key: value for key, value in settings.items() if value is not None}
-    known = config.get("features", {})
+    config = read_config(path)
+    entry = {"kind": "imported", **{key: value for key, value in settings.items() if value is not None}}
+    known = config.get("features") or {}
     if name in known:
-        if is_imported(known[name]) and known[name]["imported"] == settings:
+        if known[name] == entry:
             return False
         raise SlidecafError(
             f"{path} has a feature set {name!r} already; take another name, or take that one out first."
         )
-    entry = f"{name}: {{imported: {yaml.safe_dump(settings, default_flow_style=True, width=10**6).strip()}}}"
-    text = path.read_text(encoding="utf-8")
-    head = re.search(r"^features:[ \t]*(#[^\n]*)?\n", text, re.MULTILINE)
-    inner = re.search(r"^([ ]+)[^\s#]", text[head.end() :], re.MULTILINE) if head else None
-    if inner:
-        changed = f"{text[: head.end()]}{inner[1]}{entry}\n{text[head.end() :]}"
-        try:
-            read = yaml.safe_load(changed)
-        except yaml.YAMLError:
-            read = None
-        if read == {**config, "features": {**known, name: {"imported": settings}}}:
-            with atomic(path) as partial:
-                partial.write_text(changed, encoding="utf-8")
-            return True
-    raise SlidecafError(f"{path} could not be changed; write under features, by hand:\n  {entry}")
+    try:
+        written = _with_entry(path.read_text(encoding="utf-8-sig"), name, entry)
+        right = yaml.safe_load(written) == {**config, "features": {**known, name: entry}}
+    except YAMLError:  # what PyYAML reads and ruamel.yaml does not
+        right = False
+    if not right:
+        shown = yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, width=10**6).strip()
+        raise SlidecafError(f"{path} could not be changed; write under features, by hand:\n  {name}: {shown}")
+    with atomic(path) as partial:
+        partial.write_text(written, encoding="utf-8")
+    return True
+
+
+class _Representer(RoundTripRepresenter):
+    """Writes null as ``null``, where ruamel.yaml would write nothing."""
+
+
+_Representer.add_representer(type(None), lambda self, _: self.represent_scalar("tag:yaml.org,2002:null", "null"))
+
+
+def _with_entry(text, name, entry):
+    """Return a config's text with a further feature set, the first of them."""
+    inner = re.search(r"^features:[ \t]*(?:#[^\n]*)?\n(?:[ \t]*(?:#[^\n]*)?\n)*( +)", text, re.MULTILINE)
+    listed = re.search(r"^( *)[^\s#-][^\n]*:[ \t]*(?:#[^\n]*)?\n( *)- ", text, re.MULTILINE)
+    offset = max(0, len(listed[2]) - len(listed[1])) if listed else 2
+    writer = YAML()
+    writer.Representer, writer.preserve_quotes, writer.width = _Representer, True, 10**6
+    writer.indent(mapping=len(inner[1]) if inner else 2, sequence=offset + 2, offset=offset)
+    config = writer.load(text)
+    one = CommentedMap(entry)
+    one.fa.set_flow_style()
+    if not config.get("features"):
+        config["features"] = CommentedMap()
+    config["features"].insert(0, name, one)
+    stream = StringIO()
+    writer.dump(config, stream)
+    return stream.getvalue()

@@ -9,6 +9,7 @@ import numpy as np
 from slidecaf.errors import SlidecafError
 from slidecaf.features.file import open_features
 from slidecaf.files.atomic import atomic
+from slidecaf.study.layout import Layout
 from slidecaf.study.sheets import Row
 from slidecaf.study.status import STATUS_OK
 
@@ -70,15 +71,15 @@ def extracted_slides(study, folder, name):
     SlidecafError
         If there is no such feature set, or no slide has features.
     """
-    known = study.config["features"]
+    known = study.config.features
     if name not in known:
         raise SlidecafError(f"the study has no feature set {name!r}; write one of: {', '.join(known)}.")
-    top = Path(folder) / study.config["results"] / "features" / name
+    pattern = Layout(study.config.results).features
     slides, left_out = [], {}
     # the classification's row where both tasks list a slide: it has the label
     rows = {row.slide: row for row in [*study.segmentation, *study.classification]}
     for slide, row in sorted(rows.items()):
-        path = top / f"{slide}.h5"
+        path = Path(folder, pattern.format(features=name, slide=slide))
         if not path.is_file():
             left_out[slide] = "no features file"
             continue
@@ -89,6 +90,7 @@ def extracted_slides(study, folder, name):
         else:
             left_out[slide] = status
     if not slides:
+        top = Path(folder, pattern.format(features=name, slide="")).parent
         raise SlidecafError(f"{top} holds features of no slide; run the study first: make run STUDY={folder}")
     return slides, left_out
 

@@ -11,6 +11,7 @@ from slidecaf.files.tables import read_json
 from slidecaf.files.versions import version
 from slidecaf.logs import logger
 from slidecaf.slides import Limits
+from slidecaf.study.config import NetworkFeatures
 from slidecaf.study.status import STATUS_UNREADABLE
 from slidecaf.tiles.file import read_tiles
 
@@ -36,7 +37,7 @@ def extract_slides(
     slides : mapping of str to mapping
         Slide to its ``digest`` and ``mpp``.
     settings : mapping
-        ``features``, which says how the feature set's features come about, ``revision`` and ``versions``.
+        ``features``, the feature set's settings that differ from the defaults, ``revision`` and ``versions``.
     tiles : path-like
         The manifest of the batch's tiles.
     encoder : path-like
@@ -57,7 +58,8 @@ def extract_slides(
     SlidecafError
         After the other slides are done, if one cannot be read, or the network cannot be run like this.
     """
-    chosen, described, folder = settings["features"], read_json(encoder), Path(manifest).parent
+    chosen = NetworkFeatures.model_validate(settings["features"]).plain()
+    described, folder = read_json(encoder), Path(manifest).parent
     of_tiles, network = slide_files([tiles]), file_of(encoder)
 
     def work(slide, files, origin):
@@ -113,7 +115,8 @@ def extract_slides(
 def _attributes(chosen, described):
     """Return what a features file says of its encoder; weights by their file's name, wherever it lies."""
     spec = chosen["encoder"]
-    config = {**chosen, "encoder": {**spec, "weights": spec["weights"].rpartition("/")[2]}}
+    own = {key: value for key, value in chosen.items() if key not in ("kind", "tiling", "store")}
+    config = {**own, "encoder": {**spec, "weights": spec["weights"].rpartition("/")[2]}}
     return {
         "encoder": spec["model"],
         "layer": spec["layer"],

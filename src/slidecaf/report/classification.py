@@ -28,9 +28,11 @@ def classification(study, name, album, patches) -> dict:
     dict
         What the template ``classification.html`` shows.
     """
-    top = study.results / "classification" / name
-    scores, rows = read_json(top / "scores.json"), read_tsv(top / "predictions.tsv")
-    choices = {path.parent.name: read_json(path) for path in sorted(top.glob("*/choice.json"))}
+    layout = study.layout
+    scores = read_json(layout.scores.format(method=name))
+    rows = read_tsv(layout.predictions.format(method=name))
+    parts = [f"fold-{fold}" for fold in sorted({int(row["fold"]) for row in rows if row["fold"]})]
+    choices = {part: read_json(layout.choice.format(method=name, part=part)) for part in [*parts, "final"]}
     features = choices["final"]["chosen"]["features"]
     slides = [_slide(study, features, row, scores["classes"], album) for row in _worst_first(rows, scores["classes"])]
     return {
@@ -42,7 +44,7 @@ def classification(study, name, album, patches) -> dict:
         "patients": _patients(rows),
         "slides": slides,
         "features": features,
-        "neurons": _neurons(top / "final", patches),
+        "neurons": _neurons(layout, name, patches),
         "warnings": _warnings(choices) + study.resolution_warning(features, [row["slide"] for row in rows]),
     }
 
@@ -199,10 +201,10 @@ def _by_fold(rows, classes):
     return [group for group in groups if {row["label"] for row in group} == set(classes)]
 
 
-def _neurons(final, album):
+def _neurons(layout, name, album):
     """Return Figure 5, each patch as a picture of its own."""
-    table = read_tsv(final / "figure5.tsv")
-    rows = read_figure(final / "figure5.png", table)
+    table = read_tsv(layout.neurons_table.format(method=name))
+    rows = read_figure(layout.neurons_figure.format(method=name), table)
     for row in rows:
         for patch in row["patches"]:
             patch["picture"] = album.put(patch["picture"])

@@ -62,7 +62,7 @@ def classification_text(task, method, scores, versions) -> str:
 
     Parameters
     ----------
-    task, method : dict
+    task, method : slidecaf.study.config.Settings
         Of the config.
     scores : dict
         Of ``scores.json``.
@@ -72,15 +72,15 @@ def classification_text(task, method, scores, versions) -> str:
     -------
     str
     """
-    group, found = task["group_name"], scores["cross_validation"]
-    norm, keep, C = (_candidates(method[key]) for key in ("norm", "keep", "C"))
+    group, found = task.group_name, scores["cross_validation"]
+    norm, keep, C = (_candidates(getattr(method, key)) for key in ("norm", "keep", "C"))
     said = [
         f"The vectors of a slide were pooled by the p-norm (p = {norm}).",
         f"The {keep} values with the largest difference between the class means of the training slides were kept,",
         f"and a linear support vector machine (scikit-learn {versions['scikit-learn']})",
         f"told {' and '.join(scores['classes'])} apart. Its C (candidates {C})",
         "and every other setting with several candidates were chosen",
-        f"by {task['inner_folds']}-fold cross-validation inside the training slides, selection repeated inside.",
+        f"by {task.inner_folds}-fold cross-validation inside the training slides, selection repeated inside.",
         "Accuracy was estimated by cross-validation, stratified by class, with all slides of a",
         f"{group} in one fold ({found['n']} slides of {found['patients']} {group}s). It was {_accuracy(found)}",
     ]
@@ -96,7 +96,7 @@ def segmentation_text(task, method, scores) -> str:
 
     Parameters
     ----------
-    task, method : dict
+    task, method : slidecaf.study.config.Settings
         Of the config.
     scores : dict
         Of ``scores.json``.
@@ -105,25 +105,25 @@ def segmentation_text(task, method, scores) -> str:
     -------
     str
     """
-    group, last = task["group_name"], list(scores)[-1]
-    C, least, most = (_candidates(method[key]) for key in ("C", "min_object", "max_hole"))
-    smooth = f"smoothing (σ {_candidates(method['smooth'])} px), " if any(method["smooth"]) else ""
+    group, last = task.group_name, list(scores)[-1]
+    C, least, most = (_candidates(getattr(method, key)) for key in ("C", "min_object", "max_hole"))
+    smooth = f"smoothing (σ {_candidates(method.smooth)} px), " if any(method.smooth) else ""
     said = [
         "Patches of which more than half is necrosis by the mask were positive.",
         "A linear support vector machine (squared hinge loss) was fitted to the patches of every",
-        f"{method['training_stride']} px, features standardised by the training patches.",
+        f"{method.training_stride} px, features standardised by the training patches.",
         "A pixel's confidence is the mean over all patches that contain it.",
         f"C (candidates {C}), {smooth}threshold, the smallest object kept ({least} px)",
         f"and the largest hole filled ({most} px) were chosen together by the mean score of inner maps,",
-        f"in {method['inner_folds']} folds of the other {group}s.",
+        f"in {method.inner_folds} folds of the other {group}s.",
     ]
-    if hard := method["hard_examples"]:
+    if hard := method.hard_examples:
         said += [
             "The model was then retrained: patches with more than half their area in a missed or a falsely found",
-            f"region of those inner maps counted {hard['copies']} more time{'s' if hard['copies'] > 1 else ''},",
-            f"up to {hard['max_share']:.0%} of the training patches.",
+            f"region of those inner maps counted {hard.copies} more time{'s' if hard.copies > 1 else ''},",
+            f"up to {hard.max_share:.0%} of the training patches.",
         ]
-    left_out = f"{task['folds']} groups of {group}s were" if task["folds"] else f"each {group} was"
+    left_out = f"{task.folds} groups of {group}s were" if task.folds else f"each {group} was"
     said += [
         f"For the estimate {left_out} left out in turn, with all choices and hard examples from the others alone.",
         "The score of a slide is S = 2|P ∩ G| / (|P| + |G|), with predicted pixels P and true pixels G.",

@@ -64,23 +64,25 @@ def context(study, *, command="", commit="") -> dict:
     album = Album(_pictures(study), allowed=SLIDES_BYTES)
     patches = Album(1, allowed=PATCHES_BYTES)
     found = {
-        "classification": [classification(study, name, album, patches) for name in study.methods("classification")],
-        "segmentation": [segmentation(study, name, album) for name in study.methods("segmentation")],
+        "classification": [
+            classification(study, name, album, patches) for name in study.config.methods("classification")
+        ],
+        "segmentation": [segmentation(study, name, album) for name in study.config.methods("segmentation")],
     }
     versions = package_versions()
-    compared = study.results / "classification" / "comparison.json"
+    several = len(study.methods("classification")) > 1
     caveats = [caveat for method in found["classification"] for caveat in method["scores"]["caveats"]]
     caveats += [caveat for method in found["segmentation"] for caveat in method["caveats"]]
     return {
-        "title": study.config.get("title") or "Report of a slidecaf study",
+        "title": study.config.title or "Report of a slidecaf study",
         "study": study,
         "caveats": list(dict.fromkeys(caveats)),
         "feature_sets": study.feature_sets(),
         **found,
         "classification_tables": classification_tables(found["classification"]),
         "segmentation_tables": segmentation_tables(found["segmentation"]),
-        "compared": read_json(compared) if compared.is_file() else [],
-        "timings": rule_timings(study.results / "benchmarks"),
+        "compared": read_json(study.layout.comparison) if several else [],
+        "timings": rule_timings(study.layout.benchmarks),
         "versions": versions,
         "slide_files": study.slide_files(),
         "method_text": _method_text(study, found, versions),
@@ -124,9 +126,9 @@ def _pictures(study):
     """Count the pictures of slides that the page will hold."""
     count = 0
     for name in study.methods("classification"):
-        count += len(read_tsv(study.results / "classification" / name / "predictions.tsv"))
+        count += len(read_tsv(study.layout.predictions.format(method=name)))
     for name in study.methods("segmentation"):
-        rows = read_tsv(study.results / "segmentation" / name / "scores.tsv")
+        rows = read_tsv(study.layout.slide_scores.format(method=name))
         count += 2 * len({row["slide"] for row in rows}) + min(SHOWN_HARD, len({row["slide"] for row in rows}))
     return count
 
@@ -150,15 +152,15 @@ def _method_text(study, found, versions):
     sets = {feature_set["name"]: feature_set for feature_set in study.feature_sets()}
     paragraphs = []
     for method in found["classification"]:
-        task = study.config["classification"]
-        settings = task["methods"][method["name"]]
-        said = [methods.features_text(sets[name], versions) for name in settings["features"]]
+        task = study.config.classification
+        settings = task.methods[method["name"]]
+        said = [methods.features_text(sets[name], versions) for name in settings.features]
         said.append(methods.classification_text(task, settings, method["scores"], versions))
         paragraphs.append({"title": f"Classification, {method['name']}", "text": " ".join(said)})
     for method in found["segmentation"]:
-        task = study.config["segmentation"]
-        settings = task["methods"][method["name"]]
-        said = [methods.features_text(sets[settings["features"]], versions)]
+        task = study.config.segmentation
+        settings = task.methods[method["name"]]
+        said = [methods.features_text(sets[settings.features], versions)]
         said.append(methods.segmentation_text(task, settings, method["scores"]))
         paragraphs.append({"title": f"Segmentation, {method['name']}", "text": " ".join(said)})
     return paragraphs

@@ -4,19 +4,18 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_json
 from slidecaf.files.versions import version
-from slidecaf.study.config import is_imported
+from slidecaf.study.layout import Layout
+from slidecaf.study.provenance import read_study
 from slidecaf.study.status import STATUS_OK
+from slidecaf.study.steps import STEPS
 from slidecaf.tiles.file import read_tiles
 
-PACKAGES = (
-    *("slidecaf", "snakemake", "torch", "torchvision", "scikit-learn", "scikit-image", "scipy", "numpy"),
-    *("h5py", "openslide-python", "openslide-bin", "tifffile", "pillow"),
-)
+PACKAGES = ("slidecaf", "snakemake", *sorted({library for _, libraries in STEPS.values() for library in libraries}))
+"""What the page says the versions of: the libraries that rules depend on, and who runs them."""
 
 
 class Results:
@@ -28,49 +27,48 @@ class Results:
 
     Attributes
     ----------
-    results : pathlib.Path
+    layout : slidecaf.study.layout.Layout
     config : dict
         As used, defaults filled in.
 
     Raises
     ------
     SlidecafError
-        If there is no ``study.yaml``.
+        If there is no ``study.yaml``, or another version wrote it.
     """
 
     def __init__(self, results):
-        self.results = Path(results)
-        path = self.results / "study.yaml"
+        self.layout = Layout(str(results))
+        path = Path(self.layout.study)
         if not path.is_file():
             raise SlidecafError(f"{path} is missing: run the study before its report.")
-        self.text = path.read_text(encoding="utf-8")
-        self.config = yaml.safe_load(self.text)
+        self.text, self.config = path.read_text(encoding="utf-8"), read_study(path)
         self._tiles = {}
 
     def methods(self, task) -> dict:
         """Return the methods of a task, name to settings; empty where the study has no such task."""
-        return self.config.get(task, {}).get("methods", {})
+        return self.config.methods(task)
 
     def tiles(self, features, slide) -> tuple[np.ndarray, dict]:
         """Return where a slide's patches are, as `slidecaf.tiles.file.read_tiles` does; a file is read once."""
         key = features, slide
         if key not in self._tiles:
-            self._tiles[key] = read_tiles(self.results / "tiles" / features / f"{slide}.h5")
+            self._tiles[key] = read_tiles(self.layout.tiles.format(features=features, slide=slide))
         return self._tiles[key]
 
     def thumbnail(self, slide) -> Path:
         """Return the path of a slide's small picture."""
-        return self.results / "thumbnails" / f"{slide}.jpg"
+        return Path(self.layout.thumbnail.format(slide=slide))
 
     @cached_property
     def encoders(self) -> dict:
         """Feature set to what its network is, of those that a method uses."""
-        found = {}
-        for name in self.config["features"]:
-            path = self.results / "encoders" / f"{name}.json"
-            if path.is_file():
-                found[name] = read_json(path)
-        return found
+        used = {*self.config.feature_sets_of("classification"), *self.config.feature_sets_of("segmentation")}
+        return {
+            name: read_json(self.layout.encoder.format(features=name))
+            for name, settings in self.config.features.items()
+            if name in used and settings.kind == "network"
+        }
 
     def feature_sets(self) -> list:
         """Describe the feature sets that are used.
@@ -82,24 +80,23 @@ class Results:
             extraction, precision. Of one that another program computed: name and imported, the program.
         """
         rows = [
-            {"name": name, "imported": settings["imported"]["format"].upper()}
-            for name, settings in self.config["features"].items()
-            if is_imported(settings)
+            {"name": name, "imported": settings.format.upper()}
+            for name, settings in self.config.features.items()
+            if settings.kind == "imported"
         ]
         for name, encoder in self.encoders.items():
-            settings = self.config["features"][name]
-            tiling = settings["tiling"]
-            stride = tiling.get("stride") or round(tiling["patch_size"] * (1 - tiling["overlap"]))
+            settings = self.config.features[name]
+            tiling = settings.tiling
             rows.append(
                 {
                     "name": name,
-                    "stride": stride,
-                    "unit": f"px at {tiling['mpp']} µm" if tiling["mpp"] else "px of level 0",
-                    **{key: tiling[key] for key in ("patch_size", "white_above", "edge", "mpp")},
+                    "stride": tiling.stride_px,
+                    "unit": f"px at {tiling.mpp} µm" if tiling.mpp else "px of level 0",
+                    **{key: getattr(tiling, key) for key in ("patch_size", "white_above", "edge", "mpp")},
                     **{key: encoder[key] for key in ("model", "layer", "weights", "weights_sha256", "dimension")},
                     "input_size": encoder["input_size"],
-                    "extraction": settings["extraction"],
-                    "precision": encoder.get("precision", settings["precision"]),
+                    "extraction": settings.extraction,
+                    "precision": encoder.get("precision", settings.precision),
                 }
             )
         return rows
@@ -157,8 +154,8 @@ class Results:
         -------
         list of str
         """
-        settings = self.config["features"][features]
-        if is_imported(settings) or settings["tiling"]["mpp"]:
+        settings = self.config.features[features]
+        if settings.kind == "imported" or settings.tiling.mpp:
             return []
         stated = [float(self.tiles(features, slide)[1].get("level0_mpp", np.nan)) for slide in slides]
         known = [value for value in stated if np.isfinite(value)]

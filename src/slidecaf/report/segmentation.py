@@ -27,12 +27,15 @@ def segmentation(study, name, album) -> dict:
     dict
         What the template ``segmentation.html`` shows.
     """
-    top, features = study.results / "segmentation" / name, study.methods("segmentation")[name]["features"]
-    scores, rows = read_json(top / "scores.json"), read_tsv(top / "scores.tsv")
-    last = list(scores)[-1]
+    layout, settings = study.layout, study.methods("segmentation")[name]
+    features, retrained = settings.features, bool(settings.hard_examples)
+    scores = read_json(layout.segmentation_scores.format(method=name))
+    rows = read_tsv(layout.slide_scores.format(method=name))
+    groups = {int(row["fold"]) for row in read_tsv(layout.groups.format(method=name))}
+    parts, last = [*(f"fold-{group}" for group in sorted(groups)), "final"], list(scores)[-1]
     titles = {"leave_one_out": f"{scores[last]['group_name'].capitalize()}s left out", "test": "Test"}
-    comparison = read_json(top / "comparison.json") if (top / "comparison.json").is_file() else None
-    slides = [_slide(study, features, top, own, last, album) for own in _worst_first(rows, last)]
+    comparison = read_json(layout.variants.format(method=name)) if retrained else None
+    slides = [_slide(study, name, features, own, last, album) for own in _worst_first(rows, last)]
     return {
         "name": name,
         "features": features,
@@ -55,14 +58,15 @@ def segmentation(study, name, album) -> dict:
             for note in of[part]["notes"]
         ),
         "choices": [
-            {"variant": variant, "part": path.parent.name, **read_json(path)}
+            {"variant": variant, "part": part}
+            | read_json(layout.map_choice.format(method=name, variant=variant, part=part))
             for variant in scores
-            for path in sorted((top / variant).glob("*/choice.json"))
+            for part in parts
         ],
         "comparisons": [(titles[part], comparison[part]) for part in titles if comparison and comparison[part]],
-        "charts": _charts(top, scores, rows),
+        "charts": _charts(layout, name, scores, rows),
         "slides": slides,
-        "hard": _hard(study, top, features, album),
+        "hard": _hard(study, name, features, album) if retrained else None,
         "warnings": study.resolution_warning(features, [row["slide"] for row in rows if row["variant"] == last]),
     }
 
@@ -119,12 +123,12 @@ def _worst_first(rows, last):
     )
 
 
-def _slide(study, features, top, own, last, album):
+def _slide(study, name, features, own, last, album):
     """Describe one slide, with its pictures."""
     row = own[last]
     slide = row["slide"]
     _, attributes = study.tiles(features, slide)
-    overlay = open_picture(top / last / "overlay" / f"{slide}.jpg", album.side)
+    overlay = open_picture(study.layout.overlay.format(method=name, variant=last, slide=slide), album.side)
     if "level0_width" in attributes:
         overlay = without_legend(overlay, int(attributes["level0_width"]), int(attributes["level0_height"]))
     area = float(row["area"])
@@ -145,13 +149,10 @@ def _empty(row):
     return ["no true pixel: S is 0 or 1"] if row["true_pixels"] == "0" else []
 
 
-def _hard(study, top, features, album):
-    """Return how many hard examples lie where, and the slides that hold most as pictures; None without retraining."""
-    path = top / "hard_examples.tsv"
-    if not path.is_file():
-        return None
+def _hard(study, name, features, album):
+    """Return how many hard examples lie where, and the slides that hold most as pictures."""
     by_slide = {}
-    for row in read_tsv(path):
+    for row in read_tsv(study.layout.hard_examples.format(method=name)):
         by_slide.setdefault(row["slide"], []).append(row)
     slides = []
     for slide, rows in sorted(by_slide.items(), key=lambda item: (-len(item[1]), item[0])):
@@ -172,7 +173,7 @@ def _hard(study, top, features, album):
     }
 
 
-def _charts(top, scores, rows):
+def _charts(layout, name, scores, rows):
     """Draw the distribution of scores, the threshold curve and the variants against each other."""
     drawn = []
     for split in PARTS:
@@ -202,8 +203,9 @@ def _charts(top, scores, rows):
             )
     curves = []
     for variant in scores:
-        curve = read_tsv(top / variant / "thresholds.tsv")
-        chosen = read_json(top / variant / "final" / "choice.json")["chosen"]["threshold"]
+        of = {"method": name, "variant": variant}
+        curve = read_tsv(layout.thresholds.format(**of))
+        chosen = read_json(layout.map_choice.format(**of, part="final"))["chosen"]["threshold"]
         thresholds, values = (np.array([float(row[key]) for row in curve]) for key in ("threshold", "score"))
         curves.append((variant, thresholds, values, chosen))
     drawn.append(

@@ -3,9 +3,6 @@
 import csv
 from pathlib import Path
 
-FOLDERS = {"encoders": "encoder", "thumbnails": "thumbnail"}
-"""Folders of benchmark files that are not named like their rule."""
-
 
 def rule_timings(folder) -> list:
     """Sum up the jobs of every rule.
@@ -13,7 +10,8 @@ def rule_timings(folder) -> list:
     Parameters
     ----------
     folder : path-like
-        ``{results}/benchmarks``: a file a job, below a folder a rule.
+        ``{results}/benchmarks``: a file a job, ``{rule}/{wildcards}.tsv``, or ``{rule}.tsv`` for a single job. A job of
+        a rule of slides is a batch of them.
 
     Returns
     -------
@@ -23,8 +21,8 @@ def rule_timings(folder) -> list:
     """
     top, found = Path(folder), {}
     for path in sorted(top.rglob("*.tsv")):
-        name = path.relative_to(top).parts[0].removesuffix(".tsv")
-        found.setdefault(FOLDERS.get(name, name), []).extend(_read(path))
+        rule = path.relative_to(top).parts[0].removesuffix(".tsv")
+        found.setdefault(rule, []).extend(_read(path))
     rules = []
     for rule, rows in found.items():
         seconds = [_number(row["s"]) or 0.0 for row in rows]

@@ -1,9 +1,10 @@
 """What a run came to, for a terminal: the scores as a short table, warnings, what failed and what to do."""
 
+import signal
 from pathlib import Path
 
 from slidecaf.files.tables import read_json
-from slidecaf.running.run_state import duration
+from slidecaf.running.progress import duration
 
 CLASSIFICATION = f"{'method':<16}{'on':<18}{'slides':>7}{'correct':>9}{'accuracy':>10}{'95 % interval':>16}{'AUC':>7}"
 SEGMENTATION = f"{'method':<24}{'on':<20}{'slides':>7}{'mean S':>8}{'95 % interval':>18}{'S where not empty':>20}"
@@ -15,7 +16,7 @@ READ_SLIDES = ("tiles", "features", "predict", "labels", "segment")
 """Rules that may fail because of a slide."""
 
 
-def score_table(results):
+def score_table(results) -> str:
     """Lay out the scores of every method.
 
     Parameters
@@ -35,13 +36,12 @@ def score_table(results):
     return "".join(tables)
 
 
-def run_table(summary, seconds):
+def run_table(progress, seconds) -> str:
     """Say how a run went that ended well.
 
     Parameters
     ----------
-    summary : mapping
-        From `slidecaf.running.run_state.RunState.summary`.
+    progress : slidecaf.running.progress.Progress
     seconds : float
         How long it took.
 
@@ -49,22 +49,21 @@ def run_table(summary, seconds):
     -------
     str
     """
-    warnings = summary["warnings"]
+    warnings = progress.warnings
     many = f"{len(warnings)} warning{'s' * (len(warnings) != 1)}" if warnings else "no warnings"
-    lines = [f"{summary['done']} jobs in {duration(seconds)}, {many}"]
-    lines += [f"  {of['name']}: {of['text']}" for of in warnings[:SHOWN]]
+    lines = [f"{progress.done.total()} jobs in {duration(seconds)}, {many}"]
+    lines += [f"  {name}: {text}" for name, text in warnings[:SHOWN]]
     if len(warnings) > SHOWN:
         lines.append(f"  and {len(warnings) - SHOWN} more, in the logs")
     return "\n".join(lines)
 
 
-def failure_table(summary, study):
+def failure_table(progress, study) -> str:
     """Say which jobs failed, why, and what to do.
 
     Parameters
     ----------
-    summary : mapping
-        From `slidecaf.running.run_state.RunState.summary`.
+    progress : slidecaf.running.progress.Progress
     study : path-like
         The folder in which the logs' paths start.
 
@@ -73,30 +72,50 @@ def failure_table(summary, study):
     str
         Empty where no job failed: then the run ended before its jobs, and Snakemake has said why.
     """
-    failures, lines = summary["failures"], []
-    for of in failures[:SHOWN]:
-        lines += ["", f"{of['name']} failed:"]
-        logs = [f"log: {of['log'] or 'none'}", *([f"the cluster's: {of['cluster_log']}"] if of["cluster_log"] else [])]
-        lines += [f"    {line}" for line in [*_reason(of, Path(study)), *logs]]
+    failures, lines = progress.failures, []
+    for failed in failures[:SHOWN]:
+        lines += ["", f"{failed.name} failed:"]
+        logs = [f"log: {failed.log or 'none'}"]
+        logs += [f"the cluster's: {failed.cluster_log}"] if failed.cluster_log else []
+        lines += [f"    {line}" for line in [*_reason(failed, Path(study)), *logs]]
     if len(failures) > SHOWN:
         lines += ["", f"and {len(failures) - SHOWN} more, in the logs"]
     if failures:
         lines += [
             "",
-            f"{len(failures)} of {summary['jobs']} jobs failed; what is done is kept. Mend what is said above",
+            f"{len(failures)} of {progress.planned.total()} jobs failed; what is done is kept. Mend what is said above",
         ]
         lines[-1] += " and run the same command again."
-        if any(of["rule"] in READ_SLIDES and not of["fault"] for of in failures):
+        if any(one.rule in READ_SLIDES and not one.fault for one in failures):
             lines.append("A slide that cannot be mended: on_bad_slide: exclude in the config leaves such slides out.")
     return "\n".join(lines)
 
 
-def _reason(failure, study):
+def ended(code) -> str:
+    """Say who ended a run.
+
+    Parameters
+    ----------
+    code : int
+        Its exit code.
+
+    Returns
+    -------
+    str
+        Empty where it ended by itself.
+    """
+    name = {128 + number: number.name for number in (signal.SIGINT, signal.SIGTERM)}.get(code)
+    return f"Ended by {name}; what is done is kept. The same command goes on from there." if name else ""
+
+
+def _reason(job, study):
     """Return what a job said of its failure, and the end of its log where it said nothing or is at fault itself."""
-    said = failure["error"].splitlines()
-    if said and not failure["fault"]:
+    said = [line for error in job.errors[:SHOWN] for line in error.splitlines()]
+    if len(job.errors) > SHOWN:
+        said.append(f"and {len(job.errors) - SHOWN} more, in the log")
+    if said and not job.fault:
         return said
-    tail = _tail(study / failure["log"]) or _tail(study / failure["cluster_log"])
+    tail = _tail(study / job.log) or _tail(study / job.cluster_log)
     if not said and not tail:
         tail = [
             "It ended without a word, as jobs do that are killed or run out of memory; lower threads or batch_size."

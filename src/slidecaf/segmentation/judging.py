@@ -12,6 +12,7 @@ from slidecaf.logs import logger
 from slidecaf.segmentation.maps import ConfidenceWriter, write_confidences
 from slidecaf.segmentation.solver.patch_models import read_models
 from slidecaf.slides import Limits
+from slidecaf.study.config import NetworkFeatures
 from slidecaf.tiles.file import read_tiles
 
 
@@ -43,6 +44,7 @@ def judge_slides(
     SlidecafError
         After the other slides are done, if one cannot be read, or the network cannot be run like this.
     """
+    chosen = NetworkFeatures.model_validate(settings["features"]).plain()
     described, folder = read_json(encoder), Path(manifest).parent
     of_tiles = slide_files([tiles])
     shared = {"encoder": file_of(encoder), "models": [file_of(path) for path in models.values()]}
@@ -67,7 +69,7 @@ def judge_slides(
                     writer,
                     name=slide,
                     mpp=slides[slide]["mpp"],
-                    settings=settings["features"],
+                    settings=chosen,
                     precision=described["precision"],
                     threads=threads,
                     max_unreadable=max_unreadable,

@@ -25,7 +25,7 @@ def deal(slides: Iterable[str], size: int) -> dict[int, list[str]]:
     Examples
     --------
     >>> deal(["a", "b", "c"], 2)
-    {0: ['b', 'c'], 1: ['a']}
+    {0: ['c'], 1: ['a', 'b']}
     """
     by_hash = sorted((hashlib.sha256(slide.encode()).digest(), slide) for slide in set(slides))
     places = 1

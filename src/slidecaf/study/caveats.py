@@ -2,15 +2,17 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from slidecaf.study.config import is_imported
+from slidecaf.study.config import Settings
 
 
-def caveats_of(features: Mapping, used: Iterable[str], rows: Iterable, made: Collection[str]) -> list[str]:
+def caveats_of(
+    features: Mapping[str, Settings], used: Iterable[str], rows: Iterable, made: Collection[str]
+) -> list[str]:
     """Return what has to be said of feature sets and of slides.
 
     Parameters
     ----------
-    features : mapping of str to mapping
+    features : mapping of str to slidecaf.study.config.Settings
         The feature sets of the config.
     used : iterable of str
         Those that a method uses.
@@ -24,12 +26,12 @@ def caveats_of(features: Mapping, used: Iterable[str], rows: Iterable, made: Col
     """
     used = list(used)
     said = [
-        f"imported features ({name}): computed by {features[name]['imported']['format'].upper()}, not by slidecaf"
+        f"imported features ({name}): computed by {features[name].format.upper()}, not by slidecaf"
         for name in used
-        if is_imported(features[name])
+        if features[name].kind == "imported"
     ]
-    computed = [features[name] for name in used if not is_imported(features[name])]
-    if any(one["encoder"]["weights"].startswith("random:") for one in computed):
+    computed = [features[name] for name in used if features[name].kind == "network"]
+    if any(one.encoder.weights.startswith("random:") for one in computed):
         said.append("random weights: the network was never trained")
     if any(row.path in made for row in rows):
         said.append("synthetic slides: drawn by slidecaf.demo, no tissue")

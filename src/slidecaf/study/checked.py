@@ -1,10 +1,10 @@
 """A study as a whole: its config held against the schema, its sheets read and checked, together."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 
 from slidecaf.errors import InputErrors
-from slidecaf.study.config import check_config, is_imported, load_schema
+from slidecaf.study.config import Config, check_config
 from slidecaf.study.imported import find_sources
 from slidecaf.study.sheets import check_classification, check_segmentation, check_together, read_sheet
 
@@ -20,7 +20,7 @@ class Study:
 
     Attributes
     ----------
-    config : dict
+    config : slidecaf.study.config.Config
         With every default filled in.
     classification, segmentation : list of slidecaf.study.sheets.Row
         The rows of the two sheets; empty where the task is left out.
@@ -28,10 +28,15 @@ class Study:
         With two, the negative and then the positive one; otherwise sorted.
     """
 
-    config: dict
+    config: Config
     classification: list
     segmentation: list
     classes: list
+
+    @cached_property
+    def plain(self) -> dict:
+        """The config as plain keys and values, as `slidecaf.study.config.Settings.plain` gives them."""
+        return self.config.plain()
 
     @property
     def slides(self):
@@ -51,8 +56,8 @@ class Study:
             Each once; empty where no method uses the feature set.
         """
         rows = [
-            *(self.classification if features in self._used("classification") else ()),
-            *(self.segmentation if features in self._used("segmentation") else ()),
+            *(self.classification if features in self.config.feature_sets_of("classification") else ()),
+            *(self.segmentation if features in self.config.feature_sets_of("segmentation") else ()),
         ]
         return list(dict.fromkeys(row.slide for row in rows))
 
@@ -77,7 +82,7 @@ class Study:
             Without test rows of the segmentation where the feature set stores those of training rows only.
         """
         kept = self.slides_of(features)
-        if self.config["features"][features].get("store") != "train":
+        if getattr(self.config.features[features], "store", "all") != "train":
             return kept
         pooled = {row.slide for row in self.classification} if self.pools(features) else set()
         tested = {row.slide for row in self.segmentation if row.split == "test"}
@@ -85,23 +90,16 @@ class Study:
 
     def pools(self, features):
         """Tell whether a feature set is pooled, for the classification."""
-        return features in self._used("classification")
-
-    def _used(self, task):
-        methods = self.config.get(task, {}).get("methods", {}).values()
-        listed = [method["features"] for method in methods]
-        return {name for names in listed for name in ([names] if isinstance(names, str) else names)}
+        return features in self.config.feature_sets_of("classification")
 
 
-def check_study(config, schemas, *, made=()):
+def check_study(config, *, made=()) -> Study:
     """Check a config and the sheets that it names. Paths start at the working directory, the study.
 
     Parameters
     ----------
     config : dict
         As read from YAML.
-    schemas : path-like
-        The folder of the schemas: ``workflow/schemas`` of the clone.
     made : container of str, optional
         Paths of slides and masks that the workflow makes, which need not exist yet.
 
@@ -114,18 +112,17 @@ def check_study(config, schemas, *, made=()):
     InputErrors
         With every problem of the first file that has any.
     """
-    schemas = Path(schemas)
-    config = check_config(config, load_schema(schemas / "config.schema.yaml"))
-    task, other = config.get("classification"), config.get("segmentation")
+    config = check_config(config)
+    task, other = config.classification, config.segmentation
     rows, segmented, classes = [], [], []
     if task:
-        rows = read_sheet(task["sheet"], load_schema(schemas / "classification.schema.yaml"), made=made)
-        classes = check_classification(rows, source=task["sheet"], positive=task["positive"], folds=task["folds"])
+        rows = read_sheet(task.sheet, "classification", made=made)
+        classes = check_classification(rows, source=task.sheet, positive=task.positive, folds=task.folds)
     if other:
-        segmented = read_sheet(other["sheet"], load_schema(schemas / "segmentation.schema.yaml"), made=made)
-        check_segmentation(segmented, source=other["sheet"], folds=other["folds"])
+        segmented = read_sheet(other.sheet, "segmentation", made=made)
+        check_segmentation(segmented, source=other.sheet, folds=other.folds)
     if task and other:
-        check_together(rows, segmented, sources=(task["sheet"], other["sheet"]))
+        check_together(rows, segmented, sources=(task.sheet, other.sheet))
     check_imported(config, rows, segmented)
     return Study(config, rows, segmented, classes)
 
@@ -135,8 +132,7 @@ def check_imported(config, classification, segmentation):
 
     Parameters
     ----------
-    config : dict
-        From `slidecaf.study.config.check_config`.
+    config : slidecaf.study.config.Config
     classification, segmentation : list of slidecaf.study.sheets.Row
 
     Raises
@@ -146,15 +142,13 @@ def check_imported(config, classification, segmentation):
     """
     rows_of = {}
     for task, rows in (("classification", classification), ("segmentation", segmentation)):
-        for method in config.get(task, {}).get("methods", {}).values():
-            used = method["features"]
-            for name in [used] if isinstance(used, str) else used:
-                if is_imported(config["features"][name]):
-                    rows_of.setdefault(name, {}).update({row.slide: row for row in rows})
+        for name in config.feature_sets_of(task):
+            if config.features[name].kind == "imported":
+                rows_of.setdefault(name, {}).update({row.slide: row for row in rows})
     problems = [
         f"features.{name}: {problem}"
         for name, rows in rows_of.items()
-        for problem in find_sources(config["features"][name]["imported"], rows.values())[1]
+        for problem in find_sources(config.features[name].plain(), rows.values())[1]
     ]
-    if problems and config["on_bad_slide"] == "fail":
+    if problems and config.on_bad_slide == "fail":
         raise InputErrors("config.yaml", problems)

@@ -1,63 +1,464 @@
-"""A study's config: read, held against the schema, defaults filled in, names checked.
+"""A study's config as typed models: every key with its type, its default and what it means.
 
-The schema (``workflow/schemas/config.schema.yaml``) is the one place where keys, defaults and descriptions
-stand. All errors are reported at once, each with the key's full path, the value and what to write instead.
+The models are the one place where keys, defaults and descriptions stand: the JSON schema for editors
+(``config.schema.json``), the reference of config keys and ``study.yaml`` are made from them, and the comments of
+``config.yaml`` are held against them. A description says what to write, for it ends the sentence of an error.
+
+A feature set or method says its `kind`; a further kind is one model here and one more member of `FeatureSet`,
+`ClassificationMethod` or `SegmentationMethod`.
 """
 
-import difflib
-import math
-import re
+from functools import partial
 from pathlib import Path
+from typing import Annotated, Literal, Union
 
-import jsonschema
-import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    WrapValidator,
+)
+from pydantic_core import PydanticCustomError
 
-from slidecaf.errors import InputErrors, SlidecafError
-
-NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-"""Slide ids, feature-set and method names: they become file names."""
-
-
-TASKS = ("classification", "segmentation")
-
-MOST_BYTES = 2**20
-"""Of a config file."""
-
-MOST_NODES = 100_000
-"""Values of a config, each alias counted as what it stands for: aliases of aliases could stand for any number."""
-
-PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "seq", "map", "merge")}
-"""Tags of the values that a config is made of."""
+from slidecaf.errors import InputErrors
+from slidecaf.study.config_checks import check_parts
+from slidecaf.study.config_errors import explain
+from slidecaf.study.config_file import read_config
+from slidecaf.study.names import NAME, TASKS
 
 
-def load_schema(path):
-    """Read a JSON schema written in YAML.
+class Settings(BaseModel):
+    """Keys and values of a config: as they were written, no further keys, never changed."""
 
-    Parameters
-    ----------
-    path : path-like
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, regex_engine="python-re")
 
-    Returns
-    -------
-    dict
+    def plain(self) -> dict:
+        """Return plain keys and values, defaults filled in, in the models' order.
+
+        Keys that were left out and have no default are left out.
+        """
+        return self.model_dump(warnings=False)  # which are about whole numbers where a fraction is allowed
+
+    def given(self) -> dict:
+        """Return plain keys and values that differ from the defaults.
+
+        What results depend on is said by these, so that a later version with a further key, whose default is what was
+        done before, computes nothing anew. Who changes a default raises the revision of what reads it.
+        """
+        return self.model_dump(exclude_defaults=True, warnings=False)
+
+
+def _as_written(value, check):
+    check(value)
+    return value
+
+
+def _number(**bounds):
+    """Return the type of a number within bounds. A whole number stays one: results are named 3, not 3.0."""
+    return Annotated[float, Field(**bounds), WrapValidator(_as_written)]
+
+
+def _listed(value):
+    alone = isinstance(value, int | float | str) and not isinstance(value, bool)
+    return [value] if alone else value
+
+
+def _candidates(item, description):
+    """Return the type of a list of candidates; a single one may stand without brackets."""
+    return Annotated[
+        list[Annotated[item, Field(description=description)]], Field(min_length=1), BeforeValidator(_listed)
+    ]
+
+
+def _optional(description, **constraints):
+    """Return a field that may be left out and has no default: it is then None, which cannot be written."""
+    return Field(
+        None,
+        description=description,
+        exclude_if=lambda value: value is None,
+        json_schema_extra=lambda schema: schema.pop("default"),
+        **constraints,
+    )
+
+
+def _named(name):
+    if not NAME.fullmatch(name) or name == "comparison.json":
+        raise PydanticCustomError("name", "no name")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_named)]
+"""Of a feature set or method: it becomes a folder."""
+
+
+def _with_kind(kind, value):
+    return {"kind": kind, **value} if isinstance(value, dict) and "kind" not in value else value
+
+
+def _kinds(description, *models):
+    """Return the type of a mapping of one of several kinds; one that says none is of the first.
+
+    The kind is filled in before anything is checked, so that a missing one hides no other error.
     """
-    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    one = models[0] if len(models) == 1 else Annotated[Union[models], Field(discriminator="kind")]  # noqa: UP007
+    default = models[0].model_fields["kind"].default
+    return Annotated[one, Field(description=description), BeforeValidator(partial(_with_kind, default))]
 
 
-def load_config(path, schema):
+class Tiling(Settings):
+    """Where the patches are."""
+
+    patch_size: int = Field(ge=1, description="A whole number of px from 1, the side of a patch.")
+    overlap: _number(ge=0, lt=1) = _optional("A share of patch_size from 0 to below 1, by which neighbours overlap.")
+    stride: int = _optional("A whole number of px from 1, from one patch to the next.", ge=1)
+    edge: Literal["drop", "cover"] = Field(
+        "drop",
+        description="drop (patches that do not fit are left out) or cover (the grid goes on until every pixel is "
+        "covered, with reflected pixels beyond the border).",
+    )
+    white_above: int | None = Field(
+        None,
+        ge=0,
+        le=254,
+        description="A whole number from 0 to 254 (a patch whose every pixel has R, G and B above it is discarded; the "
+        "paper's is 200), or null to keep every patch.",
+    )
+    mpp: _number(gt=0) | None = Field(
+        None,
+        description="The resolution in micrometres a pixel at which sizes count, or null for level 0 of each slide.",
+    )
+
+    @property
+    def stride_px(self) -> int:
+        """From one patch to the next, in px: `stride`, or what `overlap` leaves of `patch_size`."""
+        return self.stride or round(self.patch_size * (1 - self.overlap))
+
+
+class Encoder(Settings):
+    """What turns a patch into a vector."""
+
+    model: str = Field(
+        min_length=1,
+        description="The name of a torchvision classification model, such as alexnet, vgg19 or resnet50.",
+    )
+    layer: str = Field(
+        min_length=1, description="The name of a layer of the model, such as classifier.5; a spatial map is averaged."
+    )
+    weights: str = Field(
+        min_length=1,
+        description="A torchvision weights name (IMAGENET1K_V1), the path of a state dict, or random:SEED.",
+    )
+    input_size: int = Field(224, ge=1, description="A whole number of px from 1, to which a patch is resized.")
+
+
+class NetworkFeatures(Settings):
+    """A feature set that slidecaf computes, by a network."""
+
+    kind: Literal["network"] = Field("network", description="network (slidecaf computes the features).")
+    tiling: Tiling = Field(description="A mapping such as {patch_size: 336, overlap: 0.25}.")
+    encoder: Encoder = Field(
+        description="A mapping such as {model: alexnet, layer: classifier.5, weights: IMAGENET1K_V1}."
+    )
+    extraction: Literal["patchwise", "dense"] = Field(
+        "patchwise",
+        description="patchwise (each patch goes through the network alone) or dense (the network runs once over the "
+        "enlarged slide, and overlapping patches share its work).",
+    )
+    precision: Literal["fp32", "bf16", "fp16", "auto"] = Field(
+        "fp32",
+        description="fp32, bf16 (CPU and GPU) or fp16 (GPU only): the number format of the network's arithmetic; auto "
+        "takes bf16 where a probe at the start shows it clearly faster than fp32.",
+    )
+    store: Literal["all", "train"] = Field(
+        "all",
+        description="all (each slide has a features file) or train (test rows of the segmentation have none: the "
+        "models judge patches as the network gives them).",
+    )
+    batch_size: int = Field(
+        32, ge=1, description="A whole number from 1, the patches that go through the network together."
+    )
+
+
+class ImportedFeatures(Settings):
+    """A feature set that another program computed. `slidecaf import` writes it into a config."""
+
+    kind: Literal["imported"] = Field(description="imported (another program computed the features).")
+    format: Literal["trident", "clam"] = Field(description="trident or clam: the program whose files they are.")
+    folder: str = Field(
+        min_length=1,
+        description="The path of the folder that holds a file a slide (trident), or h5_files (clam).",
+    )
+    patches: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="The path of the folder in which CLAM keeps coordinates, or null for patches beside h5_files.",
+    )
+
+
+def _no_old_form(value):
+    """Say what to write instead of ``imported: {format: …}``, the form of 0.1.0."""
+    if isinstance(value, dict) and "imported" in value and "kind" not in value:
+        old = value["imported"] if isinstance(value["imported"], dict) else {}
+        known = [key for key in ImportedFeatures.model_fields if key in old]
+        shown = {"format": "trident", "folder": "path/features_uni_v1"} | {key: old[key] for key in known}
+        instead = ", ".join(f"{key}: {'null' if value is None else value}" for key, value in shown.items())
+        raise PydanticCustomError(
+            "old_form",
+            "this form is that of slidecaf 0.1.0; write {instead}.",
+            {"instead": f"kind: imported, {instead}"},
+        )
+    return value
+
+
+FeatureSet = Annotated[
+    _kinds("A mapping with tiling and encoder, or of kind: imported.", NetworkFeatures, ImportedFeatures),
+    BeforeValidator(_no_old_form),
+]
+
+
+class ClassificationSvm(Settings):
+    """Pooled features, selected, and a linear SVM on them."""
+
+    kind: Literal["svm"] = Field("svm", description="svm (a linear SVM on pooled, selected features).")
+    features: _candidates(str, "The name of a feature set.") = Field(description="A list of feature sets.")
+    norm: _candidates(
+        _number(ge=1) | Literal["inf"],
+        "A number from 1 (1 is the mean, the paper's is 3), or inf (without a dot) for the maximum.",
+    ) = Field([3], description="A list of pooling norms, numbers from 1 or inf, such as [3].")
+    keep: _candidates(Annotated[int, Field(ge=1)], "A whole number from 1, the features kept by the selection.") = (
+        Field([100], description="A list of whole numbers from 1, the features kept by the selection, such as [100].")
+    )
+    C: _candidates(_number(gt=0), "A number above 0.") = Field(
+        [0.001, 0.01, 0.1, 1, 10, 100],
+        description="A list of numbers above 0, the SVM's C, such as [0.01, 1, 100].",
+    )
+    max_iter: int = Field(
+        1_000_000,
+        ge=1,
+        description="A whole number from 1, the SVM's iterations after which a candidate is dropped.",
+    )
+
+
+ClassificationMethod = _kinds("A mapping with features and, if wished, norm, keep, C and max_iter.", ClassificationSvm)
+
+
+class Classification(Settings):
+    """The classification task."""
+
+    sheet: str = Field(
+        min_length=1,
+        description="The path of the sheet (TSV or CSV) with columns slide, path, label, patient, split.",
+    )
+    positive: str | None = Field(
+        None, description="The label that a positive confidence stands for; needed with two classes."
+    )
+    group_name: str = Field(
+        "patient",
+        min_length=1,
+        description="What the sheet's patient column holds, as reports call it (patient, block, site).",
+    )
+    folds: int = Field(3, ge=2, description="A whole number from 2, the folds of the cross-validation.")
+    inner_folds: int = Field(
+        3,
+        ge=2,
+        description="A whole number from 2, the folds inside the training rows that choose among candidates.",
+    )
+    methods: dict[Name, ClassificationMethod] = Field(
+        min_length=1, description="At least one method, a name with its candidates."
+    )
+
+
+class HardExamples(Settings):
+    """Retraining with the patches that left-out maps got wrong."""
+
+    copies: int = Field(1, ge=1, description="A whole number from 1, how many more times a hard example counts.")
+    stride: int = Field(
+        32,
+        ge=1,
+        description="A whole number of px, a multiple of the tiling's stride, from one patch that may be a hard "
+        "example to the next.",
+    )
+    max_share: _number(gt=0, le=1) = Field(
+        0.5, description="A share above 0 to 1, of the training rows that hard examples may add."
+    )
+
+
+_Px = Annotated[int, Field(ge=0)]
+
+
+class SegmentationSvm(Settings):
+    """A linear SVM on the features of patches, its map, a threshold and post-processing."""
+
+    kind: Literal["svm"] = Field("svm", description="svm (a linear SVM on patches).")
+    features: str = Field(description="The name of a feature set.")
+    training_stride: int = Field(
+        32,
+        ge=1,
+        description="A whole number of px, a multiple of the tiling's stride, from one patch to learn from to the "
+        "next.",
+    )
+    inner_folds: int = Field(
+        5,
+        ge=2,
+        description="A whole number from 2, the folds of the other patients whose inner maps choose C, threshold and "
+        "sizes.",
+    )
+    C: _candidates(_number(gt=0), "A number above 0.") = Field(
+        [0.0001, 0.001, 0.01, 0.1],
+        description="A list of numbers above 0, the SVM's C, such as [0.001, 0.01].",
+    )
+    smooth: _candidates(_number(ge=0), "A number from 0, the sigma of a Gaussian in px; 0 does not smooth.") = Field(
+        [0],
+        description="A list of numbers from 0, the sigma in px by which the map is smoothed, such as [0, 16].",
+    )
+    min_object: _candidates(_Px, "A whole number of px from 0.") = Field(
+        [1000],
+        description="A list of whole numbers of px from 0, below which an object is removed, such as [1000].",
+    )
+    max_hole: _candidates(_Px, "A whole number of px from 0.") = Field(
+        [10000],
+        description="A list of whole numbers of px from 0, up to which a hole is filled, such as [10000].",
+    )
+    hard_examples: HardExamples | None = Field(
+        None,
+        description="A mapping such as {copies: 1, stride: 32, max_share: 0.5}, or null, which leaves retraining out.",
+    )
+    max_iter: int = Field(
+        1000, ge=1, description="A whole number from 1, the steps after which an SVM's solver gives up."
+    )
+
+
+SegmentationMethod = _kinds(
+    "A mapping with features and, if wished, training_stride, inner_folds, C, smooth, min_object, max_hole, "
+    "hard_examples and max_iter.",
+    SegmentationSvm,
+)
+
+
+class Segmentation(Settings):
+    """The segmentation task."""
+
+    sheet: str = Field(
+        min_length=1,
+        description="The path of the sheet (TSV or CSV) with columns slide, path, mask, patient, split.",
+    )
+    mask_value: int | None = Field(
+        None,
+        ge=0,
+        description="The value that stands for necrosis in masks of more than two values, or null, which takes every "
+        "value but 0.",
+    )
+    group_name: str = Field(
+        "patient",
+        min_length=1,
+        description="What the sheet's patient column holds, as reports call it (patient, block, site).",
+    )
+    folds: int | None = Field(
+        None,
+        ge=2,
+        description="A whole number from 2, the groups of patients that are left out in turn, or null to leave out "
+        "each patient alone.",
+    )
+    outline_tolerance: _number(ge=0) = Field(
+        8,
+        description="A number of px from 0, by which the outlines for QuPath may leave the mask's edge to have fewer "
+        "corners; 0 follows every step.",
+    )
+    methods: dict[Name, SegmentationMethod] = Field(
+        min_length=1, description="At least one method, a name with its settings."
+    )
+
+
+class Config(Settings):
+    """A study: what is computed, from which sheets, and where it goes."""
+
+    model_config = ConfigDict(title="A slidecaf study")
+
+    title: str = Field(
+        "",
+        max_length=200,
+        description="A line of text that says what the study is; it heads the report.",
+    )
+    results: str = Field(
+        "results",
+        pattern=r"^(?![~/-])(?!\.?/*$)(?!([^/]*/)*\.\.(/|$))[^{}\x00-\x1f\x7f-\x9f]+$(?!\n)",
+        description="A folder inside the study for everything that is computed, relative to it, without .., braces or "
+        "a leading ~ or -; for another disk make it a link.",
+    )
+    seed: int = Field(
+        0,
+        ge=0,
+        le=2**32 - 1,
+        description="A whole number from 0 to 4294967295; it draws the folds and the bootstrap samples.",
+    )
+    threads: int = Field(
+        2,
+        ge=1,
+        description="A whole number from 1, the threads of one extraction. Results do not depend on it.",
+    )
+    memory: _number(gt=0) = Field(
+        8,
+        description="A number above 0, the GiB that fitting SVMs of patches may take: rows beyond half of it are read "
+        "from a scratch file, again and again. Results do not depend on it.",
+    )
+    slides_per_job: int = Field(
+        16,
+        ge=1,
+        description="A whole number from 1, the slides that share a job, whose start takes seconds; a job of many "
+        "small slides is mostly work. Results do not depend on it.",
+    )
+    on_bad_slide: Literal["fail", "exclude"] = Field(
+        "fail",
+        description="fail (the run ends with an error after the other slides are done) or exclude (the slide is left "
+        "out, listed and counted as wrong).",
+    )
+    max_unreadable: _number(ge=0, le=1) = Field(
+        0.01,
+        description="A share from 0 to 1, of a slide's patches that may be unreadable before the slide counts as bad.",
+    )
+    max_megapixels: _number(gt=0, le=10**9) = Field(
+        100_000,
+        description="A number above 0, the million pixels that a slide may say it has; a larger one counts as bad.",
+    )
+    max_decoded_megapixels: _number(gt=0, le=10**6) = Field(
+        500,
+        description="A number above 0, the million pixels that may have to be decoded at once: of a whole PNG or JPEG "
+        "file, a tile or a strip; some 4 to 16 bytes of memory each.",
+    )
+    features: dict[Name, FeatureSet] = Field(
+        min_length=1, description="At least one feature set, a name with its tiling and encoder."
+    )
+    classification: Classification = _optional("The classification task; leave it out and it is not run.")
+    segmentation: Segmentation = _optional("The segmentation task; leave it out and it is not run.")
+
+    def tasks(self) -> dict:
+        """Return the tasks that the study has, by name."""
+        return {task: getattr(self, task) for task in TASKS if getattr(self, task)}
+
+    def methods(self, task) -> dict:
+        """Return the methods of a task, by name; none where the study does not have the task."""
+        return getattr(self, task).methods if getattr(self, task) else {}
+
+    def feature_sets_of(self, task) -> list:
+        """Return the feature sets that the methods of a task name, each once."""
+        named = [method.features for method in self.methods(task).values()]
+        return list(dict.fromkeys(name for names in named for name in ([names] if isinstance(names, str) else names)))
+
+
+def load_config(path) -> Config:
     """Read a config file and check it.
 
     Parameters
     ----------
     path : path-like
-        As for `read_config`.
-    schema : dict
-        From `load_schema`.
+        As for `slidecaf.study.config_file.read_config`.
 
     Returns
     -------
-    dict
-        With every default filled in.
+    Config
 
     Raises
     ------
@@ -66,93 +467,16 @@ def load_config(path, schema):
     InputErrors
         If the config is not valid.
     """
-    return check_config(read_config(path), schema, source=path, folder=Path(path).parent)
+    return check_config(read_config(path), source=path, folder=Path(path).parent)
 
 
-def read_config(path):
-    """Read a config file as plain values, and run nothing that it may hold.
-
-    Parameters
-    ----------
-    path : path-like
-        YAML, of which JSON is a part.
-
-    Returns
-    -------
-    dict, list, str, int, float, bool or None
-
-    Raises
-    ------
-    SlidecafError
-        If there is no such file, if it is not YAML in UTF-8, has a key twice, a tag that would build anything but
-        plain values, aliases that stand for themselves or for too much, or is too large.
-    """
-    if not Path(path).is_file():
-        raise SlidecafError(f"{path} is no file; write a config there, such as a copy of slidecaf's config.yaml.")
-    if Path(path).stat().st_size > MOST_BYTES:
-        raise SlidecafError(f"{path} has more than {MOST_BYTES} bytes; a config is shorter: take the right file.")
-    try:
-        loader = yaml.SafeLoader(Path(path).read_text(encoding="utf-8-sig"))
-        node = loader.get_single_node()
-        _check_node(node)
-        return None if node is None else loader.construct_document(node)
-    # PyYAML raises its own errors, and over odd values ValueError, TypeError, RecursionError and others.
-    except Exception as error:
-        raise SlidecafError(f"{path} is not valid YAML: {' '.join(str(error).split()).rstrip('.')}.") from error
-
-
-def _check_node(root):
-    """Refuse what PyYAML would take in silence: keys given twice, odd tags, aliases that stand for too much."""
-    sizes, open_nodes = {}, set()
-
-    def size(node):
-        if id(node) in open_nodes:
-            raise ValueError(f"line {node.start_mark.line + 1}: an alias stands for what it is a part of; write it out")
-        if id(node) in sizes:
-            return sizes[id(node)]
-        if node.tag not in PLAIN:
-            kind = node.tag.removeprefix("tag:yaml.org,2002:")
-            raise ValueError(
-                f"line {node.start_mark.line + 1}: a value of the kind {kind} will not do; write a number, or a text "
-                "in quotes"
-            )
-        open_nodes.add(id(node))
-        parts = []
-        if isinstance(node, yaml.MappingNode):
-            _check_keys(node)
-            parts = [part for pair in node.value for part in pair]
-        elif isinstance(node, yaml.SequenceNode):
-            parts = node.value
-        sizes[id(node)] = 1 + sum(map(size, parts))
-        open_nodes.remove(id(node))
-        if sizes[id(node)] > MOST_NODES:
-            raise ValueError(f"it stands for more than {MOST_NODES} values; write fewer aliases")
-        return sizes[id(node)]
-
-    if root is not None:
-        size(root)
-
-
-def _check_keys(node):
-    seen = set()
-    for key, _ in node.value:
-        line = key.start_mark.line + 1
-        if not isinstance(key, yaml.ScalarNode):
-            raise ValueError(f"line {line}: a key is no text")
-        if (key.tag, key.value) in seen and not key.tag.endswith(":merge"):
-            raise ValueError(f"line {line}: the key {key.value!r} stands there twice; keep one")
-        seen.add((key.tag, key.value))
-
-
-def check_config(config, schema, *, source="config.yaml", folder="."):
-    """Hold a config against the schema and fill in its defaults.
+def check_config(config, *, source="config.yaml", folder=".") -> Config:
+    """Hold a config against the models, and its keys against each other.
 
     Parameters
     ----------
     config : dict
         As read from YAML; it is not changed.
-    schema : dict
-        From `load_schema`.
     source : str, optional
         The file's name in errors.
     folder : path-like, optional
@@ -160,8 +484,8 @@ def check_config(config, schema, *, source="config.yaml", folder="."):
 
     Returns
     -------
-    dict
-        A copy with every default filled in and single candidates made lists.
+    Config
+        With every default filled in and single candidates made lists.
 
     Raises
     ------
@@ -170,223 +494,38 @@ def check_config(config, schema, *, source="config.yaml", folder="."):
     """
     if not isinstance(config, dict):
         raise InputErrors(source, [f"the file holds {type(config).__name__}, not keys with values."])
-    schema = _with_imported(config, schema)
-    config = _fill(config, schema)
-    problems = [
-        _explain(error)
-        for error in sorted(
-            jsonschema.Draft202012Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path))
-        )
-    ]
-    problems += _names(config) + _not_numbers(config)
-    if not problems:  # what follows reads keys that the schema has just proved to be there
-        problems += _tilings(config) + _encoders(config, Path(folder)) + _methods(config)
+    try:
+        checked, problems = Config.model_validate(config), []
+        parts = checked.features, {task: settings.methods for task, settings in checked.tasks().items()}
+    except ValidationError as error:
+        checked, problems = None, explain(error, Config.model_json_schema())
+        parts = _parts_that_parse(config)
+    problems += check_parts(*parts, names=config.get("features"), folder=Path(folder))
     if problems:
         raise InputErrors(source, problems)
-    return config
+    return checked
 
 
-def _with_imported(config, schema):
-    """Let feature sets that another program computed follow the schema of such sets."""
-    sets = config.get("features")
-    imported = [name for name, one in sets.items() if is_imported(one)] if isinstance(sets, dict) else []
-    part = {
-        **schema["properties"]["features"],
-        "properties": dict.fromkeys(imported, schema["$defs"]["imported_features"]),
+def _parts_that_parse(config):
+    """Return the feature sets, and the methods of each task, that are right by themselves."""
+    methods = {
+        task: _that_parse(config[task].get("methods"), type_)
+        for task, type_ in (("classification", ClassificationMethod), ("segmentation", SegmentationMethod))
+        if isinstance(config.get(task), dict)
     }
-    return {**schema, "properties": {**schema["properties"], "features": part}} if imported else schema
+    return _that_parse(config.get("features"), FeatureSet), methods
 
 
-def is_imported(features):
-    """Tell whether another program computed a feature set.
-
-    Parameters
-    ----------
-    features : mapping
-        The feature set in the config.
-
-    Returns
-    -------
-    bool
-    """
-    return isinstance(features, dict) and "imported" in features
-
-
-def _computed(config):
-    """Return the feature sets that slidecaf computes."""
-    return {name: features for name, features in config["features"].items() if not is_imported(features)}
-
-
-def _fill(value, schema):
-    """Copy `value` with the schema's defaults in place of missing keys, keys in the schema's order."""
-    if isinstance(value, dict):
-        properties = schema.get("properties", {})
-        rest = schema.get("additionalProperties")
-        filled = {}
-        for key, part in properties.items():
-            if key in value or "default" in part:
-                filled[key] = _fill(value.get(key, part.get("default")), part)
-        for key, item in value.items():
-            if key not in properties:
-                filled[key] = _fill(item, rest if isinstance(rest, dict) else {})
-        return filled
-    if isinstance(value, list):
-        return [_fill(item, schema.get("items", {})) for item in value]
-    # A list of candidates may be written as its only value.
-    if schema.get("type") == "array" and isinstance(value, int | float | str) and not isinstance(value, bool):
-        return [value]
-    return value
-
-
-def _explain(error):
-    where = _where(error.path)
-    if error.validator == "additionalProperties":
-        known = list(error.schema.get("properties", {}))
-        unknown = [key for key in error.instance if key not in known]
-        return " ".join(
-            f"{_where([*error.path, key])}: unknown key{_near(key, known)}; known here: {', '.join(known)}."
-            for key in unknown
-        )
-    if error.validator == "required":
-        missing = [key for key in error.validator_value if key not in error.instance]
-        return " ".join(
-            f"{_where([*error.path, key])}: missing; {_meaning(error.schema['properties'][key])}" for key in missing
-        )
-    return f"{where}: {error.instance!r} will not do; {_meaning(error.schema)}"
-
-
-def _where(path):
-    return ".".join(map(str, path)) or "the config"
-
-
-def _meaning(schema):
-    return f"write {schema['description'][0].lower()}{schema['description'][1:]}"
-
-
-def _near(name, known):
-    close = difflib.get_close_matches(str(name), list(map(str, known)), n=1)
-    return f", did you mean {close[0]}?" if close else ""
-
-
-def _names(config):
-    """Feature sets and methods become folders."""
-    sections = {"features": config.get("features")}
-    for task in TASKS:
-        if isinstance(config.get(task), dict):
-            sections[f"{task}.methods"] = config[task].get("methods")
-    return [
-        f"{section}: the name {name!r} will not do; write letters, digits, '.', '_' and '-', first a letter "
-        "or digit, no '..', at most 128; put a number in quotes."
-        for section, entries in sections.items()
-        if isinstance(entries, dict)
-        for name in entries
-        if not (isinstance(name, str) and NAME.fullmatch(name)) or name == "comparison.json"
-    ]
-
-
-def _not_numbers(value, path=()):
-    """NaN and infinity pass every bound of a schema."""
-    if isinstance(value, dict | list):
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        return [problem for key, item in items for problem in _not_numbers(item, (*path, key))]
-    if isinstance(value, float) and not math.isfinite(value):
-        return [f"{_where(path)}: {value} will not do; write a number, or inf (without a dot) as a norm."]
-    return []
-
-
-def _tilings(config):
-    problems = []
-    for name, features in _computed(config).items():
-        tiling = features["tiling"]
-        given = {"overlap", "stride"} & set(tiling)
-        if len(given) != 1:
-            problems.append(
-                f"features.{name}.tiling: {'both' if given else 'neither'} overlap and stride given; write one "
-                "of them: overlap, a share of patch_size, or stride, in px."
-            )
-        elif tiling["edge"] == "cover" and tiling.get("stride", 0) > tiling["patch_size"]:
-            problems.append(
-                f"features.{name}.tiling: stride {tiling['stride']} leaves gaps between patches of "
-                f"{tiling['patch_size']} px, and edge: cover asks for none; write a stride of at most patch_size."
-            )
-    return problems
-
-
-def _encoders(config, folder):
-    problems = []
-    for name, features in _computed(config).items():
-        weights = features["encoder"]["weights"]
-        if is_weights_file(weights) and not (folder / weights).is_file():
-            problems.append(
-                f"features.{name}.encoder.weights: there is no file {weights!r}; write the path of a state "
-                "dict, a torchvision weights name such as IMAGENET1K_V1, or random:SEED."
-            )
-        elif weights.startswith("random:") and not re.fullmatch(r"random:\d{1,9}", weights):
-            problems.append(f"features.{name}.encoder.weights: {weights!r} has no seed; write random:0.")
-    return problems
-
-
-def is_weights_file(weights):
-    """Tell whether a config's ``weights`` name a file.
-
-    Parameters
-    ----------
-    weights : str
-
-    Returns
-    -------
-    bool
-        True for anything that is neither ``random:SEED`` nor a torchvision weights name such as
-        ``IMAGENET1K_V1`` or ``AlexNet_Weights.IMAGENET1K_V1``.
-    """
-    named = re.fullmatch(r"(\w+_Weights\.)?[A-Z][A-Z0-9_]*", weights)
-    return not weights.startswith("random:") and not named
-
-
-def _methods(config):
-    problems = []
-    for task in TASKS:
-        for name, method in config.get(task, {}).get("methods", {}).items():
-            where = f"{task}.methods.{name}"
-            used = method["features"] if task == "classification" else [method["features"]]
-            for features in used:
-                if features not in config["features"]:
-                    problems.append(
-                        f"{where}.features: there is no feature set {features!r}"
-                        f"{_near(features, config['features'])}; known: {', '.join(config['features'])}."
-                    )
-            for key, value in method.items():
-                if isinstance(value, list) and len(set(map(str, value))) < len(value):
-                    problems.append(f"{where}.{key}: {value} names a candidate twice; write each once.")
-    return problems or _strides(config)
-
-
-def _strides(config):
-    """Patches to learn from are every so many of the grid's."""
-    problems = []
-    for name, method in config.get("segmentation", {}).get("methods", {}).items():
-        where, features = f"segmentation.methods.{name}", method["features"]
-        if is_imported(config["features"][features]):  # their stride is known from their files
-            if any(method["smooth"]):
-                problems.append(
-                    f"{where}.smooth: it works on squares of the stride, which imported features ({features}) do not "
-                    "promise; write smooth: [0]."
-                )
+def _that_parse(named, type_):
+    adapter, parsed = TypeAdapter(type_), {}
+    for name, settings in named.items() if isinstance(named, dict) else ():
+        try:
+            parsed[name] = adapter.validate_python(settings)
+        except ValidationError:  # is among the errors of the whole
             continue
-        tiling = config["features"][features]["tiling"]
-        stride = tiling.get("stride") or round(tiling["patch_size"] * (1 - tiling["overlap"]))
-        wanted = {"training_stride": method["training_stride"]}
-        if method["hard_examples"]:
-            wanted["hard_examples.stride"] = method["hard_examples"]["stride"]
-        problems += [
-            f"{where}.{key}: {value} is no multiple of the stride of {features}, {stride} px; write "
-            f"{', '.join(str(k * stride) for k in (1, 2, 4))} or another multiple."
-            for key, value in wanted.items()
-            if value % stride
-        ]
-        if any(method["smooth"]) and tiling["patch_size"] % stride:
-            problems.append(
-                f"{where}.smooth: it works on squares of the stride, and the stride of {features}, {stride} px, does "
-                f"not divide its patch_size, {tiling['patch_size']} px; change one of them, or write smooth: [0]."
-            )
-    return problems
+    return parsed
+
+
+def json_schema() -> dict:
+    """Return the JSON schema of a config, for editors; ``config.schema.json`` holds it."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}

@@ -32,7 +32,7 @@ def find_sources(settings, rows):
     Parameters
     ----------
     settings : mapping
-        ``imported`` of a feature set: ``format``, ``folder`` and ``patches``.
+        A feature set of kind ``imported``: ``format``, ``folder`` and ``patches``.
     rows : iterable of slidecaf.study.sheets.Row
 
     Returns
@@ -71,8 +71,7 @@ class ImportedSet:
 
     Parameters
     ----------
-    settings : mapping
-        ``imported`` of a feature set: ``format``, ``folder`` and ``patches``.
+    settings : slidecaf.study.config.ImportedFeatures
     rows : iterable of slidecaf.study.sheets.Row
 
     Attributes
@@ -82,8 +81,8 @@ class ImportedSet:
     """
 
     def __init__(self, settings, rows):
-        self._sources, _ = find_sources(settings, rows)
-        self.described = {"format": settings["format"], "folder": Path(os.path.normpath(settings["folder"])).name}
+        self._sources, _ = find_sources(settings.plain(), rows)
+        self.described = {"format": settings.format, "folder": Path(os.path.normpath(settings.folder)).name}
 
     def files(self, slide) -> list[str]:
         """Return the files of a slide, features first; they may be missing.

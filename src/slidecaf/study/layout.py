@@ -27,6 +27,7 @@ class Layout:
         classifier = f"{results}/classification/{{method}}"
         segmenter = f"{results}/segmentation/{{method}}"
         variant = f"{segmenter}/{{variant}}"
+        self.benchmarks = f"{results}/benchmarks"
         self.study = f"{results}/study.yaml"
         self.report = f"{results}/report.html"
         self.encoder = f"{results}/encoders/{{features}}.json"
@@ -107,4 +108,4 @@ class Layout:
         -------
         str
         """
-        return f"{self.results}/benchmarks/{step}{'/' if pattern else ''}{pattern}.tsv"
+        return f"{self.benchmarks}/{step}{'/' if pattern else ''}{pattern}.tsv"

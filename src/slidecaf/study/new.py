@@ -1,12 +1,11 @@
-"""A new study: the demo's commented config with a user's own sheet in it, and a sheet of the slides in a folder.
-
-The config's text has one source, the clone's ``config.yaml``; what stands there for the demo only is replaced.
-"""
+"""A new study: a commented config with every key of its tasks, and sheets of the slides in a folder."""
 
 import json
 import os
 import re
 from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from slidecaf.errors import SlidecafError
 from slidecaf.files.atomic import atomic
@@ -15,26 +14,6 @@ from slidecaf.study.checked import SLIDE_SUFFIXES
 
 TASKS = {"classification": "label", "segmentation": "mask"}
 """Task to the column that a user fills in."""
-
-HEADER = """\
-# A slidecaf study. Fill in the sheets, set what is marked below, and look at it:
-#   slidecaf check
-# then run it, from the clone:
-#   make run STUDY=this/folder
-# All keys stand here; those with a default say it.
-"""
-
-REPLACED = (
-    (r"\A(#.*\n)+", HEADER),
-    (r"demo/(classification|segmentation)\.tsv  ", r"\1.tsv       "),
-    (r"slides_per_job: \d+ ", "slides_per_job: 1 "),
-    (r"weights: random:0     #", "weights: IMAGENET1K_V1  #"),
-    (r"weights: random:0\n", "weights: IMAGENET1K_V1\n"),
-    (r"input_size: 112 .*", "input_size: 224"),
-    (r"positive: GBM  ", "positive: null "),
-    (r"(positive: null .*# )the label", r"\1SET THIS: the label"),
-)
-"""What is the demo's own in its config, and what a new study has instead."""
 
 README = """\
 # A slidecaf study
@@ -108,61 +87,39 @@ def slide_ids(paths):
     return ids
 
 
-def config_text(template, tasks, title):
-    """Turn the demo's config into a new study's.
+def config_text(tasks, title) -> str:
+    """Write a new study's config.
 
     Parameters
     ----------
-    template : str
-        The clone's ``config.yaml``.
-    tasks : sequence of str
-        Those to keep.
+    tasks : sequence of {"classification", "segmentation"}
+        Those that the study is for.
     title : str
         What heads the report.
 
     Returns
     -------
     str
-
-    Raises
-    ------
-    ValueError
-        If the template has none of what is to be replaced: it and this module are out of step.
+        YAML, every key with a comment.
     """
-    text = template
-    heading = json.dumps(title, ensure_ascii=False)
-    for pattern, instead in (*REPLACED, (r"title: Demo study  ", lambda found: f"title: {heading}  ")):
-        text, count = re.subn(pattern, instead, text)
-        if not count:
-            raise ValueError(f"the config's template has no {pattern!r}")
-    for task, features in (("classification", "cnn-336"), ("segmentation", "cnn-112")):
-        if task not in tasks:
-            text = _without(_without(text, rf"^{task}:$"), rf"^  {features}:$")
-    return text
+    environment = Environment(  # noqa: S701  YAML, in which nothing is to be escaped as in HTML
+        loader=PackageLoader("slidecaf.study"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    chosen = {task: task in tasks for task in TASKS}
+    return environment.get_template("config.yaml.j2").render(title=json.dumps(title, ensure_ascii=False), **chosen)
 
 
-def _without(text, key):
-    """Take a key and all that is indented below it out of a YAML text."""
-    lines, kept, inside = text.splitlines(keepends=True), [], None
-    for line in lines:
-        indent = len(line) - len(line.lstrip())
-        if inside is not None and (not line.strip() or indent > inside):
-            continue
-        inside = indent if re.match(key, line.rstrip("\n")) else None
-        if inside is None:
-            kept.append(line)
-    return "".join(kept).rstrip("\n") + "\n"
-
-
-def make_study(folder, template, *, slides=None, tasks=("classification",)):
+def make_study(folder, *, slides=None, tasks=("classification",)):
     """Make a study; nothing is overwritten.
 
     Parameters
     ----------
     folder : path-like
         Made where it is missing.
-    template : str
-        The clone's ``config.yaml``.
     slides : path-like, optional
         The folder of slides. Without it the sheets have a header only.
     tasks : sequence of {"classification", "segmentation"}, optional
@@ -198,7 +155,7 @@ def make_study(folder, template, *, slides=None, tasks=("classification",)):
         config="the label that counts as positive, " if "classification" in sheets else "",
         folder=folder.absolute(),
     )
-    for path, text in ((files[0], config_text(template, tasks, folder.absolute().name)), (files[-1], said)):
+    for path, text in ((files[0], config_text(tasks, folder.absolute().name)), (files[-1], said)):
         with atomic(path) as partial:
             partial.write_text(text, encoding="utf-8")
     return files

@@ -4,10 +4,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
+from pydantic import ValidationError
 
+from slidecaf.errors import SlidecafError
 from slidecaf.files.atomic import atomic
 from slidecaf.files.tables import read_json
 from slidecaf.files.versions import version
+from slidecaf.study.config import Config
+from slidecaf.study.config_file import read_config
 
 
 def write_study(path, study: Mapping, *, revision: Mapping[str, int], encoders: Iterable) -> None:
@@ -30,3 +34,25 @@ def write_study(path, study: Mapping, *, revision: Mapping[str, int], encoders: 
     text = yaml.safe_dump(dict(study), sort_keys=False, allow_unicode=True)
     with atomic(path) as partial:
         partial.write_text("\n".join([*lines, text]), encoding="utf-8")
+
+
+def read_study(path) -> Config:
+    """Read what `write_study` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    Config
+
+    Raises
+    ------
+    SlidecafError
+        If another version wrote it.
+    """
+    try:
+        return Config.model_validate(read_config(path))
+    except ValidationError as error:
+        raise SlidecafError(f"{path} was written by another version of slidecaf; run the study again.") from error

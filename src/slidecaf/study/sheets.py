@@ -1,21 +1,20 @@
 """Sheets: the tables that list slides, read and checked whole before any job runs.
 
 A sheet is TSV or CSV in UTF-8, with or without a byte-order mark, with any line ends; cells are trimmed.
-Columns, defaults and what each may hold stand in ``workflow/schemas/``. Row numbers in errors are those a
+Columns, defaults and what each may hold stand in `slidecaf.study.columns`. Row numbers in errors are those a
 spreadsheet shows: the header is row 1.
 """
 
 import csv
-import difflib
 import io
 import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-import jsonschema
-
 from slidecaf.errors import InputErrors
+from slidecaf.study.columns import COLUMNS
+from slidecaf.study.names import near
 
 PATHS = ("path", "mask", "hemorrhage")
 """Columns that name a file."""
@@ -64,14 +63,14 @@ class Row:
     hemorrhage: str = ""
 
 
-def read_sheet(path, schema, *, made=()):
+def read_sheet(path, task, *, made=()) -> list:
     """Read a sheet and check all that can be told without opening a slide.
 
     Parameters
     ----------
     path : path-like
-    schema : dict
-        The sheet's schema, from `slidecaf.study.config.load_schema`.
+    task : {"classification", "segmentation"}
+        Whose columns it has.
     made : container of str, optional
         Paths of slides and masks that the workflow makes, which need not exist yet.
 
@@ -87,7 +86,7 @@ def read_sheet(path, schema, *, made=()):
         twice, files that are missing, patients on both sides of the split or in two folds.
     """
     header, lines = _table(path)
-    cells, problems = _check_cells(header, lines, schema)
+    cells, problems = _check_cells(header, lines, {column.name: column for column in COLUMNS[task]})
     folder = Path(path).parent
     rows = [Row(number, **_within(folder, values)) for number, values in cells]
     problems += _twice(rows) + _missing_files(rows, made) + _straddling(rows)
@@ -127,29 +126,27 @@ def _table(path):
     return lines[0][1], lines[1:]
 
 
-def _check_cells(header, lines, schema):
+def _check_cells(header, lines, known):
     """Turn lines into (row number, values by column), collecting every problem."""
-    known = schema["properties"]
     while header and not header[-1]:  # trailing tabs
         header = header[:-1]
     problems, times = [], Counter(header)
     for column in times:
         if column not in known:
-            close = difflib.get_close_matches(column, known, n=1)
-            hint = f", did you mean {close[0]}?" if close else ""
             problems.append(
-                f"row 1: unknown column {column!r}{hint}; take it out or rename it; known: {', '.join(known)}."
+                f"row 1: unknown column {column!r}{near(column, known)}; take it out or rename it; known: "
+                f"{', '.join(known)}."
             )
         elif times[column] > 1:
             problems.append(f"row 1: the column {column} stands there twice; keep one.")
     problems += [
-        f"row 1: the column {column} is missing; {known[column]['description']}"
-        for column in schema["required"]
-        if column not in header
+        f"row 1: the column {name} is missing; {column.description}"
+        for name, column in known.items()
+        if column.needed and name not in header
     ]
     if problems:
         return [], problems
-    validators = {column: _column_validator(known[column]) for column in known}
+    readers = {name: _remembered(column.read) for name, column in known.items()}
     rows = []
     for number, line in lines:
         if any(line[len(header) :]):
@@ -159,15 +156,17 @@ def _check_cells(header, lines, schema):
             )
             continue
         given = dict(zip(header, line, strict=False))
-        checked = {column: validators[column](given.get(column, "")) for column in known}
-        wrong = [column for column, (_, bad) in checked.items() if bad]
+        values, wrong = {}, []
+        for column, read in readers.items():
+            values[column], bad = read(given.get(column, ""))
+            if bad:
+                wrong.append(column)
         problems += [
-            f"row {number}, column {column}: {_shown(given.get(column, ''))} will not do. "
-            + known[column]["description"]
+            f"row {number}, column {column}: {_shown(given.get(column, ''))} will not do. {known[column].description}"
             for column in wrong
         ]
         if not wrong:  # a row with a bad cell is looked at no further
-            rows.append((number, {column: value for column, (value, _) in checked.items()}))
+            rows.append((number, values))
     return rows, problems
 
 
@@ -175,25 +174,16 @@ def _shown(text):
     return "an empty cell" if not text else repr(text if len(text) <= 60 else text[:57] + "...")
 
 
-def _column_validator(part):
-    """Return a function from a cell's text to its value and whether it is wrong."""
-    kinds = part.get("type", "string")
-    kinds = [kinds] if isinstance(kinds, str) else kinds
-    convert = int if "integer" in kinds else float if "number" in kinds else str
-    validator = jsonschema.Draft202012Validator(part)
+def _remembered(read):
+    """Return a function from a cell's text to its value and whether it is wrong; a text is read once."""
     seen = {}
 
     def check(text):
         if text not in seen:
-            if not text and "default" in part:
-                seen[text] = part["default"], False
-            else:
-                try:
-                    value = convert(text)
-                except ValueError:
-                    value = text
-                nan = isinstance(value, float) and value != value
-                seen[text] = value, nan or not validator.is_valid(value)
+            try:
+                seen[text] = read(text), False
+            except ValueError:
+                seen[text] = None, True
         return seen[text]
 
     return check

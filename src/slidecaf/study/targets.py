@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import product
 
 from slidecaf.study.layout import Layout
-from slidecaf.study.tasks import Classification, Segmentation
+from slidecaf.study.tasks import ClassificationTask, SegmentationTask
 
 
 class Targets:
@@ -15,8 +15,8 @@ class Targets:
     layout : Layout
     batches : mapping of int to sequence of str
         The slides of each batch.
-    classification : Classification
-    segmentation : Segmentation
+    classification : ClassificationTask
+    segmentation : SegmentationTask
     slides_of : dict of str to sequence of str
         Feature set to the slides that it is for; none where no method uses it.
     computed : collection of str
@@ -27,8 +27,8 @@ class Targets:
         self,
         layout: Layout,
         batches: Mapping[int, Sequence[str]],
-        classification: Classification,
-        segmentation: Segmentation,
+        classification: ClassificationTask,
+        segmentation: SegmentationTask,
         *,
         slides_of: dict[str, Sequence[str]],
         computed: Collection[str],
@@ -73,7 +73,7 @@ class Targets:
         list of str
         """
         task, layout, files = self._classification, self.layout, []
-        used = {features for method in task.methods.values() for features in method["features"]}
+        used = {features for method in task.methods.values() for features in method.features}
         for features, kind in product(sorted(used), (layout.tiles, layout.features, layout.pooled)):
             files += self.manifests(kind, task.rows, features=features)
         files += _fill((layout.choice, layout.selection, layout.model), method=task.methods, part=task.parts)
@@ -107,7 +107,7 @@ class Targets:
                 )
             one = {"method": [method]}
             files += _fill((layout.groups, layout.slide_scores, layout.segmentation_scores), **one)
-            if chosen["hard_examples"]:
+            if chosen.hard_examples:
                 files += _fill((layout.hard_examples_of_part,), part=task.left_out, **one)
                 files += _fill((layout.hard_examples, layout.hard_examples_summary, layout.variants), **one)
         return files
@@ -139,11 +139,11 @@ class Targets:
         files += _fill((layout.choice,), method=classification.methods, part=classification.parts)
         for method, chosen in segmentation.methods.items():
             one = {"method": [method]}
-            files += _fill((layout.slide_scores, layout.segmentation_scores), **one)
+            files += _fill((layout.groups, layout.slide_scores, layout.segmentation_scores), **one)
             for variant in segmentation.variants(method):
                 files += _fill((layout.map_choice,), part=segmentation.parts, variant=[variant], **one)
                 files += self.manifests(layout.segments, segmentation.rows, method=method, variant=variant)
-            if chosen["hard_examples"]:
+            if chosen.hard_examples:
                 files += _fill((layout.hard_examples, layout.variants), **one)
         for features, slides in self._slides_of.items():
             files += self.manifests(layout.tiles, slides, features=features)

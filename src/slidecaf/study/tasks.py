@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
+from slidecaf.study import config
 from slidecaf.study.groups import leave_out
 from slidecaf.study.sheets import Row
 
 
-class _Task:
+class Task:
     """What both tasks have: a part of the config, and rows."""
 
-    def __init__(self, task: Mapping | None, rows: Sequence[Row]):
-        self.methods, self._task = task["methods"] if task else {}, task
+    def __init__(self, task: config.Settings | None, rows: Sequence[Row]):
+        self.methods, self._task = task.methods if task else {}, task
         self.rows = {row.slide: row for row in rows}
         self.train, self.test = _split(rows, "train"), _split(rows, "test")
 
@@ -26,7 +27,7 @@ class _Task:
         object
             None where the study does not have the task.
         """
-        return self._task and self._task[key]
+        return self._task and getattr(self._task, key)
 
     def table(self, slides: Sequence[str], *columns: str) -> list[dict]:
         """Return some columns of the sheet, a row a slide.
@@ -43,18 +44,18 @@ class _Task:
         return [{column: getattr(self.rows[slide], column) for column in columns} for slide in slides]
 
 
-class Classification(_Task):
+class ClassificationTask(Task):
     """The classification task.
 
     Parameters
     ----------
-    task : mapping or None
+    task : slidecaf.study.config.Classification or None
         ``classification`` of the config; None where the study has none.
     rows : sequence of slidecaf.study.sheets.Row
 
     Attributes
     ----------
-    methods : dict of str to mapping
+    methods : dict of str to slidecaf.study.config.Settings
     rows : dict of str to Row
         Slide to its row.
     train, test : list of str
@@ -67,30 +68,30 @@ class Classification(_Task):
         Parts whose model decides on slides that it never saw.
     """
 
-    def __init__(self, task: Mapping | None, rows: Sequence[Row]):
+    def __init__(self, task: config.Settings | None, rows: Sequence[Row]):
         super().__init__(task, rows)
         fixed = {self.rows[slide].fold for slide in self.train} - {None}
-        self.folds = len(fixed) or (task["folds"] if task else 0)
+        self.folds = len(fixed) or (task.folds if task else 0)
         self.parts = [f"fold-{fold}" for fold in range(self.folds)] + ["final"]
         self.decided = self.parts if self.test else self.parts[:-1]
 
 
-class Segmentation(_Task):
+class SegmentationTask(Task):
     """The segmentation task.
 
     Parameters
     ----------
-    task : mapping or None
+    task : slidecaf.study.config.Segmentation or None
         ``segmentation`` of the config; None where the study has none.
     rows : sequence of slidecaf.study.sheets.Row
-    features : mapping of str to mapping
+    features : mapping of str to slidecaf.study.config.Settings
         The feature sets of the config.
     seed : int
         Of the draw of groups that are left out.
 
     Attributes
     ----------
-    methods : dict of str to mapping
+    methods : dict of str to slidecaf.study.config.Settings
     rows : dict of str to Row
         Slide to its row.
     train, test, masked : list of str
@@ -103,7 +104,9 @@ class Segmentation(_Task):
         These and ``final``.
     """
 
-    def __init__(self, task: Mapping | None, rows: Sequence[Row], features: Mapping, seed: int):
+    def __init__(
+        self, task: config.Settings | None, rows: Sequence[Row], features: Mapping[str, config.Settings], seed: int
+    ):
         super().__init__(task, rows)
         self._features = features
         self.masked = sorted(row.slide for row in rows if row.mask)
@@ -127,7 +130,7 @@ class Segmentation(_Task):
         -------
         str
         """
-        return self.methods[method]["features"]
+        return self.methods[method].features
 
     def variants(self, method: str) -> list[str]:
         """Return the variants of a method.
@@ -141,7 +144,7 @@ class Segmentation(_Task):
         list of str
             ``plain``, and ``hard`` where it is retrained with hard examples.
         """
-        return ["plain", "hard"] if self.methods[method]["hard_examples"] else ["plain"]
+        return ["plain", "hard"] if self.methods[method].hard_examples else ["plain"]
 
     def is_fused(self, method: str) -> bool:
         """Tell whether a method judges the patches of test slides as the network gives them, with no features file.
@@ -154,7 +157,7 @@ class Segmentation(_Task):
         -------
         bool
         """
-        return self._features[self.features(method)].get("store") == "train"
+        return getattr(self._features[self.features(method)], "store", "all") == "train"
 
     def masks(self, slides: Sequence[str]) -> dict[str, dict]:
         """Return the masks of some slides.

@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from slidecaf.errors import SlidecafError
+from slidecaf.files.hdf5 import open_hdf5
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.study.checked import check_study
-from slidecaf.study.config import load_config, load_schema
+from slidecaf.study.config_file import read_config
+from slidecaf.study.layout import Layout
 from slidecaf.tiles.file import read_tiles
 
 VARIANTS = {"plain": "plain", "hard": "retrained with hard examples"}
@@ -27,8 +29,6 @@ class Catalogue:
 
     Parameters
     ----------
-    schemas : path-like
-        The folder of the schemas: ``workflow/schemas`` of the clone.
     made : container of str, optional
         Paths of the slides that the workflow draws, to say that they are synthetic.
 
@@ -38,35 +38,41 @@ class Catalogue:
         If there is no config, or it or a sheet will not do.
     """
 
-    def __init__(self, schemas, *, made=()):
+    def __init__(self, *, made=()):
         if not Path("config.yaml").is_file():
             raise SlidecafError(f"{Path.cwd()} has no config.yaml; name the folder of a study.")
-        config = load_config("config.yaml", load_schema(Path(schemas) / "config.schema.yaml"))
-        study = check_study(config, schemas, made=_Anything())
+        study = check_study(read_config("config.yaml"), made=_Anything())
+        self._study = study
         self.config, self.slides, self.name = study.config, study.slides, Path.cwd().name
         self._classified, self._segmented = study.classification, study.segmentation
         self._with_masks = {row.slide: row for row in study.segmentation}
-        self.results, self._made = Path(self.config["results"]), made
+        self.layout, self._made = Layout(self.config.results), made
 
     def methods(self, task) -> dict:
         """Return the methods of a task: name to settings, empty where the task is left out."""
-        return (self.config.get(task) or {}).get("methods", {})
+        return self.config.methods(task)
 
     def caveats(self) -> list:
-        """Return what has to be said wherever the study shows: of weights and slides that are artificial."""
-        said = []
+        """Return what has to be said wherever the study shows: what is artificial, and what others computed."""
+        sets = self.config.features
+        said = [
+            f"imported features ({name}): computed by {features.format.upper()}, not by slidecaf"
+            for name, features in sets.items()
+            if features.kind == "imported" and self._study.slides_of(name)
+        ]
         random = sorted(
             name
-            for name, features in self.config["features"].items()
-            if features["encoder"]["weights"].startswith("random:")
+            for name, features in sets.items()
+            if features.kind == "network" and features.encoder.weights.startswith("random:")
         )
         if random:
             said.append(f"random weights: the network was never trained ({', '.join(random)})")
         if any(row.path in self._made for row in self.slides.values()):
             said.append("synthetic slides: drawn by slidecaf.demo, no tissue")
         # what scores say, of this or other matters, is said here too
-        for path in sorted(self.results.glob("*/*/scores.json")):
-            scores = read_json(path)
+        patterns = {"classification": self.layout.scores, "segmentation": self.layout.segmentation_scores}
+        paths = [Path(pattern.format(method=name)) for task, pattern in patterns.items() for name in self.methods(task)]
+        for scores in (read_json(path) for path in paths if path.is_file()):
             for part in (scores, *(part for part in scores.values() if isinstance(part, dict))):
                 said += part.get("caveats", [])
         kinds = [text.split(":")[0] for text in said]
@@ -81,13 +87,13 @@ class Catalogue:
         for row in self._classified:
             shown[row.slide]["label"] = row.label
         views = []
-        for method in self.methods("classification"):
+        for method in self.config.methods("classification"):
             view = f"classification/{method}"
             views.append({"id": view, "task": "classification", "method": method})
             self._predictions(shown, view, method)
-        for method, settings in self.methods("segmentation").items():
+        for method, settings in self.config.methods("segmentation").items():
             for variant in VARIANTS:
-                if variant == "hard" and not settings["hard_examples"]:
+                if variant == "hard" and not settings.hard_examples:
                     continue
                 view = f"segmentation/{method}/{variant}"
                 views.append(
@@ -99,12 +105,12 @@ class Catalogue:
             "name": self.name,
             "caveats": self.caveats(),
             "views": views,
-            "group": (self.config.get("segmentation") or self.config["classification"])["group_name"],
+            "group": (self.config.segmentation or self.config.classification).group_name,
             "slides": list(shown.values()),
         }
 
     def _predictions(self, shown, view, method):
-        for row in _table(self.results / "classification" / method / "predictions.tsv"):
+        for row in _table(self.layout.predictions.format(method=method)):
             if row["slide"] in shown:
                 right = "" if not row["label"] else row["predicted"] == row["label"]
                 confidences = [key for key in row if key.startswith("confidence")]
@@ -117,7 +123,7 @@ class Catalogue:
                 }
 
     def _scores(self, shown, view, method, variant):
-        for row in _table(self.results / "segmentation" / method / "scores.tsv"):
+        for row in _table(self.layout.slide_scores.format(method=method)):
             if row["variant"] == variant and row["slide"] in shown:
                 shown[row["slide"]]["results"][view] = {"value": _number(row["score"]), "status": row["status"]}
 
@@ -144,16 +150,16 @@ class Catalogue:
             ``id``: the kind and what it is of, joined by slashes; ``kind``; ``files``: what it is drawn from;
             ``ready``: whether they exist; and ``method``, ``variant`` or ``features`` where the layer has them.
         """
-        row, top = self.row(slide), self.results / "segmentation"
+        row, layout = self.row(slide), self.layout
         segmented = slide in self._with_masks
         used = set()
         if any(other.slide == slide for other in self._classified):
-            used |= {name for method in self.methods("classification").values() for name in method["features"]}
+            used |= {*self.config.feature_sets_of("classification")}
         if segmented:
-            used |= {method["features"] for method in self.methods("segmentation").values()}
+            used |= {*self.config.feature_sets_of("segmentation")}
         found = [
-            _layer("patches", features, features=features, files=[self.results / "tiles" / features / f"{slide}.h5"])
-            for features in self.config["features"]
+            _layer("patches", features, features=features, files=[_file(layout.tiles, features=features, slide=slide)])
+            for features in self.config.features
             if features in used
         ]
         if not segmented:
@@ -162,21 +168,45 @@ class Catalogue:
         if truth:
             found.append(_layer("truth", files=truth))
         for method, settings in self.methods("segmentation").items():
-            tiles = self.results / "tiles" / settings["features"] / f"{slide}.h5"
+            tiles = _file(layout.tiles, features=settings.features, slide=slide)
             for variant in VARIANTS:
-                if variant == "hard" and not settings["hard_examples"]:
+                if variant == "hard" and not settings.hard_examples:
                     continue
                 named = {"method": method, "variant": variant}
-                of = top / method / variant
-                confidence, mask = (of / kind / f"{slide}.tif" for kind in ("confidence", "mask"))
+                confidence, mask = (_file(kind, **named, slide=slide) for kind in (layout.confidence, layout.mask))
                 found.append(_layer("confidence", method, variant, **named, files=[confidence]))
                 found.append(_layer("prediction", method, variant, **named, files=[mask]))
                 if truth:
                     found.append(_layer("comparison", method, variant, **named, files=[mask, *truth]))
-            if settings["hard_examples"] and row.split == "train":
-                files = [top / method / "hard_examples.tsv", tiles]
+            if settings.hard_examples and row.split == "train":
+                files = [_file(layout.hard_examples, method=method), tiles]
                 found.append(_layer("hard", method, method=method, files=files))
         return found
+
+    def encoder(self, slide, features) -> str:
+        """Return what made a slide's imported features.
+
+        Parameters
+        ----------
+        slide : str
+        features : str
+            An imported feature set or another.
+
+        Returns
+        -------
+        str
+            Empty where the files do not say it, where they are not taken in yet, and for other feature sets.
+
+        Raises
+        ------
+        SlidecafError
+            If the file is damaged.
+        """
+        path = _file(self.layout.features, features=features, slide=slide)
+        if self.config.features[features].kind != "imported" or not path.is_file():
+            return ""
+        with open_hdf5(path) as file:
+            return str(file["features"].attrs["encoder"])
 
     def layer(self, slide, name) -> dict:
         """Return one of `layers` by its id; LookupError where there is none."""
@@ -184,6 +214,10 @@ class Catalogue:
             if layer["id"] == name:
                 return layer
         raise LookupError(name)
+
+
+def _file(pattern, **wildcards):
+    return Path(pattern.format(**wildcards))
 
 
 def _layer(kind, *of, files, **named):

@@ -2,6 +2,7 @@
 
 import functools
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_json
@@ -66,7 +67,7 @@ class Layers:
         LookupError
             If the study has no such slide.
         SlidecafError
-            If it cannot be opened.
+            If it cannot be opened, or its imported features are damaged.
         """
         row = self._catalogue.row(name)
         with self._opened(name) as pyramid:
@@ -78,12 +79,15 @@ class Layers:
             "mpp": mpp,
             "reductions": reductions(width, height),
             "version": files_version([row.path]),
-            "layers": [
-                {key: value for key, value in layer.items() if key != "files"}
-                | {"version": files_version(layer["files"])}
-                for layer in self._catalogue.layers(name)
-            ],
+            "layers": [self._described(name, layer) for layer in self._catalogue.layers(name)],
         }
+
+    def _described(self, name, layer):
+        said = {key: value for key, value in layer.items() if key != "files"}
+        said["version"] = files_version(layer["files"])
+        if layer["kind"] == "patches":
+            said["encoder"] = self._catalogue.encoder(name, layer["features"])
+        return said
 
     def image_tile(self, name, tile) -> tuple[str, bytes]:
         """Return a tile of a slide: media type and bytes.
@@ -133,8 +137,8 @@ class Layers:
         """Describe a confidence map: where its colours end, and above which threshold is necrosis; ready for JSON."""
         found = self._catalogue.layer(name, layer)
         self._check_ready(name, found)
-        scores = self._catalogue.results / "segmentation" / found["method"] / found["variant"] / "score"
-        path = scores / f"{name}.json"
+        pattern = self._catalogue.layout.score
+        path = Path(pattern.format(method=found["method"], variant=found["variant"], slide=name))
         threshold = read_json(path)["threshold"] if path.is_file() else None
         with self._opened(name) as pyramid:
             size = pyramid.width, pyramid.height
@@ -209,7 +213,7 @@ class Layers:
 
     def _truth(self, name, size):
         row = self._catalogue.row(name)
-        value = self._catalogue.config["segmentation"]["mask_value"]
+        value = self._catalogue.config.segmentation.mask_value
         return self._masks.lease(
             (name, files_version([row.mask])),
             lambda: SheetMask(row, "mask", width=size[0], height=size[1], mask_value=value),

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from slidecaf.errors import SlidecafError
-from slidecaf.study.config import NAME
+from slidecaf.study.names import NAME
 from slidecaf.viewer import assets, paint
 from slidecaf.viewer.layers import Layers
 

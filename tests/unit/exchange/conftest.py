@@ -8,6 +8,7 @@ import pytest
 from slidecaf.exchange.export import extracted_slides
 from slidecaf.features.file import write_features
 from slidecaf.study.checked import Study
+from slidecaf.study.config import check_config
 from slidecaf.study.sheets import Row
 
 SLIDES = {"a-1": ("p1", "GBM", "train"), "a-2": ("p2", "LGG", "train"), "a-3": ("p3", "", "test")}
@@ -64,7 +65,9 @@ def study():
     ]
     # the segmentation lists the first slide too, without a label
     masked = [Row(2, "a-1", "a-1.svs", "p1", "train", None, None, mask="m.png")]
-    return Study({"results": "results", "features": {"cnn": {}}}, rows, masked, ["LGG", "GBM"])
+    encoder = {"model": "alexnet", "layer": "classifier.5", "weights": "random:0"}
+    config = check_config({"features": {"cnn": {"tiling": {"patch_size": 336, "overlap": 0.25}, "encoder": encoder}}})
+    return Study(config, rows, masked, ["LGG", "GBM"])
 
 
 @pytest.fixture

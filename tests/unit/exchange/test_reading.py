@@ -229,19 +229,37 @@ def test_a_feature_set_is_put_into_the_config_and_the_comments_stay(tmp_path):
     settings = {"format": "trident", "folder": "jobs/feats: odd, #1", "patches": None}
     assert name_in_config(path, "uni", settings)
     assert [line for line in path.read_text().splitlines() if line not in text.splitlines()] == [
-        "  uni: {imported: {folder: 'jobs/feats: odd, #1', format: trident}}"
+        "  uni: {kind: imported, format: trident, folder: 'jobs/feats: odd, #1'}"
     ]
-    assert yaml.safe_load(path.read_text())["features"]["uni"]["imported"]["folder"] == settings["folder"]
+    assert yaml.safe_load(path.read_text())["features"]["uni"]["folder"] == settings["folder"]
     assert not name_in_config(path, "uni", settings)  # it stands there already
     for name, other in (("cnn", settings), ("uni", settings | {"folder": "elsewhere"})):
         with pytest.raises(SlidecafError, match=f"has a feature set '{name}' already"):
             name_in_config(path, name, other)
 
 
-@pytest.mark.parametrize("text", ["features: {cnn: {tiling: {patch_size: 3}}}\n", "seed: 0\n"])
-def test_a_config_laid_out_otherwise_is_left_alone_and_the_line_is_given(tmp_path, text):
-    path = tmp_path / "config.yaml"
+LAYOUTS = {
+    "in braces": "features: {cnn: {tiling: {patch_size: 3, mpp: null}}}\n",
+    "no feature sets": "seed: 0  # drawn\n",
+    "four columns": "features:\n    cnn:\n        tiling: {patch_size: 3}  # px\nlist:\n    C:\n    - 1\n    - 0.10\n",
+    "shifted lists": "features:\n\n  # one\n  cnn:\n    C:\n      - 1\n      - 0.10\n    text: 'a'\n    none: null\n",
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_config_laid_out_otherwise_keeps_its_layout(tmp_path, layout):
+    text, path = LAYOUTS[layout], tmp_path / "config.yaml"
     path.write_text(text)
-    with pytest.raises(SlidecafError, match=r"by hand:\n  uni: {imported: {folder: f, format: trident}}"):
+    assert name_in_config(path, "uni", {"format": "clam", "folder": "f", "patches": "p"})
+    written, entry = path.read_text(), {"kind": "imported", "format": "clam", "folder": "f", "patches": "p"}
+    before = yaml.safe_load(text)
+    assert yaml.safe_load(written) == {**before, "features": {"uni": entry, **before.get("features", {})}}
+    assert all(line in written.splitlines() for line in text.splitlines()) or layout == "in braces"
+
+
+def test_a_config_that_cannot_be_changed_is_left_alone_and_the_line_is_given(tmp_path):
+    path, text = tmp_path / "config.yaml", "features: &sets {cnn: {tiling: {patch_size: 3}}}\nother: *sets\n"
+    path.write_text(text)
+    with pytest.raises(SlidecafError, match=r"by hand:\n  uni: {kind: imported, format: trident, folder: f}"):
         name_in_config(path, "uni", {"format": "trident", "folder": "f", "patches": None})
     assert path.read_text() == text

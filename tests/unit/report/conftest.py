@@ -11,7 +11,7 @@ from slidecaf.report import write_report
 from slidecaf.scores.classification import classification_scores
 from slidecaf.scores.paired import compare_scores
 from slidecaf.scores.segmentation import segmentation_scores
-from slidecaf.study.config import check_config, load_schema
+from slidecaf.study.config import check_config
 from slidecaf.tiles.file import write_tiles
 
 WIDTH, HEIGHT = 3200, 2400
@@ -21,8 +21,8 @@ PARTS = ("fold-0", "fold-1", "final")
 class MadeUp:
     """A results folder of both tasks. Change its attributes before `write`."""
 
-    def __init__(self, folder, schema):
-        self.folder, self.schema = folder / "results", schema
+    def __init__(self, folder):
+        self.folder = folder / "results"
         self.classes, self.group_name, self.title = ["LGG", "GBM"], "patient", "A study"
         self.slides, self.caveats, self.status = 12, [], {}
         self.weights, self.test = "random:0", True
@@ -53,7 +53,7 @@ class MadeUp:
             },
         }
         self.folder.mkdir(parents=True)
-        (self.folder / "study.yaml").write_text(yaml.safe_dump(check_config(config, self.schema), allow_unicode=True))
+        (self.folder / "study.yaml").write_text(yaml.safe_dump(check_config(config).plain(), allow_unicode=True))
         write_json(
             self.folder / "encoders/cnn.json",
             {**encoder, "input_size": 224, "dimension": 4096, "weights_sha256": "ab" * 32, "precision": "fp32"},
@@ -150,6 +150,8 @@ class MadeUp:
                 write_json(top / variant / part / "choice.json", {"chosen": chosen, "score": 0.7, "n": 9, "note": ""})
             curve = [{"threshold": t, "score": 0.8 - abs(t - 0.1)} for t in np.linspace(-0.5, 0.5, 11)]
             write_tsv(top / variant / "thresholds.tsv", ["threshold", "score"], curve)
+        groups = [{"slide": name, "patient": f"patient {k // 2}", "fold": k // 2 % 2} for k, name in enumerate(names)]
+        write_tsv(top / "folds.tsv", ["slide", "patient", "fold"], groups)
         write_tsv(top / "scores.tsv", columns, rows)
         write_json(top / "scores.json", scores)
         train = [[row for row in rows if (row["variant"], row["split"]) == (v, "train")] for v in ("hard", "plain")]
@@ -163,16 +165,10 @@ class MadeUp:
         write_tsv(top / "hard_examples.tsv", ["slide", "x", "y", "kind"], found)
 
 
-@pytest.fixture(scope="session")
-def config_schema(repository):
-    """The config's schema."""
-    return load_schema(repository / "workflow/schemas/config.schema.yaml")
-
-
 @pytest.fixture(scope="module")
-def plain_results(tmp_path_factory, config_schema):
+def plain_results(tmp_path_factory):
     """Results as they usually are, with a report. Read them only."""
-    made_up = MadeUp(tmp_path_factory.mktemp("made-up"), config_schema)
+    made_up = MadeUp(tmp_path_factory.mktemp("made-up"))
     made_up.caveats = ["random weights: the network was never trained", "synthetic slides: drawn, no tissue"]
     results = made_up.write()
     write_report(results / "report.html", results, command="snakemake --cores 2", commit="1a2b3c")
@@ -180,6 +176,6 @@ def plain_results(tmp_path_factory, config_schema):
 
 
 @pytest.fixture
-def made_up(tmp_path, config_schema):
+def made_up(tmp_path):
     """A results folder to fill."""
-    return MadeUp(tmp_path, config_schema)
+    return MadeUp(tmp_path)

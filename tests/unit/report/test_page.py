@@ -137,6 +137,21 @@ def test_a_missing_study_is_an_error_that_says_what_to_do(tmp_path):
         write_report(tmp_path / "report.html", tmp_path)
 
 
+def test_what_an_earlier_config_left_is_not_shown(made_up, tmp_path):
+    results = made_up.write()
+    before = tmp_path / "before.html"
+    write_report(before, results)
+    for left in ("classification/svm/fold-7/choice.json", "segmentation/svm/plain/fold-7/choice.json"):
+        (results / left).parent.mkdir()
+        (results / left).write_text("not for the report")
+    for left in ("classification/comparison.json", "encoders/old.json", "tiles/cnn/batch-0.tsv"):
+        (results / left).write_text("not for the report")
+    for left in ("thumbnails/.s-000.jpg.made", "segmentation/svm/hard/overlay/.s-000.jpg.made"):
+        (results / left).write_text("not for the report")
+    write_report(tmp_path / "after.html", results)
+    assert (tmp_path / "after.html").read_bytes() == before.read_bytes()
+
+
 def browse(page, changed, script):
     """Run a script in the page, in a browser without a network, and return the page's text afterwards."""
     chromium = shutil.which("chromium")

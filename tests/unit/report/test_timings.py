@@ -8,7 +8,8 @@ HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load
 
 
 def test_jobs_of_a_rule_are_summed_and_the_longest_rule_stands_first(tmp_path):
-    for path, seconds, memory in (("tiles/a/x.tsv", 2, 100), ("tiles/a/y.tsv", 3, 300), ("encoders/a.tsv", 9, 50)):
+    batches = [("tiles/a/batch-0.tsv", 2, 100), ("tiles/b/batch-0.tsv", 3, 300)]
+    for path, seconds, memory in (*batches, ("encoder/a.tsv", 9, 50)):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(f"{HEADER}{seconds}\t0:00:0{seconds}\t{memory}\t0\t0\t0\t0\t0\t0\t1.5\n")
     (tmp_path / "study.tsv").write_text(f"{HEADER}0.02\t0:00:00\tNA\tNA\tNA\tNA\tNA\tNA\tNA\tNA\n")

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
+from slidecaf.segmentation.solver.models import read_models
 
 from slidecaf.errors import SlideError
 from slidecaf.features.file import open_features
 from slidecaf.files.tables import write_tsv
 from slidecaf.segmentation.labels import read_patch_labels
-from slidecaf.segmentation.solver.models import read_models
 from slidecaf.segmentation.training import fit_parts
 
 

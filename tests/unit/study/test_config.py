@@ -1,17 +1,15 @@
 """What the config's check accepts, fills in and says."""
 
 import copy
+import json
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
+from pydantic import ValidationError
 
 from slidecaf.errors import InputErrors, SlidecafError
-from slidecaf.study.config import check_config, load_config, load_schema
-
-
-@pytest.fixture(scope="module")
-def schema(repository):
-    return load_schema(repository / "workflow/schemas/config.schema.yaml")
+from slidecaf.study.config import check_config, json_schema, load_config
 
 
 @pytest.fixture
@@ -27,65 +25,133 @@ def config():
     }
 
 
-def problems(config, schema):
+def problems(config):
     with pytest.raises(InputErrors) as caught:
-        check_config(config, schema)
+        check_config(config)
     return "\n".join(caught.value.problems)
 
 
-def test_defaults_are_filled_in_and_the_given_config_is_left_alone(config, schema):
+def test_defaults_are_filled_in_and_the_given_config_is_left_alone(config):
     before = copy.deepcopy(config)
-    checked = check_config(config, schema)
+    checked = check_config(config)
     assert config == before
-    assert checked["results"] == "results"
-    assert checked["features"]["cnn"]["encoder"]["input_size"] == 224
-    assert checked["features"]["cnn"]["tiling"]["edge"] == "drop"
-    assert checked["classification"]["methods"]["svm"]["C"] == [0.001, 0.01, 0.1, 1, 10, 100]
+    assert checked.results == "results"
+    assert checked.features["cnn"].kind == "network"
+    assert checked.features["cnn"].encoder.input_size == 224
+    assert checked.features["cnn"].tiling.edge == "drop"
+    assert checked.classification.methods["svm"].C == [0.001, 0.01, 0.1, 1, 10, 100]
 
 
-def test_the_order_of_keys_does_not_matter(config, schema):
+def test_the_order_of_keys_does_not_matter(config):
     turned = {key: config[key] for key in reversed(config)}
     turned["features"] = {"cnn": {key: config["features"]["cnn"][key] for key in ("encoder", "tiling")}}
-    assert repr(check_config(turned, schema)) == repr(check_config(config, schema))
+    assert repr(check_config(turned)) == repr(check_config(config))
 
 
-def test_a_single_candidate_may_stand_without_brackets(config, schema):
+def test_a_single_candidate_may_stand_without_brackets(config):
     config["classification"]["methods"]["svm"] |= {"features": "cnn", "norm": "inf", "keep": 50, "C": 1}
-    method = check_config(config, schema)["classification"]["methods"]["svm"]
-    assert (method["features"], method["norm"], method["keep"], method["C"]) == (["cnn"], ["inf"], [50], [1])
+    method = check_config(config).classification.methods["svm"]
+    assert (method.features, method.norm, method.keep, method.C) == (["cnn"], ["inf"], [50], [1])
 
 
-def test_the_demo_config_holds_every_key_of_the_schema(repository, schema):
-    given = yaml.safe_load((repository / "config.yaml").read_text())
-
-    def keys(part, path=()):
-        for key, inner in part.get("properties", {}).items():
-            yield (*path, key)
-            yield from keys(inner, (*path, key))
-        if isinstance(part.get("additionalProperties"), dict):
-            yield from keys(part["additionalProperties"], (*path, "*"))
-
-    def holds(value, path):
-        if not path:
-            return True
-        if path[0] == "*":
-            return any(holds(item, path[1:]) for item in value.values())
-        return path[0] in value and holds(value[path[0]], path[1:])
-
-    missing = [path for path in keys(schema) if not holds(given, path)]
-    assert missing == []
-    assert check_config(given, schema, folder=repository)
+def test_plain_keys_and_values_are_what_was_written_with_defaults_and_make_the_same_config(config):
+    config["features"]["uni"] = {"kind": "imported", "format": "clam", "folder": "f"}
+    config |= {"memory": 4.5, "max_unreadable": 1}
+    config["classification"]["methods"]["svm"] |= {"norm": [1, 2.5, "inf"]}
+    plain = check_config(config).plain()
+    assert list(plain["features"]["cnn"]["tiling"].items()) == [
+        ("patch_size", 336),
+        ("overlap", 0.25),  # and no stride
+        ("edge", "drop"),
+        ("white_above", None),
+        ("mpp", None),
+    ]
+    assert plain["features"]["uni"] == {"kind": "imported", "format": "clam", "folder": "f", "patches": None}
+    assert "segmentation" not in plain
+    assert repr([plain["memory"], plain["max_unreadable"]]) == "[4.5, 1]"  # a whole number stays one
+    assert repr(plain["classification"]["methods"]["svm"]["norm"]) == "[1, 2.5, 'inf']"
+    assert check_config(yaml.safe_load(yaml.safe_dump(plain))) == check_config(config)
 
 
-def test_every_key_has_a_description_that_says_what_to_write(schema):
-    def check(part, path):
-        for key, inner in part.get("properties", {}).items():
-            assert inner.get("description", "").endswith("."), (*path, key)
-            check(inner, (*path, key))
-        if isinstance(part.get("additionalProperties"), dict):
-            check(part["additionalProperties"], (*path, "*"))
+def test_a_checked_config_cannot_be_changed(config):
+    with pytest.raises(ValidationError, match="frozen"):
+        check_config(config).seed = 1
 
-    check({**schema, "properties": schema["properties"]}, ())
+
+def test_every_key_has_a_description_that_says_what_to_write():
+    schema = json_schema()
+    for model in (schema, *schema["$defs"].values()):
+        for key, part in model["properties"].items():
+            assert part.get("description", "").endswith("."), (model["title"], key)
+
+
+def test_editors_take_by_the_shipped_schema_what_the_models_take(repository, config):
+    checker = Draft202012Validator(json.loads((repository / "src/slidecaf/study/config.schema.json").read_text()))
+    config["features"]["uni"] = {"kind": "imported", "format": "clam", "folder": "f"}
+    for valid in (config, check_config(config).plain(), yaml.safe_load((repository / "config.yaml").read_text())):
+        assert checker.is_valid(valid)
+    without_kind = {"features": {"uni": {"format": "clam", "folder": "f"}}}
+    for wrong in ({"seed": -1}, {"sed": 1}, {"results": ".."}, without_kind):
+        assert not checker.is_valid(config | wrong)
+        assert problems(config | wrong)
+
+
+@pytest.mark.parametrize("task", ["classification", "segmentation"])
+def test_a_task_without_methods_or_none_at_all_is_an_error(config, task):
+    config[task] = {"sheet": "s.tsv", "methods": {}}
+    assert f"{task}.methods: {{}} will not do; write at least one method" in problems(config)
+    config[task] = None
+    assert f"{task}: None will not do; write the {task} task; leave it out and it is not run" in problems(config)
+
+
+def test_a_missing_kind_hides_no_other_error_and_a_wrong_one_is_named(config):
+    config["features"]["cnn"]["batch_size"] = 0
+    config["features"]["uni"] = {"kind": "importd", "format": "clam"}
+    config["classification"]["methods"]["svm"]["kind"] = "tree"
+    said = problems(config)
+    assert "features.cnn.batch_size: 0 will not do; write a whole number from 1" in said
+    assert "features.uni.kind: 'importd' will not do, did you mean imported?; write imported or network." in said
+    assert "classification.methods.svm.kind: 'tree' will not do; write svm" in said
+
+
+def test_imported_features_are_a_kind_and_the_old_form_says_what_to_write(config):
+    config["features"]["uni"] = {"imported": {"format": "clam", "folder": "jobs/f"}}
+    config["features"]["conch"] = {"kind": "imported", "format": "hdf", "patches": 3}
+    said = problems(config)
+    assert (
+        "features.uni.imported: this form is that of slidecaf 0.1.0; write kind: imported, format: clam, "
+        "folder: jobs/f."
+    ) in said
+    assert "features.conch.format: 'hdf' will not do; write trident or clam" in said
+    assert "features.conch.folder: missing; write the path of the folder" in said
+    assert "features.conch.patches: 3 will not do" in said
+
+
+def test_what_keys_have_to_do_with_each_other_is_said_beside_their_own_errors(config):
+    config["seed"] = -1
+    config["features"]["cnn"]["encoder"]["weights"] = "absent.pth"
+    config["features"]["bad"] = {"tiling": {"patch_size": 0}}
+    config["classification"]["methods"] |= {"one": {"features": ["cmn", "bad"]}, "two": {"features": "cnn", "C": 0}}
+    said = problems(config)
+    for part in (
+        "seed: -1 will not do",
+        "features.cnn.encoder.weights: there is no file",
+        "features.bad.tiling.patch_size: 0 will not do",
+        "features.bad.encoder: missing",
+        "classification.methods.one.features: there is no feature set 'cmn', did you mean cnn?",
+        "classification.methods.two.C.0: 0 will not do",
+    ):
+        assert part in said
+    assert "'bad'" not in said  # it is there, whatever is wrong with it
+
+
+@pytest.mark.parametrize("value", [True, "4", None, [4], float("inf"), 10**400])
+def test_only_numbers_are_numbers(config, value):
+    config["memory"] = value
+    config["features"]["cnn"]["tiling"]["patch_size"] = value if value != 10**400 else 4.0
+    said = problems(config)
+    assert f"memory: {value!r} will not do; write a number above 0" in said
+    assert "features.cnn.tiling.patch_size: " in said
 
 
 @pytest.mark.parametrize(
@@ -121,30 +187,30 @@ def test_every_key_has_a_description_that_says_what_to_write(schema):
         (lambda c: c.update(on_bad_slide="ignore"), "on_bad_slide: 'ignore' will not do; write fail"),
     ],
 )
-def test_an_error_names_the_key_the_value_and_what_to_write(config, schema, change, said):
+def test_an_error_names_the_key_the_value_and_what_to_write(config, change, said):
     change(config)
-    assert said in problems(config, schema)
+    assert said in problems(config)
 
 
-def test_all_errors_are_reported_at_once(config, schema):
+def test_all_errors_are_reported_at_once(config):
     config["threads"] = 0
     config["features"]["cnn"]["tiling"]["edge"] = "cut"
     config["classification"]["methods"]["svm"]["norm"] = [0]
-    said = problems(config, schema)
+    said = problems(config)
     assert "threads" in said
     assert "edge" in said
     assert "norm" in said
 
 
-def test_a_tag_that_would_build_an_object_is_refused(tmp_path, schema):
+def test_a_tag_that_would_build_an_object_is_refused(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("results: !!python/object/apply:os.system ['touch made']\n")
     with pytest.raises(SlidecafError, match="not valid YAML"):
-        load_config(path, schema)
+        load_config(path)
 
 
-def test_a_list_instead_of_keys_is_an_error(tmp_path, schema):
+def test_a_list_instead_of_keys_is_an_error(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("- a\n- b\n")
     with pytest.raises(InputErrors, match="holds list, not keys"):
-        load_config(path, schema)
+        load_config(path)

@@ -1,4 +1,4 @@
-"""New studies, from the demo's config and a folder of slides."""
+"""New studies: a commented config, and sheets of a folder of slides."""
 
 from pathlib import Path
 
@@ -7,13 +7,8 @@ import yaml
 
 from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_tsv
-from slidecaf.study.config import check_config, load_schema
+from slidecaf.study.config import check_config
 from slidecaf.study.new import config_text, find_slides, make_study, slide_ids
-
-
-@pytest.fixture
-def template(repository):
-    return (repository / "config.yaml").read_text()
 
 
 @pytest.fixture
@@ -26,14 +21,14 @@ def slides(tmp_path):
 
 
 @pytest.mark.parametrize("tasks", [["classification"], ["segmentation"], ["classification", "segmentation"]])
-def test_the_config_is_the_demos_with_its_comments_and_is_valid(template, repository, tasks):
+def test_the_config_of_a_new_study_is_valid_and_its_own(tasks):
     title = r"Dr. O's \1 \"study\": größer"
-    text = config_text(template, tasks, title)
+    text = config_text(tasks, title)
     config = yaml.safe_load(text)
     assert config["title"] == title
-    assert config["slides_per_job"] == 1
-    checked = check_config(config, load_schema(repository / "workflow/schemas/config.schema.yaml"))
-    assert set(tasks) == {"classification", "segmentation"} & set(checked)
+    assert config["slides_per_job"] == 16
+    checked = check_config(config)
+    assert set(tasks) == set(checked.tasks())
     assert "demo" not in text
     assert "random:0\n" not in text
     assert text.count("#") > 20
@@ -41,8 +36,8 @@ def test_the_config_is_the_demos_with_its_comments_and_is_valid(template, reposi
     assert set(config["features"]) == {used[task] for task in tasks}
 
 
-def test_a_sheet_lists_the_slides_of_a_folder_and_leaves_label_and_patient_to_the_user(template, slides, tmp_path):
-    make_study(tmp_path / "study", template, slides=slides)
+def test_a_sheet_lists_the_slides_of_a_folder_and_leaves_label_and_patient_to_the_user(slides, tmp_path):
+    make_study(tmp_path / "study", slides=slides)
     rows = read_tsv(tmp_path / "study" / "classification.tsv")
     assert [row["slide"] for row in rows] == ["a-1", "b", "b-2"]
     assert all((row["label"], row["patient"], row["split"]) == ("", "", "train") for row in rows)
@@ -50,15 +45,15 @@ def test_a_sheet_lists_the_slides_of_a_folder_and_leaves_label_and_patient_to_th
     assert "patient" in (tmp_path / "study" / "README.md").read_text()
 
 
-def test_paths_within_the_study_are_relative_to_it(template, slides, tmp_path):
-    make_study(tmp_path, template, slides=slides)
+def test_paths_within_the_study_are_relative_to_it(slides, tmp_path):
+    make_study(tmp_path, slides=slides)
     assert read_tsv(tmp_path / "classification.tsv")[1]["path"] == "slides/b.svs"
 
 
-def test_nothing_is_overwritten(template, tmp_path):
+def test_nothing_is_overwritten(tmp_path):
     (tmp_path / "README.md").write_text("mine")
     with pytest.raises(SlidecafError, match=r"README.md is there already"):
-        make_study(tmp_path, template)
+        make_study(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
     assert (tmp_path / "README.md").read_text() == "mine"
 

@@ -5,16 +5,15 @@ import copy
 import pytest
 
 from slidecaf.errors import InputErrors
-from slidecaf.study.config import check_config, load_schema
+from slidecaf.study.config import check_config
 from slidecaf.study.sheets import check_segmentation, check_together, read_sheet
 
 HEADER = "slide\tpath\tmask\themorrhage\tpatient\tsplit\tfold"
 
 
 @pytest.fixture
-def read(repository, tmp_path):
+def read(tmp_path):
     """Write a sheet and read it; a.png to d.png exist, and the masks m-a.png to m-d.png."""
-    schema = load_schema(repository / "workflow/schemas/segmentation.schema.yaml")
     for name in "abcd":
         (tmp_path / f"{name}.png").touch()
         (tmp_path / f"m-{name}.png").touch()
@@ -23,7 +22,7 @@ def read(repository, tmp_path):
         path = tmp_path / "segmentation.tsv"
         cells = ["\t".join("" if cell == "_" else cell for cell in line.split()) for line in lines]
         path.write_text("\n".join([HEADER, *cells]) + "\n")
-        return read_sheet(path, schema)
+        return read_sheet(path, "segmentation")
 
     return rows
 
@@ -72,16 +71,15 @@ def test_a_sheet_that_cannot_be_learned_from_says_why(read, lines, folds, said):
     assert said in said_of(read(*lines), folds)
 
 
-def test_both_sheets_give_a_slide_one_path_and_a_file_one_id(read, repository, tmp_path):
-    schema = load_schema(repository / "workflow/schemas/classification.schema.yaml")
+def test_both_sheets_give_a_slide_one_path_and_a_file_one_id(read, tmp_path):
     masked = read(line("a"), line("b"), line("c"))
     sheet = tmp_path / "classification.tsv"
     head = "slide\tpath\tlabel\tpatient\n"
     sheet.write_text(head + "a\ta.png\tx\tp1\nb\tb.png\ty\tp2\n")
-    check_together(read_sheet(sheet, schema), masked, sources=("classification.tsv", "segmentation.tsv"))
+    check_together(read_sheet(sheet, "classification"), masked, sources=("classification.tsv", "segmentation.tsv"))
     sheet.write_text(head + "a\td.png\tx\tp1\nz\tb.png\ty\tp2\n")
     with pytest.raises(InputErrors) as caught:
-        check_together(read_sheet(sheet, schema), masked, sources=("classification.tsv", "segmentation.tsv"))
+        check_together(read_sheet(sheet, "classification"), masked, sources=("classification.tsv", "segmentation.tsv"))
     said = "\n".join(caught.value.problems)
     assert "row 2, column path: slide 'a' has" in said
     assert "row 3, column path" in said
@@ -102,14 +100,13 @@ def config():
     }
 
 
-def test_defaults_leave_retraining_out_and_an_empty_mapping_asks_for_it(config, repository):
-    schema = load_schema(repository / "workflow/schemas/config.schema.yaml")
-    plain = check_config(config, schema)["segmentation"]["methods"]["svm"]
-    assert plain["hard_examples"] is None
-    assert (plain["training_stride"], plain["smooth"], plain["min_object"]) == (32, [0], [1000])
+def test_defaults_leave_retraining_out_and_an_empty_mapping_asks_for_it(config):
+    plain = check_config(config).segmentation.methods["svm"]
+    assert plain.hard_examples is None
+    assert (plain.training_stride, plain.smooth, plain.min_object) == (32, [0], [1000])
     config["segmentation"]["methods"]["svm"]["hard_examples"] = {}
-    hard = check_config(config, schema)["segmentation"]["methods"]["svm"]["hard_examples"]
-    assert hard == {"copies": 1, "stride": 32, "max_share": 0.5}
+    hard = check_config(config).segmentation.methods["svm"].hard_examples
+    assert hard.plain() == {"copies": 1, "stride": 32, "max_share": 0.5}
 
 
 @pytest.mark.parametrize(
@@ -123,18 +120,16 @@ def test_defaults_leave_retraining_out_and_an_empty_mapping_asks_for_it(config, 
         ({"hard_examples": {"max_share": 2}}, "max_share: 2 will not do"),
     ],
 )
-def test_an_error_names_the_key_the_value_and_what_to_write(config, repository, change, said):
-    schema = load_schema(repository / "workflow/schemas/config.schema.yaml")
+def test_an_error_names_the_key_the_value_and_what_to_write(config, change, said):
     config["segmentation"]["methods"]["svm"].update(change)
     with pytest.raises(InputErrors) as caught:
-        check_config(copy.deepcopy(config), schema)
+        check_config(copy.deepcopy(config))
     assert said in "\n".join(caught.value.problems)
 
 
-def test_smoothing_needs_a_stride_that_divides_the_patch(config, repository):
-    schema = load_schema(repository / "workflow/schemas/config.schema.yaml")
+def test_smoothing_needs_a_stride_that_divides_the_patch(config):
     config["segmentation"]["methods"]["svm"]["smooth"] = [0, 8]
-    assert check_config(config, schema)
+    assert check_config(config)
     config["features"]["dense"]["tiling"]["stride"] = 32
     with pytest.raises(InputErrors, match="does not divide its patch_size, 112 px"):
-        check_config(config, schema)
+        check_config(config)

@@ -5,19 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slidecaf.errors import InputErrors
-from slidecaf.study.config import load_schema
 from slidecaf.study.sheets import check_classification, read_sheet
 
 HEADER = "slide\tpath\tlabel\tpatient\tsplit"
 
 
-@pytest.fixture(scope="module")
-def schema(repository):
-    return load_schema(repository / "workflow/schemas/classification.schema.yaml")
-
-
 @pytest.fixture
-def sheet(tmp_path, schema):
+def sheet(tmp_path):
     """Write a sheet from lines and read it; every file that a line names in column path exists."""
 
     def read(*lines, header=HEADER, encode=lambda text: text.encode()):
@@ -25,7 +19,7 @@ def sheet(tmp_path, schema):
             (tmp_path / name).touch()
         path = tmp_path / "sheet.tsv"
         path.write_bytes(encode("\n".join([header, *lines]) + "\n"))
-        return read_sheet(path, schema)
+        return read_sheet(path, "classification")
 
     return read
 
@@ -120,26 +114,26 @@ def test_a_patient_in_two_fixed_folds_is_an_error(sheet):
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", HEADER + "\n"])
-def test_an_empty_sheet_is_an_error(tmp_path, schema, text):
+def test_an_empty_sheet_is_an_error(tmp_path, text):
     (tmp_path / "sheet.tsv").write_text(text)
     with pytest.raises(InputErrors, match="holds no slide"):
-        read_sheet(tmp_path / "sheet.tsv", schema)
+        read_sheet(tmp_path / "sheet.tsv", "classification")
 
 
 @pytest.mark.parametrize(("content", "said"), [(b"\xff\xfe\x00a", "not UTF-8"), (b"slide\tpath\n\0", "NUL bytes")])
-def test_what_is_no_text_is_an_error(tmp_path, schema, content, said):
+def test_what_is_no_text_is_an_error(tmp_path, content, said):
     (tmp_path / "sheet.tsv").write_bytes(content)
     with pytest.raises(InputErrors, match=said):
-        read_sheet(tmp_path / "sheet.tsv", schema)
+        read_sheet(tmp_path / "sheet.tsv", "classification")
 
 
 @given(st.binary(max_size=200))
 @settings(max_examples=60, deadline=None)
-def test_any_bytes_give_rows_or_an_error_that_names_the_sheet(tmp_path_factory, repository, content):
+def test_any_bytes_give_rows_or_an_error_that_names_the_sheet(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("fuzz") / "sheet.tsv"
     path.write_bytes(HEADER.encode() + b"\n" + content)
     with pytest.raises(InputErrors, match=r"sheet\.tsv"):  # no file that a random path names is there
-        read_sheet(path, load_schema(repository / "workflow/schemas/classification.schema.yaml"))
+        read_sheet(path, "classification")
 
 
 def check(sheet, *lines, positive="GBM", folds=2, header=HEADER):

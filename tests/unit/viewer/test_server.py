@@ -177,21 +177,21 @@ def test_a_browser_keeps_only_tiles_that_name_a_version(ask):
     assert ask("/tiles/bad/image/0/0/0?v=1").getheader("Cache-Control") == "no-store"
 
 
-def test_a_taken_port_is_an_error_that_names_the_way_out(served, repository):
+def test_a_taken_port_is_an_error_that_names_the_way_out(served):
     with pytest.raises(SlidecafError, match="give another --port"):
-        Server(Catalogue(repository / "workflow/schemas"), port=served.server_address[1])
+        Server(Catalogue(), port=served.server_address[1])
 
 
-def test_slides_that_the_workflow_draws_are_called_synthetic(viewed, repository, monkeypatch):
+def test_slides_that_the_workflow_draws_are_called_synthetic(viewed, monkeypatch):
     monkeypatch.chdir(viewed.folder)
-    catalogue = Catalogue(repository / "workflow/schemas")
+    catalogue = Catalogue()
     drawn = {catalogue.row("same").path}
     said = "synthetic slides: drawn by slidecaf.demo, no tissue"
     assert said not in catalogue.caveats()
-    assert said in Catalogue(repository / "workflow/schemas", made=drawn).caveats()
+    assert said in Catalogue(made=drawn).caveats()
 
 
-def test_a_folder_without_a_config_is_an_error(tmp_path, monkeypatch, repository):
+def test_a_folder_without_a_config_is_an_error(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SlidecafError, match=r"has no config\.yaml; name the folder"):
-        Catalogue(repository / "workflow/schemas")
+        Catalogue()

@@ -54,11 +54,13 @@ export class Panel {
 
   open(slide) {
     this.slide = slide;
-    const sets = slide.layers.filter((layer) => layer.kind === "patches").map((layer) => layer.features);
+    const patches = slide.layers.filter((layer) => layer.kind === "patches");
+    const encoders = new Map(patches.map((layer) => [layer.features, layer.encoder]));
     const before = byId("features").value;
-    options(byId("features"), sets, (set) => set);
-    if (sets.includes(before)) byId("features").value = before;
-    byId("features-label").hidden = sets.length < 2;
+    // only imported features name their encoder, which stands in no config
+    options(byId("features"), [...encoders.keys()], (set) => set + (encoders.get(set) && ` (${encoders.get(set)})`));
+    if (encoders.has(before)) byId("features").value = before;
+    byId("features-label").hidden = encoders.size < 2 && ![...encoders.values()].some(Boolean);
     this.draw();
   }
 

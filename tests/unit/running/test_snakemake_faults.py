@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from slidecaf.running.signals import handle_in_thread
+from slidecaf.running.snakemake_faults import handle_in_thread
 
 
 @pytest.fixture

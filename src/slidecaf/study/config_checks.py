@@ -1,0 +1,118 @@
+"""What the keys of a config have to do with each other: functions over the parts that are right by themselves.
+
+Each returns sentences that name the key, its value and what to write.
+"""
+
+import os
+import re
+
+from slidecaf.study.names import is_weights_file, near
+
+
+def check_parts(sets, methods, *, names, folder) -> list:
+    """Check feature sets and methods by themselves and against each other.
+
+    Parameters
+    ----------
+    sets : dict of str to FeatureSet
+        Those that parsed.
+    methods : dict of str to dict
+        Task to its methods that parsed.
+    names : iterable of str
+        All feature sets, those too that did not parse.
+    folder : pathlib.Path
+        Where relative paths of weights start.
+
+    Returns
+    -------
+    list of str
+    """
+    computed = {name: one for name, one in sets.items() if one.kind == "network"}
+    problems = [problem for name, one in computed.items() for problem in _tiling(f"features.{name}.tiling", one.tiling)]
+    problems += [problem for name, one in computed.items() for problem in _weights(name, one.encoder.weights, folder)]
+    for task, named in methods.items():
+        for name, method in named.items():
+            where = f"{task}.methods.{name}"
+            problems += _candidates(where, method)
+            if isinstance(names, dict):
+                problems += _known(where, method, list(map(str, names)))
+    if problems:
+        return problems  # a stride is known once its tiling is right
+    return [
+        problem
+        for name, method in methods.get("segmentation", {}).items()
+        if method.features in sets
+        for problem in _stride(f"segmentation.methods.{name}", method, sets[method.features])
+    ]
+
+
+def _tiling(where, tiling):
+    given = [key for key in ("overlap", "stride") if getattr(tiling, key) is not None]
+    if len(given) != 1:
+        return [
+            f"{where}: {'both' if given else 'neither'} overlap and stride given; write one of them: overlap, a share "
+            "of patch_size, or stride, in px."
+        ]
+    if tiling.edge == "cover" and (tiling.stride or 0) > tiling.patch_size:
+        return [
+            f"{where}: stride {tiling.stride} leaves gaps between patches of {tiling.patch_size} px, and edge: cover "
+            "asks for none; write a stride of at most patch_size."
+        ]
+    return []
+
+
+def _weights(name, weights, folder):
+    where = f"features.{name}.encoder.weights"
+    if is_weights_file(weights) and not os.path.isfile(folder / weights):
+        return [
+            f"{where}: there is no file {weights!r}; write the path of a state dict, a torchvision weights name such "
+            "as IMAGENET1K_V1, or random:SEED."
+        ]
+    if weights.startswith("random:") and not re.fullmatch(r"random:\d{1,9}", weights):
+        return [f"{where}: {weights!r} has no seed; write random:0."]
+    return []
+
+
+def _candidates(where, method):
+    return [
+        f"{where}.{key}: {value} names a candidate twice; write each once."
+        for key, value in method
+        if isinstance(value, list) and len(set(map(str, value))) < len(value)
+    ]
+
+
+def _known(where, method, names):
+    used = [method.features] if isinstance(method.features, str) else method.features
+    return [
+        f"{where}.features: there is no feature set {features!r}{near(features, names)}; known: {', '.join(names)}."
+        for features in used
+        if features not in names
+    ]
+
+
+def _stride(where, method, features):
+    """Patches to learn from are every so many of the grid's."""
+    name = method.features
+    if features.kind == "imported":  # their stride is known from their files
+        if any(method.smooth):
+            return [
+                f"{where}.smooth: it works on squares of the stride, which imported features ({name}) do not promise; "
+                "write smooth: [0]."
+            ]
+        return []
+    stride, size = features.tiling.stride_px, features.tiling.patch_size
+    wanted = {"training_stride": method.training_stride}
+    if method.hard_examples:
+        wanted["hard_examples.stride"] = method.hard_examples.stride
+    problems = [
+        f"{where}.{key}: {value} is no multiple of the stride of {name}, {stride} px; write "
+        f"{', '.join(str(k * stride) for k in (1, 2, 4))} or another multiple."
+        for key, value in wanted.items()
+        if value % stride
+    ]
+    if any(method.smooth) and size % stride:
+        problems.append(
+            f"{where}.smooth: it works on squares of the stride, and the stride of {name}, {stride} px, does not "
+            f"divide its patch_size, {size} px; change one of them, or write smooth: [0]."
+        )
+    return problems

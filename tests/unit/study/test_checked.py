@@ -1,0 +1,66 @@
+"""A study as a whole: its config and its sheets together."""
+
+import pytest
+
+from slidecaf.errors import InputErrors
+from slidecaf.study.checked import check_study
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """Two tasks on three feature sets, one of them imported; its files and all slides are there."""
+    monkeypatch.chdir(tmp_path)
+    for name in "abcd":
+        (tmp_path / f"{name}.png").touch()
+        (tmp_path / f"{name}.h5").touch()
+    lines = [f"{name}\t{name}.png\t{label}\tp{name}" for name, label in zip("abcd", "xxyy", strict=True)]
+    (tmp_path / "c.tsv").write_text("\n".join(["slide\tpath\tlabel\tpatient", *lines]) + "\n")
+    lines = [f"{name}\t{name}.png\t{name}.png\tp{name}" for name in "abc"]
+    (tmp_path / "s.tsv").write_text("\n".join(["slide\tpath\tmask\tpatient", *lines]) + "\n")
+    encoder = {"model": "alexnet", "layer": "classifier.5", "weights": "random:0"}
+    computed = {"tiling": {"patch_size": 64, "stride": 32}, "encoder": encoder}
+    return {
+        "features": {
+            "one": computed,
+            "two": computed,
+            "uni": {"kind": "imported", "format": "trident", "folder": "."},
+            "spare": computed,
+        },
+        "classification": {
+            "sheet": "c.tsv",
+            "positive": "x",
+            "folds": 2,
+            "methods": {"svm": {"features": ["one", "uni"]}, "other": {"features": "one"}},
+        },
+        "segmentation": {"sheet": "s.tsv", "methods": {"svm": {"features": "two"}}},
+    }
+
+
+def test_a_study_knows_its_tasks_methods_and_which_slides_a_feature_set_is_for(config):
+    study = check_study(config)
+    assert study.classes == ["y", "x"]
+    assert list(study.config.tasks()) == ["classification", "segmentation"]
+    assert list(study.config.methods("classification")) == ["svm", "other"]
+    assert study.config.feature_sets_of("classification") == ["one", "uni"]
+    assert [study.slides_of(name) for name in ("one", "two", "uni", "spare")] == [
+        ["a", "b", "c", "d"],
+        ["a", "b", "c"],
+        ["a", "b", "c", "d"],
+        [],
+    ]
+    assert [study.pools(name) for name in ("one", "two", "uni")] == [True, False, True]
+    assert study.plain["features"]["one"]["tiling"]["stride"] == 32
+    del config["segmentation"]
+    study = check_study(config)
+    assert (study.segmentation, study.config.methods("segmentation"), list(study.config.tasks())) == (
+        [],
+        {},
+        ["classification"],
+    )
+
+
+def test_a_slide_without_its_imported_file_is_an_error_unless_such_slides_are_left_out(config, tmp_path):
+    (tmp_path / "b.h5").unlink()
+    with pytest.raises(InputErrors, match=r"features\.uni: slide b: there is no \./?b\.h5"):
+        check_study(config)
+    assert check_study(config | {"on_bad_slide": "exclude"}).slides_of("uni") == ["a", "b", "c", "d"]

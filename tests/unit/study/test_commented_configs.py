@@ -1,0 +1,80 @@
+"""The commented configs, the demo's and a new study's: every key of the models stands there and says its default."""
+
+import re
+
+import pytest
+import yaml
+
+from slidecaf.study.config import check_config, json_schema
+from slidecaf.study.new import config_text
+
+TEXTS = {
+    "the demo's": None,
+    "a new study's": config_text(["classification", "segmentation"], "T"),
+    "of a classification": config_text(["classification"], "T"),
+    "of a segmentation": config_text(["segmentation"], "T"),
+}
+ALTERNATIVES = {("features", "*", "tiling", "overlap"), ("features", "*", "tiling", "stride")}
+"""Of which one stands in a feature set."""
+
+
+@pytest.fixture(params=TEXTS)
+def text(request, repository):
+    return TEXTS[request.param] or (repository / "config.yaml").read_text()
+
+
+def fields(schema, part, path=()):
+    """Yield path, with * for a name, and schema of every key."""
+    part = schema["$defs"][part["$ref"].rpartition("/")[2]] if "$ref" in part else part
+    for inner in part.get("oneOf", part.get("anyOf", [])):
+        if "imported" not in inner.get("$ref", "").lower():  # `slidecaf import` writes those
+            yield from fields(schema, inner, path)
+    for key, inner in part.get("properties", {}).items():
+        yield (*path, key), inner
+        yield from fields(schema, inner, (*path, key))
+    if part.get("additionalProperties"):
+        yield from fields(schema, part["additionalProperties"], (*path, "*"))
+
+
+def commented(text):
+    """Yield path, value and comment of every line that has a key; a name is *."""
+    path, sections = [], {("features",), ("classification", "methods"), ("segmentation", "methods")}
+    for line in text.splitlines():
+        found = re.fullmatch(r"( *)([\w.-]+): *(.*?) *(?:# (.*))?", line)
+        if found and not line.lstrip().startswith("#"):
+            indent, key, value, comment = found.groups()
+            del path[len(indent) // 2 :]
+            path.append("*" if tuple(path) in sections else key)
+            yield tuple(path), yaml.safe_load(value), comment or ""
+
+
+def test_every_key_of_its_tasks_stands_there_with_a_comment(text):
+    given, lines = yaml.safe_load(text), {}
+    for path, _, comment in commented(text):
+        lines[path] = lines.get(path, "") + comment
+    for path, part in fields(json_schema(), json_schema()):
+        if path[0] in ("classification", "segmentation") and path[0] not in given:
+            continue
+        if path in ALTERNATIVES:
+            assert any(other in lines for other in ALTERNATIVES)
+            continue
+        assert path in lines, path
+        assert lines[path] or "properties" in str(part) or "$ref" in str(part), path
+
+
+def test_a_comment_says_the_models_default(text):
+    defaults = {path: part["default"] for path, part in fields(json_schema(), json_schema()) if "default" in part}
+    said = {}
+    for path, value, comment in commented(text):
+        if found := re.search(r"\(default(?:: ([^)]*))?\)", comment):
+            named = value if found[1] is None else yaml.safe_load(found[1]) if found[1] != "nothing" else ""
+            assert defaults[path] == named, (path, comment)
+            said[path] = True
+    tasks = {"classification", "segmentation"} & set(yaml.safe_load(text))
+    assert {path for path in defaults if path[0] in tasks or path[0] not in ("classification", "segmentation")} == {
+        *said
+    }
+
+
+def test_it_is_valid(text, repository):
+    check_config(yaml.safe_load(text), folder=repository)
