@@ -24,6 +24,7 @@ SCRIPTS = (
     "fused.py",
     "start_up.py",
     "dry_run.py",
+    "snakemake_cpu.py",
 )
 
 
