@@ -8,9 +8,8 @@ from slidecaf.study.steps import STEPS
 from tests.unit.test_imports import FILES, IMPORTS, imports
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
-REVISED = {
-    module for module, path in FILES.items() if path.name == "__init__.py" and "\nREVISION = " in path.read_text()
-}
+PACKAGES = {module: path for module, path in FILES.items() if path.name == "__init__.py"}
+REVISED = {module for module, path in PACKAGES.items() if "\nREVISION = " in path.read_text()}
 
 
 def loaded(names):
