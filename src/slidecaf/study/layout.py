@@ -4,6 +4,8 @@ Paths are patterns with the wildcards ``features``, ``method``, ``variant``, ``p
 Snakemake has them; `str.format` makes them paths.
 """
 
+from pathlib import PurePosixPath
+
 
 class Layout:
     """The paths of a study's results: each attribute is the pattern of a kind of file.
@@ -27,7 +29,7 @@ class Layout:
         classifier = f"{results}/classification/{{method}}"
         segmenter = f"{results}/segmentation/{{method}}"
         variant = f"{segmenter}/{{variant}}"
-        self.benchmarks = f"{results}/benchmarks"
+        self.logs, self.benchmarks = f"{results}/logs", f"{results}/benchmarks"
         self.study = f"{results}/study.yaml"
         self.report = f"{results}/report.html"
         self.encoder = f"{results}/encoders/{{features}}.json"
@@ -67,6 +69,17 @@ class Layout:
         self.segmentation_scores = f"{segmenter}/scores.json"
         self.variants = f"{segmenter}/comparison.json"
 
+    def patterns(self) -> list[str]:
+        """Return the pattern of every file of results, manifests too; logs and benchmarks are apart.
+
+        Returns
+        -------
+        list of str
+        """
+        files = [pattern for pattern in vars(self).values() if PurePosixPath(pattern).suffix]
+        of_slides = [pattern for pattern in vars(self).values() if "{slide}" in pattern]
+        return [*files, *dict.fromkeys(map(self.batch, of_slides))]
+
     def batch(self, pattern: str) -> str:
         """Return the manifest beside a pattern's files of slides.
 
@@ -80,6 +93,23 @@ class Layout:
         str
         """
         return f"{pattern.rpartition('/')[0]}/batch-{{batch}}.tsv"
+
+    def files_of_slide(self, pattern: str) -> tuple[str, ...]:
+        """Return the patterns of the files that a slide has in a batch.
+
+        Parameters
+        ----------
+        pattern : str
+            Whose manifest lists them.
+
+        Returns
+        -------
+        tuple of str
+            The pattern itself, or all that a segmentation writes of a slide.
+        """
+        if pattern == self.segments:
+            return self.confidence, self.mask, self.overlay, self.score
+        return (pattern,)
 
     def log(self, step: str, pattern: str) -> str:
         """Return where the log of a step's job lies.
@@ -95,7 +125,7 @@ class Layout:
         -------
         str
         """
-        return f"{self.results}/logs/{step}{'/' if pattern else ''}{pattern}.log"
+        return f"{self.logs}/{step}{'/' if pattern else ''}{pattern}.log"
 
     def benchmark(self, step: str, pattern: str) -> str:
         """Return where the time and memory of a step's job are written; as `log`.

@@ -30,10 +30,10 @@ STEPS = {
     "folds": (["classification"], ["scikit-learn"]),
     "classifier": (["classification", "pooling"], ["scikit-learn", "h5py"]),
     "decisions": (["classification", "pooling"], ["h5py"]),
-    "scores": (["scores"], ["scikit-learn", "scipy"]),
-    "comparison": (["scores"], ["scipy"]),
+    "scores": (["classification", "scores"], ["scikit-learn", "scipy"]),
+    "comparison": (["classification", "scores"], ["scipy"]),
     "labels": (["segmentation", "slides", "tiles"], ["pillow", "tifffile", "imagecodecs", "h5py"]),
-    "left_out": ([], []),
+    "left_out": (["segmentation"], []),
     "patch_svm": (["features", "segmentation", "segmentation.solver", "tiles"], ["numpy", "scipy", "h5py"]),
     "maps": (["features", "segmentation", "segmentation.solver", "tiles"], ["h5py", "numpy"]),
     "predict": (
@@ -45,14 +45,17 @@ STEPS = {
         ["features", "scores", "segmentation", "segmentation.solver", "slides", "tiles"],
         ["scipy", "h5py", "tifffile", "imagecodecs", "pillow", "openslide-bin"],
     ),
-    "outlines": (["segmentation", "slides", "tiles"], ["shapely", "scipy", "tifffile", "imagecodecs", "h5py"]),
+    "outlines": (["segmentation", "tiles"], ["shapely", "scipy", "tifffile", "imagecodecs", "h5py"]),
     "hard_examples": (["features", "scores", "segmentation", "segmentation.solver", "tiles"], ["h5py"]),
-    "segmentation_scores": (["scores"], ["scipy"]),
-    "variants": (["scores"], ["scipy"]),
+    "segmentation_scores": (["scores", "segmentation"], ["scipy"]),
+    "variants": (["scores", "segmentation"], ["scipy"]),
     "thumbnails": (["slides"], ["openslide-bin", "tifffile", "pillow"]),
     "neurons": (["classification", "features", "slides", "tiles"], ["h5py", "openslide-bin", "tifffile", "pillow"]),
     "thresholds": (["scores", "segmentation", "segmentation.solver"], ["scipy", "h5py"]),
-    "report": (["report"], ["matplotlib", "jinja2", "pillow"]),
+    "report": (
+        ["classification", "report", "scores", "segmentation", "slides", "tiles"],
+        ["matplotlib", "jinja2", "pillow"],
+    ),
 }
 """Rule to the packages of slidecaf that its script imports, and the libraries whose version may change its values.
 

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import product
 
+from slidecaf.study.batches import deal_apart
+from slidecaf.study.checked import Study
 from slidecaf.study.layout import Layout
 from slidecaf.study.tasks import ClassificationTask, SegmentationTask
 
@@ -72,10 +74,8 @@ class Targets:
         -------
         list of str
         """
-        task, layout, files = self._classification, self.layout, []
-        used = {features for method in task.methods.values() for features in method.features}
-        for features, kind in product(sorted(used), (layout.tiles, layout.features, layout.pooled)):
-            files += self.manifests(kind, task.rows, features=features)
+        task, layout = self._classification, self.layout
+        files = self._all_manifests(self._slides_of_classification())
         files += _fill((layout.choice, layout.selection, layout.model), method=task.methods, part=task.parts)
         files += _fill((layout.decisions,), method=task.methods, part=task.decided)
         files += _fill((layout.folds, layout.predictions, layout.scores), method=task.methods)
@@ -88,20 +88,10 @@ class Targets:
         -------
         list of str
         """
-        task, layout, files = self._segmentation, self.layout, []
+        task, layout = self._segmentation, self.layout
+        files = self._all_manifests(self._slides_of_segmentation())
         for method, chosen in task.methods.items():
-            features = task.features(method)
-            kept = task.train if task.is_fused(method) else task.rows
-            files += self.manifests(layout.tiles, task.rows, features=features)
-            files += self.manifests(layout.features, kept, features=features)
-            files += self.manifests(layout.labels, task.masked, features=features)
-            if task.is_fused(method):
-                files += self.manifests(layout.confidences, task.test, method=method)
             for variant in task.variants(method):
-                own = {"method": method, "variant": variant}
-                files += self.manifests(layout.maps, task.train, **own)
-                for kind in (layout.segments, layout.outlines):
-                    files += self.manifests(kind, task.rows, **own)
                 files += _fill(
                     (layout.patch_models, layout.map_choice), part=task.parts, method=[method], variant=[variant]
                 )
@@ -159,8 +149,77 @@ class Targets:
         files = [self.layout.study, *self.encoders(), *self.of_classification(), *self.of_segmentation()]
         return list(dict.fromkeys([*files, *self.for_the_report(), self.layout.report]))
 
+    def of_slides(self) -> list[str]:
+        """Return every slide's files: what the manifests list once all batches are made.
+
+        Returns
+        -------
+        list of str
+        """
+        thumbnails = [(self.layout.thumbnail, self._batch_of, {})]
+        files = [
+            kind.format(slide=slide, **wildcards)
+            for pattern, slides, wildcards in (
+                *self._slides_of_classification(),
+                *self._slides_of_segmentation(),
+                *thumbnails,
+            )
+            for kind in self.layout.files_of_slide(pattern)
+            for slide in slides
+        ]
+        return list(dict.fromkeys(files))
+
+    def _slides_of_classification(self):
+        """Yield every kind of file that slides have: its pattern, the slides, and the other wildcards."""
+        task, layout = self._classification, self.layout
+        used = {features for method in task.methods.values() for features in method.features}
+        for features, pattern in product(sorted(used), (layout.tiles, layout.features, layout.pooled)):
+            yield pattern, task.rows, {"features": features}
+
+    def _slides_of_segmentation(self):
+        """As `_slides_of_classification`."""
+        task, layout = self._segmentation, self.layout
+        for method in task.methods:
+            features = {"features": task.features(method)}
+            yield layout.tiles, task.rows, features
+            yield layout.features, task.train if task.is_fused(method) else task.rows, features
+            yield layout.labels, task.masked, features
+            if task.is_fused(method):
+                yield layout.confidences, task.test, {"method": method}
+            for variant in task.variants(method):
+                own = {"method": method, "variant": variant}
+                yield layout.maps, task.train, own
+                yield layout.segments, task.rows, own
+                yield layout.outlines, task.rows, own
+
+    def _all_manifests(self, kinds):
+        return [path for pattern, slides, wildcards in kinds for path in self.manifests(pattern, slides, **wildcards)]
+
     def _comparison(self):
         return [self.layout.comparison] if len(self._classification.methods) > 1 else []
+
+
+def targets_of(study: Study) -> Targets:
+    """Return the files that a study's results are.
+
+    Parameters
+    ----------
+    study : slidecaf.study.checked.Study
+
+    Returns
+    -------
+    Targets
+    """
+    config = study.config
+    training = (slide for slide, splits in study.splits.items() if "train" in splits)
+    return Targets(
+        Layout(config.results),
+        deal_apart(training, study.slides, config.slides_per_job),
+        ClassificationTask(config.classification, study.classification),
+        SegmentationTask(config.segmentation, study.segmentation, config.features, config.seed),
+        slides_of={name: study.slides_of(name) for name in config.features},
+        computed=[name for name, features in config.features.items() if features.kind != "imported"],
+    )
 
 
 def _fill(patterns, **wildcards):

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
-from slidecaf.segmentation.solver.models import read_models
 
 from slidecaf.errors import SlideError
 from slidecaf.features.file import open_features
 from slidecaf.files.tables import write_tsv
 from slidecaf.segmentation.labels import read_patch_labels
+from slidecaf.segmentation.solver.patch_models import read_models
 from slidecaf.segmentation.training import fit_parts
 
 
@@ -19,7 +19,7 @@ def fit(files, folder, **changed):
     options = {
         **{"features": files.features, "labels": files.labels, "folds": files.folds, "hard": {}, "copies": 0},
         **{"training_stride": 16, "inner_folds": 2, "C": files.C, "max_iter": 1000, "seed": 0},
-        **{"memory": 2**28, "threads": 1, "on_bad_slide": "exclude", "origin": {"code": "abc"}},
+        **{"memory": 2**28, "threads": 1, "on_bad_slide": "exclude", "origin": {"revision": "segmentation 1"}},
     }
     fit_parts(models, **{**options, **changed})
     return models
@@ -59,7 +59,7 @@ def test_every_part_has_its_inner_models_and_its_own_without_the_slides_they_lea
     check(files, models)
     with h5py.File(models["fold-0"]) as file:
         assert set(file) == {"part", "inner-0", "inner-1"}
-        assert dict(file.attrs)["code"] == "abc"
+        assert dict(file.attrs)["revision"] == "segmentation 1"
         assert file.attrs["weights_sha256"] == "0" * 64
     with h5py.File(models["final"]) as file:
         assert set(file) == {"part"}
