@@ -35,7 +35,7 @@ class Study:
         # the library beside the Snakefile, which may be a changed copy of the clone
         return {**os.environ, "PYTHONPATH": str(self.root / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
 
-    def snakemake(self, *arguments, timeout=400):
+    def snakemake(self, *arguments, timeout=900):
         return subprocess.run(
             [
                 *(sys.executable, "-m", "snakemake", "-s", str(self.root / "Snakefile")),
@@ -53,7 +53,7 @@ class Study:
         """Return what `make run STUDY=...` calls."""
         return [sys.executable, "-m", "slidecaf.cli", "run", str(self.folder), *arguments]
 
-    def run(self, *arguments, timeout=400):
+    def run(self, *arguments, timeout=900):
         return subprocess.run(
             self.run_command("--cores", "2", *arguments),
             capture_output=True,
@@ -139,7 +139,7 @@ def mini_config():
     encoder = {"model": "squeezenet1_0", "layer": "features", "weights": "random:0", "input_size": 64}
     return {
         "threads": 1,
-        "slides_per_job": 1,
+        "slides_per_job": 4,
         "features": {
             "cnn-224": {"tiling": {"patch_size": 224, "overlap": 0.25, "white_above": 200}, "encoder": encoder},
             "cnn-160": {"tiling": {"patch_size": 160, "stride": 160}, "encoder": encoder},
@@ -169,7 +169,7 @@ def segmentation_config():
     }
     return {
         "threads": 1,
-        "slides_per_job": 1,
+        "slides_per_job": 4,
         "features": {
             "dense-96": {
                 "tiling": {"patch_size": 96, "stride": 24, "edge": "cover"},

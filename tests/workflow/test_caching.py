@@ -58,7 +58,7 @@ def test_a_raised_revision_of_the_classification_reruns_it_and_what_follows(stud
 def test_a_raised_revision_of_the_pooling_reruns_no_features(study, clone):
     study.root = clone
     raise_revision(clone, "pooling")
-    assert study.planned() == {"study": 1, "pooling": 20, **CLASSIFIERS}
+    assert study.planned() == {"study": 1, "pooling": 2 * len(study.batches()), **CLASSIFIERS}
 
 
 def slide_of(study, slide):
@@ -84,14 +84,18 @@ def test_a_slide_replaced_by_another_reruns_its_chain_even_if_older(study):
     Image.fromarray(np.ascontiguousarray(pixels[::-1])).save(path)
     os.utime(path, (10**9, 10**9))
     assert study.planned() == {"tiles": 2, "features": 2, "pooling": 2, **CLASSIFIERS}
-    assert study.planned_slides("features") == [slide, slide]
+    assert study.planned_slides("features") == sorted(2 * study.batches()[study.batch_of(slide)])
 
 
 def test_a_new_training_slide_is_extracted_and_the_others_are_not(study):
     shutil.copy(slide_of(study, any_slide(study)), study / "slides/new.png")
     study.sheet(lambda text: text + f"new\t{'slides/new.png'}\tGBM\tp-new\ttrain\n")
     assert study.planned() == {"tiles": 2, "features": 2, "pooling": 2, "folds": 2, **CLASSIFIERS}
-    assert set(study.planned_slides("tiles")) == {"new"}
+    assert {*study.planned_slides("tiles")} == {*study.batches()[study.batch_of("new")]}
+    made = {path: path.stat().st_ino for path in study.folder.glob("results/tiles/*/*.h5")}
+    study.finish("--until", "tiles")
+    assert {path: path.stat().st_ino for path in made} == made
+    assert len(list(study.folder.glob("results/tiles/*/*.h5"))) == len(made) + 2
 
 
 def test_a_new_test_slide_reruns_no_model(study):
@@ -103,7 +107,7 @@ def test_a_new_test_slide_reruns_no_model(study):
 def test_a_changed_patch_size_reruns_its_feature_set_only(study):
     study.config(lambda config: config["features"]["cnn-160"]["tiling"].update(patch_size=150))
     planned = study.planned()
-    assert planned["tiles"] == planned["features"] == planned["pooling"] == 10
+    assert planned["tiles"] == planned["features"] == planned["pooling"] == len(study.batches())
     # the method that does not use this feature set is left alone
     assert (planned["classifier"], planned["scores"]) == (3, 1)
     assert planned["encoder"] == 0
@@ -146,7 +150,7 @@ def test_a_deleted_file_is_made_again_each_time_and_then_there_is_nothing_to_do(
         path.unlink()
         said = study.snakemake("-n", "--until", "tiles")
         assert f"results/tiles/cnn-160/{slide}.h5 is gone; it is made again." in said.stderr
-        assert study.planned_slides("tiles") == [slide]
+        assert study.planned_slides("tiles") == study.batches()[study.batch_of(slide)]
         study.finish()
         assert path.read_bytes() == content
         assert study.planned(shown=True) == Counter()
@@ -161,14 +165,14 @@ def test_a_changed_file_is_seen_by_the_plan_and_made_again(study):
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     said = study.snakemake("-n", "--until", "features")
     assert f"{path.relative_to(study.folder)} is not what a job wrote; it is made again." in said.stderr
-    assert study.planned_slides("features") == [path.stem]
+    assert study.planned_slides("features") == study.batches()[study.batch_of(path.stem)]
     study.finish()
     assert path.read_bytes() == content
 
 
 def test_other_batches_do_only_what_is_missing(study):
     kept = {path: path.stat().st_ino for path in study.folder.glob("results/*/cnn-*/*.h5")}
-    study.config(lambda config: config.update(slides_per_job=3))
+    study.config(lambda config: config.update(slides_per_job=2))
     study.finish()
     assert {path: path.stat().st_ino for path in kept} == kept
     assert study.planned(shown=True) == Counter()

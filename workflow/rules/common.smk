@@ -68,7 +68,7 @@ TARGETS = Targets(
 )
 
 # A plan reads no slide twice; losing this memory costs time only.
-FINGERPRINTS = Fingerprints(".snakemake/slidecaf/fingerprints.json")
+FINGERPRINTS = Fingerprints(os.path.abspath(".snakemake/slidecaf/fingerprints.json"))
 # A job of its own process (on a cluster, two a job) looks at its own slides only, and leaves the memory to the plan.
 if workflow.is_main_process:
     FINGERPRINTS.read([row.path for row in SLIDE.values() if os.path.exists(row.path)])
