@@ -13,10 +13,6 @@ from slidecaf.features.file import write_features
 from slidecaf.segmentation.cells import Cells
 from slidecaf.segmentation.labels import Truth, write_labels
 from slidecaf.segmentation.parts import FINAL, problems
-<<<<<<< HEAD
-=======
-from slidecaf.study.groups import deal, leave_out
->>>>>>> rules
 from slidecaf.segmentation.rows import on_grid, read_patch_rows, row_weights
 from slidecaf.study.groups import deal, leave_out
 
