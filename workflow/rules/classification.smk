@@ -9,27 +9,6 @@ Makes   {results}/classification/{method}/folds.tsv
 """
 
 
-def of_candidates(kind, slides):
-    """Return an input function: the manifests of some slides, of every feature set that is a method's candidate."""
-    return lambda wildcards: [
-        manifest
-        for features in CLASSIFICATION.methods[wildcards.method].features
-        for manifest in TARGETS.manifests(kind, slides, features=features)
-    ]
-
-
-def pooled_of_part(wildcards):
-    """Return the pooled vectors of the slides that a part decides on: training slides of a fold, or test slides."""
-    final = wildcards.part == "final"
-    return of_candidates(LAYOUT.pooled, CLASSIFICATION.test if final else CLASSIFICATION.train)(wildcards)
-
-
-def method_caveats(wildcards):
-    """Return what has to be said wherever a method's numbers show."""
-    used = CLASSIFICATION.methods[wildcards.method].features
-    return caveats_of(FEATURES, used, CLASSIFICATION.rows.values(), MADE)
-
-
 rule folds:
     output:
         LAYOUT.folds,

@@ -10,8 +10,6 @@ rule demo:
         sorted(MADE),
     log:
         LAYOUT.log("demo", ""),
-    benchmark:
-        LAYOUT.benchmark("demo", "")
     conda:
         ENVIRONMENT
     threads: 2

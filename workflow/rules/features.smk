@@ -6,45 +6,6 @@ Makes   {results}/encoders/{features}.json, the network looked at once: its dime
         {results}/tiles/{features}/{slide}.h5 too, where another program computed the features
 """
 
-from slidecaf.study.names import is_weights_file
-from slidecaf.study.imported import ImportedSet
-
-SETS = {name: ImportedSet(FEATURES[name], SLIDE.values()) for name in IMPORTED}
-
-
-def feature_settings(features):
-    """Return what a feature set's features come of; which files are kept reruns nothing."""
-    return {key: value for key, value in FEATURES[features].given().items() if key != "store"}
-
-
-def dense_tiling(wildcards):
-    """Return a feature set's tiling where its stride has to suit the network."""
-    chosen = FEATURES[wildcards.features]
-    return chosen.tiling.given() if chosen.extraction == "dense" else None
-
-
-def weights_digest(wildcards):
-    """Return the digest of a weights file, or nothing for weights that have a name or a seed."""
-    weights = FEATURES[wildcards.features].encoder.weights
-    return FINGERPRINTS(weights) if is_weights_file(weights) else ""
-
-
-def kept_slides(wildcards):
-    """Return the slides whose features are kept in a file."""
-    return CHECKED.slides_with_features(wildcards.features) or SLIDE
-
-
-def imported_from(slide, wildcards):
-    """Return what the patches and features of a slide depend on; nothing stands for a file that is missing."""
-    files = SETS[wildcards.features].files(slide)
-    digests = [FINGERPRINTS(path) if os.path.exists(path) else "" for path in files]
-    return {**slide_digest(slide, wildcards), "files": digests}
-
-
-def imported_files(wildcards):
-    """Return the files of each slide of a batch."""
-    return {slide: SETS[wildcards.features].files(slide) for slide in batch(slides_of)(wildcards)}
-
 
 rule encoder:
     output:

@@ -4,24 +4,6 @@ Needs   {results}/features/{features}/{slide}.h5
 Makes   {results}/pooled/{features}/{slide}.h5, a vector for each norm that a method asks for, of a batch of slides
 """
 
-from slidecaf.pooling.norms import norm_name
-
-
-def pooled_slides(wildcards):
-    """Return the slides of the classification."""
-    return CLASSIFICATION.rows
-
-
-def norms(wildcards):
-    """Return the norms that the methods ask of a feature set, each once, by name."""
-    asked = {
-        norm_name(norm): norm
-        for method in CLASSIFICATION.methods.values()
-        if wildcards.features in method.features
-        for norm in method.norm
-    }
-    return [asked[name] for name in sorted(asked)]
-
 
 rule pooling:
     input:

@@ -46,8 +46,6 @@ rule neurons:
         table=LAYOUT.neurons_table,
     log:
         LAYOUT.log("neurons", "{method}"),
-    benchmark:
-        LAYOUT.benchmark("neurons", "{method}")
     conda:
         ENVIRONMENT
     resources:
@@ -74,8 +72,6 @@ rule thresholds:
         LAYOUT.thresholds,
     log:
         LAYOUT.log("thresholds", "{method}/{variant}"),
-    benchmark:
-        LAYOUT.benchmark("thresholds", "{method}/{variant}")
     conda:
         ENVIRONMENT
     resources:

@@ -5,11 +5,6 @@ Makes   {results}/tiles/{features}/{slide}.h5, of a batch of slides
 """
 
 
-def slides_of(wildcards):
-    """Return the slides that a feature set is for: all where no method uses it and it is asked for by name."""
-    return CHECKED.slides_of(wildcards.features) or SLIDE
-
-
 rule tiles:
     input:
         drawn=ancient(drawn(paths(slides_of))),
