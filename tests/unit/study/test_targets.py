@@ -1,0 +1,128 @@
+"""Every result of a study is listed, and no more than that."""
+
+from pathlib import Path
+
+import pytest
+
+from slidecaf.study.checked import Study
+from slidecaf.study.config import check_config
+from slidecaf.study.layout import Layout
+from slidecaf.study.sheets import Row
+from slidecaf.study.targets import targets_of
+
+ENCODER = {"model": "alexnet", "layer": "classifier.5", "weights": "random:0"}
+LAYOUT = Layout()
+
+
+def rows(names, split="train", **own):
+    return [Row(2, name, f"{name}.svs", f"p-{name}", split, None, None, **own) for name in names]
+
+
+CLASSIFIED = [*rows(["a", "b", "c", "d"], label="GBM"), *rows(["s"], "test")]
+SEGMENTED = [*rows(["a", "k", "l"], mask="m.png"), *rows(["t"], "test"), *rows(["u"], "test", mask="m.png")]
+
+
+def targets(*, store="all", hard=None, methods=("svm",), tasks=("classification", "segmentation"), size=2):
+    features = {"tiling": {"patch_size": 64, "stride": 64}, "encoder": ENCODER}
+    config = {
+        "slides_per_job": size,
+        "features": {"cnn": features, "maps": {**features, "store": store}, "unused": features},
+        "classification": {
+            "sheet": "c.tsv",
+            "positive": "GBM",
+            "folds": 2,
+            "methods": {name: {"features": ["cnn"]} for name in methods},
+        },
+        "segmentation": {
+            "sheet": "s.tsv",
+            "methods": {"map": {"features": "maps", "training_stride": 64, "hard_examples": hard}},
+        },
+    }
+    config = {key: value for key, value in config.items() if key in (*tasks, "features", "slides_per_job")}
+    of = {"classification": CLASSIFIED, "segmentation": SEGMENTED}
+    return targets_of(Study(check_config(config), *(of[task] if task in tasks else [] for task in of), ["LGG", "GBM"]))
+
+
+def slides(found, pattern, **wildcards):
+    """Slides among some files of a kind."""
+    top, _, suffix = pattern.format(slide="*", **wildcards).partition("*")
+    paths = [path for path in found if path.startswith(top) and "/" not in path[len(top) :]]
+    return {path[len(top) :].removesuffix(suffix) for path in paths if path.endswith(suffix)}
+
+
+def test_each_slide_has_a_file_of_every_kind_that_its_task_needs():
+    found = targets(hard={"stride": 64}).of_slides()
+    assert len(found) == len(set(found))
+    for pattern in (LAYOUT.tiles, LAYOUT.features, LAYOUT.pooled):
+        assert slides(found, pattern, features="cnn") == set("abcds")
+    for pattern in (LAYOUT.tiles, LAYOUT.features):
+        assert slides(found, pattern, features="maps") == set("akltu")
+    assert slides(found, LAYOUT.labels, features="maps") == set("aklu")  # those that have a mask
+    assert slides(found, LAYOUT.thumbnail) == set("abcdskltu")
+    for variant in ("plain", "hard"):
+        own = {"method": "map", "variant": variant}
+        assert slides(found, LAYOUT.maps, **own) == set("akl")
+        for pattern in (LAYOUT.confidence, LAYOUT.mask, LAYOUT.overlay, LAYOUT.score, LAYOUT.outlines):
+            assert slides(found, pattern, **own) == set("akltu")
+    assert not [path for path in found if "unused" in path]
+
+
+def test_where_features_of_test_slides_are_not_stored_these_are_judged_at_once():
+    found = targets(store="train").of_slides()
+    assert slides(found, LAYOUT.features, features="maps") == set("akl")
+    assert slides(found, LAYOUT.confidences, method="map") == set("tu")
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_a_manifest_lies_beside_the_slides_files_for_every_batch_that_has_some(size):
+    made = targets(size=size)
+    tops = {Path(path).parent.as_posix() for path in made.of_slides()}
+    found = {path for path in made.everything() if Path(path).name.startswith("batch-")}
+    # what is segmented has a manifest above its four folders
+    assert {Path(path).parent.as_posix() for path in found} == {
+        top.removesuffix(kind)
+        if (kind := f"/{Path(top).name}") in ("/confidence", "/mask", "/overlay", "/score")
+        else top
+        for top in tops
+    }
+    of_tiles = [path for path in found if path.startswith("results/tiles/cnn/")]
+    assert len(of_tiles) == (5 if size == 1 else 2 if size == 100 else len(of_tiles))
+    assert set(made.manifests(LAYOUT.tiles, "abcds", features="cnn")) == set(of_tiles)
+
+
+def test_everything_is_listed_once_and_holds_what_each_task_makes():
+    made = targets(hard={"stride": 64})
+    found = made.everything()
+    assert len(found) == len(set(found))
+    assert {*made.of_classification(), *made.of_segmentation(), *made.for_the_report(), *made.encoders()} <= set(found)
+    assert {"results/study.yaml", "results/report.html"} <= set(found)
+    assert {
+        *("results/classification/svm/fold-1/choice.json", "results/classification/svm/final/model.json"),
+        *("results/classification/svm/final/decisions.tsv", "results/classification/svm/scores.json"),
+        *("results/segmentation/map/hard/fold-2/model.h5", "results/segmentation/map/comparison.json"),
+        *("results/segmentation/map/hard/fold-0/hard_examples.tsv", "results/segmentation/map/scores.tsv"),
+    } <= set(found)
+
+
+def test_the_report_reads_files_that_are_made_and_no_large_ones():
+    made = targets(hard={"stride": 64}, methods=("svm", "other"))
+    read = made.read_by_the_report()
+    assert set(read) <= set(made.everything())
+    assert not [path for path in read if "/features/" in path or "/maps/" in path.removeprefix("results/tiles")]
+
+
+def test_methods_are_compared_where_there_are_several():
+    assert LAYOUT.comparison not in targets().everything()
+    assert LAYOUT.comparison in targets(methods=("svm", "other")).everything()
+
+
+def test_nothing_is_retrained_unless_the_config_says_so():
+    assert not [path for path in targets().everything() if "hard" in path or path.endswith("/comparison.json")]
+
+
+@pytest.mark.parametrize("task", ["classification", "segmentation"])
+def test_a_study_of_one_task_makes_nothing_of_the_other(task):
+    made = targets(tasks=(task,))
+    other = {"classification": "segmentation", "segmentation": "classification"}[task]
+    assert not [path for path in made.everything() if f"results/{other}/" in path]
+    assert made.encoders() == [f"results/encoders/{'cnn' if task == 'classification' else 'maps'}.json"]
