@@ -49,8 +49,8 @@ def test_a_tiling_at_a_resolution_has_patches_of_more_level_0_px(demands):
 
 
 def test_memory_is_that_of_the_most_demanding_slide(demands):
-    amount = demands.memory(100, a_patch=1000)
-    assert amount(job(0), attempt=1) == 100 + 3200 * 1000 / 1e6 * 1000 / 1000
+    amount = demands.memory(100, a_patch=10_000)
+    assert amount(job(0), attempt=1) == 100 + demands.patches("large", "cnn") * 10_000 / 1e6
     assert amount(job(3), attempt=1) == 100
 
 

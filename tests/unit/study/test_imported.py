@@ -8,16 +8,18 @@ from slidecaf.study.config import check_config
 from slidecaf.study.imported import ImportedSet, find_sources
 from slidecaf.study.sheets import Row
 
-ROWS = [
-    Row(2, "a", "slides/TCGA-1.svs", "p1", "train", None, None),
-    Row(3, "b", "slides/b.svs", "p2", "train", None, None),
-]
+
+def row(number, slide, path):
+    return Row(number, slide, path, f"p{number}", "train", None, None)
+
+
+ROWS = [row(2, "a", "slides/TCGA-1.svs"), row(3, "b", "slides/b.svs")]
 
 
 def settings(folder, kind="trident", patches=None):
-    chosen = {"kind": "imported", "format": kind, "folder": str(folder)} | (
-        {"patches": str(patches)} if patches else {}
-    )
+    chosen = {"kind": "imported", "format": kind, "folder": str(folder)}
+    if patches:
+        chosen["patches"] = str(patches)
     return check_config({"features": {"uni": chosen}}).features["uni"]
 
 
@@ -67,10 +69,7 @@ def test_what_is_missing_or_taken_twice_is_said_of_each_slide(tmp_path):
     assert len(problems) == 1
     assert "slide a: there is no" in problems[0]
     assert "a.h5 or TCGA-1.h5" in problems[0]
-    twins = [
-        Row(2, "one", "x/same.svs", "p", "train", None, None),
-        Row(3, "two", "y/same.svs", "p", "train", None, None),
-    ]
+    twins = [row(2, "one", "x/same.svs"), row(3, "two", "y/same.svs")]
     write(tmp_path / "same.h5")
     _, problems = find_sources(settings(tmp_path).plain(), twins)
     assert len(problems) == 1

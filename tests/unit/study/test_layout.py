@@ -15,10 +15,8 @@ def test_logs_and_benchmarks_are_named_by_rule_and_wildcards():
     layout = Layout("out")
     assert layout.log("tiles", "{features}/batch-{batch}") == "out/logs/tiles/{features}/batch-{batch}.log"
     assert layout.benchmark("tiles", "{features}/batch-{batch}") == "out/benchmarks/tiles/{features}/batch-{batch}.tsv"
-    assert (layout.log("study", ""), layout.benchmark("study", "")) == (
-        "out/logs/study.log",
-        "out/benchmarks/study.tsv",
-    )
+    assert layout.log("study", "") == "out/logs/study.log"
+    assert layout.benchmark("study", "") == "out/benchmarks/study.tsv"
 
 
 def test_no_two_kinds_of_files_have_one_name():
