@@ -1,0 +1,91 @@
+"""Features of a batch of slides."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from slidecaf.errors import SlidecafError
+from slidecaf.features.batch import extract_slides
+from slidecaf.features.describe import describe_encoder
+from slidecaf.features.file import open_features
+from slidecaf.features.networks.encoder import load_encoder
+from slidecaf.tiles.batch import tile_slides
+from tests.unit.batch_jobs import LIMITS, broken, done_twice, of, picture
+
+SPEC = {"model": "squeezenet1_0", "layer": "features.2", "weights": "random:0", "input_size": 32}
+TILING = {"patch_size": 32, "stride": 32}
+MANIFEST = "results/features/cnn/batch-1.tsv"
+
+
+@pytest.fixture
+def slides(tmp_path, monkeypatch):
+    """Slides of 64 x 32 px, whose first patch is noise and whose second is grey; their network is described."""
+    monkeypatch.chdir(tmp_path)
+    describe_encoder("results/encoders/cnn.json", SPEC, precision="fp32")
+    made = {}
+    for number, slide in enumerate("ab"):
+        pixels = np.full((32, 64, 3), 128, np.uint8)
+        pixels[:, :32] = np.random.default_rng(number).integers(0, 256, (32, 32, 3))
+        made[slide] = pixels
+    return made
+
+
+def job(paths, on_bad_slide="fail"):
+    own = {slide: {"digest": slide, "mpp": None} for slide in paths}
+    options = {"paths": paths, "limits": LIMITS, "on_bad_slide": on_bad_slide}
+    tile_slides("results/tiles/cnn/batch-1.tsv", own, of("tiles", tiling=TILING), **options)
+    extract_slides(
+        MANIFEST,
+        own,
+        of("features", features={"tiling": TILING, "encoder": SPEC}),
+        tiles="results/tiles/cnn/batch-1.tsv",
+        encoder="results/encoders/cnn.json",
+        max_unreadable=0.0,
+        threads=1,
+        **options,
+    )
+
+
+def test_features_are_the_networks_own_and_say_where_they_come_from(slides):
+    paths = {slide: picture(f"{slide}.png", pixels) for slide, pixels in slides.items()}
+    assert done_twice(lambda: job(paths), MANIFEST) == ["a", "b"]
+    encoder = load_encoder(SPEC)
+    for slide, pixels in slides.items():
+        with open_features(f"results/features/cnn/{slide}.h5") as file:
+            assert file["coords"][:].tolist() == [[0, 0], [32, 0]]
+            assert file["valid"][:].all()
+            said = dict(file["features"].attrs)
+            found = file["features"][:]
+        patches = np.stack([pixels[:, :32], pixels[:, 32:]])
+        with torch.inference_mode():
+            expected = encoder(torch.from_numpy(patches).permute(0, 3, 1, 2)).numpy()
+        np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-3)
+        assert (said["encoder"], said["layer"], said["status"]) == ("squeezenet1_0", "features.2", "ok")
+        assert said["weights_sha256"] == encoder.sha256
+        assert json.loads(said["config"])["encoder"]["weights"] == "random:0"
+
+
+def test_a_slide_that_cannot_be_read_fails_or_has_no_patches(slides):
+    paths = {"a": picture("a.png", slides["a"]), "bad": broken("bad.png")}
+    with pytest.raises(SlidecafError, match=r"failed \(bad\)"):
+        job(paths)
+    job(paths, "exclude")
+    with open_features("results/features/cnn/bad.h5") as file:
+        assert file["features"].attrs["status"] == "unreadable"
+        assert len(file["features"]) == len(file["coords"]) == 0
+    with open_features("results/features/cnn/a.h5") as file:
+        assert len(file["features"]) == 2
+
+
+def test_a_slide_that_is_damaged_after_its_tiles_were_found_is_left_out(slides):
+    paths = {slide: picture(f"{slide}.png", pixels) for slide, pixels in slides.items()}
+    own = {slide: {"digest": slide, "mpp": None} for slide in paths}
+    options = {"paths": paths, "limits": LIMITS, "on_bad_slide": "exclude"}
+    tile_slides("results/tiles/cnn/batch-1.tsv", own, of("tiles", tiling=TILING), **options)
+    broken("b.png")
+    job(paths, "exclude")
+    with open_features("results/features/cnn/b.h5") as file:
+        assert file["features"].attrs["status"] == file["coords"].attrs["status"] == "unreadable"
+        assert len(file["features"]) == 0
