@@ -40,6 +40,7 @@ class Study:
         starts = range(0, SIDE - SIZE + 1, STRIDE) if readable else ()
         coords = np.array([(x, y) for y in starts for x in starts], np.int64).reshape(-1, 2)
         sides = {"patch_size_level0": SIZE, "stride": STRIDE, "stride_level0": float(STRIDE)}
+        sides |= {"level0_width": SIDE, "level0_height": SIDE} if readable else {}
         status = "ok" if readable else "unreadable"
         write_tiles(tiles, coords, sides if readable else {})
         attributes = {"status": status, "weights_sha256": "0" * 64}

@@ -1,0 +1,67 @@
+"""Labels of a batch of slides."""
+
+import numpy as np
+import pytest
+
+from slidecaf.errors import SlidecafError
+from slidecaf.segmentation.labelling import label_slides
+from slidecaf.segmentation.labels import read_patch_labels, read_truth
+from slidecaf.tiles.file import write_tiles
+from tests.unit.batch_jobs import LIMITS, done_twice, manifest, of, picture
+
+SIDE = 32
+COORDS = np.array([[x, y] for y in (0, 32) for x in (0, 32, 64)])
+MANIFEST = "results/labels/cnn/batch-0.tsv"
+
+
+def tiles(slide, status="ok"):
+    known = {"level0_width": 96, "level0_height": 64, "patch_size_level0": SIDE, "stride_level0": 32.0}
+    path = f"tiles/{slide}.h5"
+    write_tiles(path, COORDS if status == "ok" else COORDS[:0], {"status": status, **(known if status == "ok" else {})})
+    return path
+
+
+def job(masks, statuses=None):
+    files = {slide: tiles(slide, (statuses or {}).get(slide, "ok")) for slide in masks}
+    listed = manifest("tiles/batch-0.tsv", files)
+    named = {slide: {"number": 2, "mask": mask, "hemorrhage": other} for slide, (mask, other) in masks.items()}
+    own = {slide: {"mask": "digest", "hemorrhage": ""} for slide in masks}
+    label_slides(MANIFEST, own, of("segmentation", mask_value=None), tiles=listed, masks=named, limits=LIMITS)
+
+
+@pytest.fixture
+def mask(tmp_path, monkeypatch):
+    """Necrosis in the first 40 columns: all of the first patches, a quarter of the second ones."""
+    monkeypatch.chdir(tmp_path)
+    pixels = np.zeros((64, 96), np.uint8)
+    pixels[:, :40] = 255
+    return pixels
+
+
+def test_patches_more_than_half_covered_are_necrosis(mask):
+    path = picture("mask.png", mask)
+    assert done_twice(lambda: job({"a": (path, ""), "b": (path, "")}), MANIFEST) == ["a", "b"]
+    assert read_patch_labels("results/labels/cnn/a.h5", 6).tolist() == [True, False, False] * 2
+    truth = read_truth("results/labels/cnn/a.h5")
+    assert truth.necrosis.sum() == 40 * 64
+    assert truth.cells.areas.sum() == 96 * 64
+
+
+def test_hemorrhage_takes_necrosis_back(mask):
+    bled = np.zeros_like(mask)
+    bled[:32, :32] = 255
+    job({"a": (picture("mask.png", mask), picture("bled.png", bled))})
+    assert read_patch_labels("results/labels/cnn/a.h5", 6).tolist() == [False, False, False, True, False, False]
+
+
+def test_a_mask_of_another_size_fails_after_the_others(mask):
+    masks = {"a": (picture("other.png", mask[:, :90]), ""), "b": (picture("mask.png", mask), "")}
+    with pytest.raises(SlidecafError, match=r"1 of the 2 slides of this job failed \(a\)"):
+        job(masks)
+    assert read_patch_labels("results/labels/cnn/b.h5", 6).sum() == 2
+
+
+def test_a_slide_that_was_left_out_has_no_labels(mask):
+    job({"a": (picture("mask.png", mask), "")}, {"a": "unreadable"})
+    assert len(read_patch_labels("results/labels/cnn/a.h5", 0)) == 0
+    assert read_truth("results/labels/cnn/a.h5") is None
