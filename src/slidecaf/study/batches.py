@@ -25,7 +25,7 @@ def deal(slides: Iterable[str], size: int) -> dict[int, list[str]]:
     Examples
     --------
     >>> deal(["a", "b", "c"], 2)
-    {2: ['b'], 3: ['a', 'c']}
+    {2: ['b', 'c'], 3: ['a']}
     """
     hashes = {slide: int.from_bytes(hashlib.sha256(slide.encode()).digest(), "big") for slide in slides}
 
