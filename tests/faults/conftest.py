@@ -16,6 +16,7 @@ def config():
     methods = {name: {"features": ["cnn-160"], "norm": [3], "keep": [keep], "C": [1]} for name, keep in METHODS.items()}
     return {
         "threads": 1,
+        "slides_per_job": 2,
         "features": {
             "cnn-160": {"tiling": tiling, "encoder": encoder},
             "dense-96": {**other["features"]["dense-96"], "store": "train"},
@@ -26,18 +27,18 @@ def config():
 
 
 METHODS = {"svm-cnn": 20, "more": 50}
-OURS = ("logs", "benchmarks", "report.html", ".kept")
+OURS = ("logs", "benchmarks", "report.html")
 
 
 class FaultyStudy(Study):
-    """A study with all its results as bytes, but for what only tells how jobs went."""
+    """A study with all its results as bytes, but for what only tells how jobs went, and hidden files beside results."""
 
     def bytes(self):
         top = self.folder / "results"
         found = {}
         for path in sorted(top.rglob("*")):
             place = path.relative_to(top)
-            if path.is_file() and place.parts[0] not in OURS:
+            if path.is_file() and place.parts[0] not in OURS and not path.name.startswith("."):
                 found[place.as_posix()] = path.read_bytes()
         return found
 

@@ -33,11 +33,7 @@ def test_results_deleted_at_random_are_made_again_with_the_same_bytes(study, und
         # what tells how jobs went may go too
         shutil.rmtree(study / "results/logs" / draw.choice(os.listdir(study / "results/logs")), ignore_errors=True)
         study.finish("--resources", "gpu=2")
-        missing = set(expected) - set(study.bytes())
-        assert all(path.endswith(".sha256") for path in missing)  # of files that are there: read unchecked, and said so
-        assert {path: content for path, content in expected.items() if path not in missing} == study.bytes()
-        for path in missing:
-            (study / "results" / path).write_bytes(expected[path])
+        assert study.bytes() == expected
     promise("Results deleted at random are made again with the same bytes", provoked=2)
 
 
@@ -111,9 +107,11 @@ def test_a_slide_replaced_by_another_of_its_name_reruns_its_chain_with_right_res
     kept, times = one.read_bytes(), one.stat()
     shutil.copy(other, one)
     os.utime(one, ns=(times.st_atime_ns, times.st_mtime_ns))
-    planned = study.planned_slides("features")
-    assert set(planned) == {"gbm-1"}
+    assert "gbm-1" in study.planned_slides("features")
+    others = {path: path.stat().st_ino for path in study.folder.glob("results/features/cnn-160/*.h5")}
     study.finish("--resources", "gpu=2")
+    changed = {path.stem for path, inode in others.items() if path.stat().st_ino != inode}
+    assert changed == {"gbm-1"}
     for kind, name in (("features", "features"), ("tiles", "coords")):
         found, expected = (
             h5py.File(folder / f"results/{kind}/cnn-160/{slide}.h5", "r")[name][:]

@@ -28,6 +28,10 @@ ELSEWHERE = {
     ),
     "slidecaf import clam FEAT_DIR --study STUDY --features uni [--patches PATCHES]": "tests/workflow/test_exchange.py",
     ".venv/bin/snakemake --workflow-profile profiles/slurm --directory /data/mystudy": "tests/slurm",
+    (
+        ".venv/bin/slidecaf run mystudy --profile slurm --groups tiles=slides features=slides pooling=slides "
+        "--group-components slides=8"
+    ): "needs a cluster",
     "make slurm STUDY=mystudy": "needs a cluster; test_make_slurm_plans_with_the_profile_for_slurm",
     "make slurm STUDY=/data/mystudy": "needs a cluster; test_make_slurm_plans_with_the_profile_for_slurm",
 }

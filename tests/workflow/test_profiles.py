@@ -113,7 +113,7 @@ def test_both_profiles_agree_on_what_they_share(repository):
         yaml.safe_load((repository / "profiles" / name / "config.yaml").read_text()) for name in ("default", "slurm")
     )
     shared = set(local) & set(cluster)
-    assert shared == {"keep-going", "rerun-incomplete", "show-failed-logs", "rerun-triggers"}
+    assert shared == {"keep-going", "rerun-incomplete", "show-failed-logs", "rerun-triggers", "scheduler"}
     assert {key: local[key] for key in shared} == {key: cluster[key] for key in shared}
     assert cluster["retries"] >= 2
     assert "mem_mb" not in local["resources"]  # what bounds a cluster's jobs would serialise a workstation's

@@ -123,7 +123,7 @@ def test_real_glioma_sections_run_to_scores_with_imagenet_weights(shared_data):
     predicted, confidence = np.empty(48, labels.dtype), np.empty(48)
     for fold in range(3):
         train, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        choice = choose(
+        choice, _ = choose(
             {key: matrix[train] for key, matrix in pooled.items()},
             labels[train],
             patients[train],

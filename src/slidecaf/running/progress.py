@@ -109,17 +109,17 @@ class Progress:
 
         Of several those failed that said why, or all if none did. Those that do not run are passed over.
         """
-        jobs = [job for number in numbers if (job := self._end(number))]
-        failed = [job for job in jobs if job.errors] or jobs
-        for job in failed:
-            job.cluster_log = cluster_log
+        ended = [job for number in numbers if (job := self._end(number))]
+        failed = [one for one in ended if one.errors] or ended
+        for one in failed:
+            one.cluster_log = cluster_log
         self.failures += failed
-        return [f"failed: {job.name}{job.reason}" for job in failed]
+        return [f"failed: {one.name}{one.reason}" for one in failed]
 
     def look(self) -> None:
         """Ask the running jobs how far they are."""
-        for job in self.running.values():
-            self._ask(job)
+        for one in self.running.values():
+            self._ask(one)
         now = self._clock()
         self._seen.append((now, self._patches))
         while self._seen[0][0] < now - WINDOW:
@@ -156,7 +156,7 @@ class Progress:
         """
         now, left = self._clock(), 0.0
         mean = {rule: seconds / self.done[rule] for rule, seconds in self._seconds.items()}
-        ages = [(job, now - job.started) for job in self.running.values()]
+        ages = [(one, now - one.started) for one in self.running.values()]
         for job, age in ages:
             if job.rule not in mean and job.told.get("share"):  # how far it is tells how long it takes
                 mean[job.rule] = age / job.told["share"]
@@ -173,7 +173,7 @@ class Progress:
     @property
     def line(self) -> str:
         """How far the run is, in a line, without the count of jobs."""
-        rules = Counter(job.rule for job in self.running.values())
+        rules = Counter(one.rule for one in self.running.values())
         parts = [f"{rule} {self.done[rule] + 1} of {self.planned[rule]}" for rule in rules]
         if self.rate >= 1:
             parts.append(f"{self.rate:,.0f} patches/s")

@@ -73,10 +73,11 @@ def failure_table(progress, study) -> str:
         Empty where no job failed: then the run ended before its jobs, and Snakemake has said why.
     """
     failures, lines = progress.failures, []
-    for job in failures[:SHOWN]:
-        lines += ["", f"{job.name} failed:"]
-        logs = [f"log: {job.log or 'none'}", *([f"the cluster's: {job.cluster_log}"] if job.cluster_log else [])]
-        lines += [f"    {line}" for line in [*_reason(job, Path(study)), *logs]]
+    for failed in failures[:SHOWN]:
+        lines += ["", f"{failed.name} failed:"]
+        logs = [f"log: {failed.log or 'none'}"]
+        logs += [f"the cluster's: {failed.cluster_log}"] if failed.cluster_log else []
+        lines += [f"    {line}" for line in [*_reason(failed, Path(study)), *logs]]
     if len(failures) > SHOWN:
         lines += ["", f"and {len(failures) - SHOWN} more, in the logs"]
     if failures:
@@ -85,7 +86,7 @@ def failure_table(progress, study) -> str:
             f"{len(failures)} of {progress.planned.total()} jobs failed; what is done is kept. Mend what is said above",
         ]
         lines[-1] += " and run the same command again."
-        if any(job.rule in READ_SLIDES and not job.fault for job in failures):
+        if any(one.rule in READ_SLIDES and not one.fault for one in failures):
             lines.append("A slide that cannot be mended: on_bad_slide: exclude in the config leaves such slides out.")
     return "\n".join(lines)
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 def deal(slides: Iterable[str], size: int) -> dict[int, list[str]]:
     """Deal slides into batches of at most `size`.
 
-    A slide has its place by its id alone; where a batch is full, the slide goes to the next that is not. The number of
-    places is a power of two, so that a further slide changes few batches until they are twice as many.
+    Slides are halved by the bits of their ids' hash until a batch is small enough. A slide's place depends on no order,
+    and a further slide changes its own batch only, which may become two.
 
     Parameters
     ----------
@@ -20,24 +20,22 @@ def deal(slides: Iterable[str], size: int) -> dict[int, list[str]]:
     Returns
     -------
     dict of int to list of str
-        Batches with slides, by ascending number; each is sorted.
+        Batches by number, none of them empty; each is sorted. The halves of batch k are 2 k and 2 k + 1.
 
     Examples
     --------
     >>> deal(["a", "b", "c"], 2)
-    {0: ['c'], 1: ['a', 'b']}
+    {2: ['b'], 3: ['a', 'c']}
     """
-    by_hash = sorted((hashlib.sha256(slide.encode()).digest(), slide) for slide in set(slides))
-    places = 1
-    while places * size < len(by_hash):
-        places *= 2
-    batches = {}
-    for digest, slide in by_hash:
-        place = int.from_bytes(digest[-8:], "big") % places
-        while len(batches.get(place, ())) == size:
-            place = (place + 1) % places
-        batches.setdefault(place, []).append(slide)
-    return {place: sorted(batches[place]) for place in sorted(batches)}
+    hashes = {slide: int.from_bytes(hashlib.sha256(slide.encode()).digest(), "big") for slide in slides}
+
+    def halve(own, number, bit):
+        if len(own) <= size:
+            return {number: own} if own else {}
+        halves = [[slide for slide in own if hashes[slide] >> bit & 1 == side] for side in (0, 1)]
+        return halve(halves[0], 2 * number, bit - 1) | halve(halves[1], 2 * number + 1, bit - 1)
+
+    return halve(sorted(hashes), 1, 255)
 
 
 def deal_apart(training: Iterable[str], others: Iterable[str], size: int) -> dict[int, list[str]]:

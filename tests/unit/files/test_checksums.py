@@ -20,7 +20,7 @@ from slidecaf.tiles.file import read_tiles, write_tiles
 
 FLIPS = 400
 COORDS = np.stack(np.meshgrid(np.arange(30), np.arange(20)), -1).reshape(-1, 2) * 96
-ORIGIN = origin("0123456789abcdef", "ab" * 32)
+ORIGIN = origin({"tiles": 1}, weights_sha256="ab" * 32)
 
 
 def rng():

@@ -39,54 +39,6 @@ def test_a_values_digest_does_not_depend_on_the_order_of_keys():
     assert value_digest({"a": 1}) != value_digest({"a": 2})
 
 
-def digest_of(script, text):
-    script.write_text(text)
-    fingerprints.code_digest.cache_clear()
-    fingerprints._parsed.cache_clear()
-    return fingerprints.code_digest(script)
-
-
-def test_comments_docstrings_and_layout_do_not_count_but_code_does(tmp_path):
-    script = tmp_path / "script.py"
-    plain = digest_of(script, "def f(x):\n    return x + 1\n")
-    assert digest_of(script, '"""Said."""\n# said\ndef f(x):\n    """Add."""\n\n    return x+1  # one\n') == plain
-    assert digest_of(script, "def f(x):\n    return x + 2\n") != plain
-
-
-def test_a_module_counts_where_it_is_imported_directly_or_through_others(tmp_path, monkeypatch):
-    package = tmp_path / "slidecaf"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "a.py").write_text("def f():\n    from slidecaf import b\n    return b.x\n")
-    (package / "b.py").write_text("x = 1\n")
-    (package / "other.py").write_text("x = 1\n")
-    monkeypatch.setattr(
-        fingerprints.importlib.util, "find_spec", lambda name: type("S", (), {"origin": str(package / "__init__.py")})
-    )
-    text = "from slidecaf.a import f\n"
-    first = digest_of(tmp_path / "script.py", text)
-    (package / "other.py").write_text("x = 2\n")
-    assert digest_of(tmp_path / "script.py", text) == first
-    (package / "b.py").write_text("x = 2\n")
-    assert digest_of(tmp_path / "script.py", text) != first
-
-
-def test_rules_depend_on_the_modules_that_they_use_and_no_others(repository):
-    def modules(script):
-        seen, waiting = set(), [repository / "workflow/scripts" / script]
-        while waiting:
-            path = waiting.pop()
-            if path not in seen:
-                seen.add(path)
-                waiting += fingerprints._parsed(path)[1](repository / "src/slidecaf")
-        return {path.stem for path in seen}
-
-    assert "svm" not in modules("features.py") | modules("tiles.py") | modules("pooling.py")
-    assert {"patchwise", "encoder", "hdf5"} <= modules("features.py")
-    assert "svm" in modules("svm.py") & modules("decisions.py") & modules("selection.py")
-    assert "grid" in modules("tiles.py")
-
-
 def test_a_mask_edited_in_its_middle_has_another_whole_digest(tmp_path):
     path = tmp_path / "mask.tif"
     content = bytearray(2**21)

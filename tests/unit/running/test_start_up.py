@@ -47,27 +47,3 @@ def test_a_plan_of_slides_imports_neither_torch_nor_scipy(repository):
     )
     assert {"slidecaf.study.sheets", "slidecaf.demo"} <= loaded
     assert not {"torch", "scipy", "sklearn"} & loaded
-
-
-def test_scripts_with_a_network_do_not_load_the_compiler(repository):
-    scripts = [repository / f"workflow/scripts/{name}.py" for name in sorted(WITH_NETWORK)]
-    loaded = loaded_by(line for script in scripts for line in statements(script))
-    assert {"torch", "torchvision", "slidecaf.features.networks.encoder"} <= loaded
-    assert not {"torch._dynamo", "sympy", "triton"} & loaded
-
-
-def test_torchvision_and_the_compiler_work_as_ever_afterwards():
-    code = """
-import torch
-from slidecaf.features.networks.models import models
-from torchvision.ops import RoIAlign, roi_align
-boxes = [torch.tensor([[0.0, 0.0, 4.0, 4.0]])]
-image = torch.arange(64.0).reshape(1, 1, 8, 8)
-pooled = roi_align(image, boxes, 2)
-assert torch.equal(pooled, RoIAlign(2, 1.0, -1)(image, boxes))
-assert len(models.list_models()) > 80
-import torch._dynamo.utils
-assert torch._dynamo.utils.is_compile_supported("cpu") in (True, False)
-assert torch.equal(torch.compile(lambda x: x + 1, backend="eager")(image), image + 1)
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -12,7 +12,8 @@ from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.features.file import write_features
 from slidecaf.segmentation.cells import Cells
 from slidecaf.segmentation.labels import Truth, write_labels
-from slidecaf.segmentation.parts import FINAL, deal, leave_out, problems
+from slidecaf.segmentation.parts import FINAL, problems
+from slidecaf.study.groups import deal, leave_out
 from slidecaf.segmentation.rows import on_grid, read_patch_rows, row_weights
 
 owners = st.lists(st.integers(0, 6), min_size=3, max_size=20).filter(lambda found: len(set(found)) >= 3)

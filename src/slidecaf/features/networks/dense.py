@@ -5,13 +5,12 @@ its own box of it. AlexNet's and VGG's fully connected layers become convolution
 which then moves by one place instead of two.
 """
 
-from contextlib import ExitStack
 from functools import partial
 from math import gcd
 
 import numpy as np
 import torch
-from torch import nn
+from torch import fx, nn
 from torch.nn import functional
 
 from slidecaf.errors import SlidecafError
@@ -30,6 +29,7 @@ class DenseEncoder:
     Parameters
     ----------
     encoder : slidecaf.features.networks.encoder.Encoder
+        Of one layer.
 
     Attributes
     ----------
@@ -47,11 +47,13 @@ class DenseEncoder:
     Raises
     ------
     SlidecafError
-        If the layer is no map of a network that sees a bounded neighbourhood, nor a fully connected layer of AlexNet
-        or VGG.
+        If the encoder has several outputs, or its layer is no map of a network that sees a bounded neighbourhood, nor
+        a fully connected layer of AlexNet or VGG.
     """
 
     def __init__(self, encoder):
+        if not isinstance(encoder.layer, str):
+            raise SlidecafError("extraction: dense gives one output; write a layer in place of outputs, or patchwise.")
         self._encoder = encoder
         self.dimension, self.input_size, self.device = encoder.dimension, encoder.input_size, encoder.device
         self._mean = (255 * torch.tensor(MEAN)).view(1, 3, 1, 1).to(self.device)
@@ -202,7 +204,7 @@ class DenseEncoder:
         self.span = (side - 1) * dilation + 1
 
     def _bare(self, layer):
-        """Return a layer for maps, without the hook by which the encoder leaves the network."""
+        """Return a layer for maps of what a layer for vectors is."""
         if isinstance(layer, nn.Linear):
             bare = nn.utils.skip_init(nn.Conv2d, layer.in_features, layer.out_features, 1, device="meta")
             bare.weight, bare.bias = nn.Parameter(layer.weight.detach()[:, :, None, None]), layer.bias
@@ -248,17 +250,13 @@ class DenseEncoder:
 
     def _largest_layer(self):
         """Return the bytes of the largest output of any layer, for one px of the image."""
-        largest, side = [4 * self._connected[0].shape[0] / self.total_stride**2 if self._connected else 0.0], 256
-
-        def measure(module, inputs, output):
-            if isinstance(output, torch.Tensor):
-                largest.append(output.nbytes / side**2)
-
-        with ExitStack() as hooks, self._encoder.arithmetic():
-            for module in self._encoder.model.modules():
-                hooks.callback(module.register_forward_hook(measure).remove)
-            self._map_of(torch.zeros(1, 3, side, side))
-        return max(largest)
+        side = 256
+        sizes = _Sizes(fx.symbolic_trace(self._trunk) if self._connected else self._encoder.network)
+        x = torch.zeros(1, 3, side, side).to(self.device, self._encoder.dtype, memory_format=torch.channels_last)
+        with self._encoder.arithmetic():
+            sizes.run(x)
+        connected = 4 * self._connected[0].shape[0] / self.total_stride**2 if self._connected else 0.0
+        return max(connected, sizes.largest / side**2)
 
     def _spoilt(self, width, columns):
         """Return the first and last place of the map that columns of pixels reach, and all places of a row."""
@@ -274,6 +272,18 @@ class DenseEncoder:
         if not len(places):
             raise self._refusal("does not depend on its image")
         return int(places[0]), int(places[-1]), len(reached)
+
+
+class _Sizes(fx.Interpreter):
+    """Runs a network one operation after the other; `largest` is then the bytes of the largest output."""
+
+    largest = 0
+
+    def run_node(self, n):
+        output = super().run_node(n)
+        if n.op != "placeholder" and isinstance(output, torch.Tensor):
+            self.largest = max(self.largest, output.nbytes)
+        return output
 
 
 def _sees_one_place(convolution):

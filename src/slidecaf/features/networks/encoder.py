@@ -1,14 +1,17 @@
-"""The registry of encoders: any torchvision classification model, cut at any of its layers."""
+"""Encoders: any torchvision classification model as far as any of its layers, patches in and vectors out."""
 
 import contextlib
-import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+from torch import fx
 
 from slidecaf.errors import SlidecafError
+from slidecaf.features.networks import models
 from slidecaf.features.networks import weights as weights_of
-from slidecaf.features.networks.models import models
+from slidecaf.features.networks.layers import no_tensor, trace
 from slidecaf.study.names import is_weights_file
 
 MEAN = (0.485, 0.456, 0.406)
@@ -16,38 +19,57 @@ STD = (0.229, 0.224, 0.225)
 """ImageNet's mean and standard deviation by channel, on a scale of 0 to 1."""
 
 
-class _ReachedError(Exception):
-    """Carries a layer's output out of the network: what follows the layer is never computed."""
+@dataclass(frozen=True)
+class Output:
+    """One of several outputs of an encoder.
 
-    def __init__(self, output):
-        self.output = output
+    Attributes
+    ----------
+    layer : str
+        The name of a submodule.
+    map : {"average", "max"}
+        What becomes of a spatial map, or of a transformer's tokens: over its places the mean or the largest value.
+    """
+
+    layer: str
+    map: str = "average"
+
+    def __post_init__(self):
+        if self.map not in ("average", "max"):
+            raise SlidecafError(f"map: {self.map!r} is no way to make a vector of a map; write average or max.")
 
 
 class Encoder:
-    """A network up to one of its layers: patches in, one vector a patch out.
+    """A network up to one of its layers, or several: patches in, one vector a patch out.
 
     Parameters
     ----------
     model : torch.nn.Module
         In evaluation mode.
-    layer : str
-        The name of a submodule; its output is the feature vector, a spatial map of it averaged.
+    layer : str, or mapping of str to Output
+        The name of a submodule; its output is the feature vector, a spatial map of it averaged. Or names of several
+        outputs, which one pass computes.
     input_size : int
         The side of the patches that the network sees, in px.
     device : str or torch.device, optional
     precision : {"fp32", "bf16", "fp16"}, optional
         Number format of the network's arithmetic; features come out as fp32 in any case.
+    traced : slidecaf.features.networks.layers.Trace, optional
+        Of the model, for these layers in this order; it is traced by default.
 
     Attributes
     ----------
     model : torch.nn.Module
-    layer : str
+        The whole, of which what lies behind the last layer does not run.
+    network : torch.fx.GraphModule
+        What runs; it gives a list of the layers' outputs.
+    layer : str, or mapping of str to Output
     input_size : int
     device : torch.device
     dtype : torch.dtype
         Of the weights, and of what the network takes.
-    dimension : int
-        D, the length of a patch's vector.
+    dimension : int, or dict of str to int
+        D, the length of a patch's vector; of each with several outputs.
 
     Raises
     ------
@@ -56,26 +78,20 @@ class Encoder:
         vector or map.
     """
 
-    def __init__(self, model, layer, *, input_size=224, device="cpu", precision="fp32"):
+    def __init__(self, model, layer, *, input_size=224, device="cpu", precision="fp32", traced=None):
         self.device = torch.device(device)
         self.layer, self.input_size, self.precision = layer, input_size, precision
         if precision == "fp16" and self.device.type == "cpu":
             raise SlidecafError("precision: fp16 needs a CUDA device and there is none; write fp32 or bf16.")
-        # Swin's stages keep channels last; every other map in torchvision has them second.
-        self._channels_last_output = type(model).__name__ == "SwinTransformer" and layer.startswith(
-            ("features", "norm")
-        )
         self.model, self.dtype = model, torch.float32
         if precision == "bf16" and self.device.type == "cpu":  # autocast would convert the weights for every batch
             self.sha256  # noqa: B018  of the weights as they were given
             self.dtype = torch.bfloat16
+        self._outputs = outputs_of(layer)
+        traced = traced or trace(model, [output.layer for output in self._outputs.values()])
+        self.network = fx.GraphModule(model, traced.graph)
         # channels_last is how oneDNN and cuDNN like to run convolutions: 1.5 times as fast on CPUs.
-        model.to(self.device, self.dtype, memory_format=torch.channels_last)
-        names = [name for name, _ in model.named_modules() if name]
-        if layer not in names:
-            near = difflib.get_close_matches(layer, names, n=5, cutoff=0.3) or names[-5:]
-            raise SlidecafError(f"layer: {type(model).__name__} has no {layer!r}; near names: {', '.join(near)}.")
-        model.get_submodule(layer).register_forward_hook(_leave)
+        self.network.to(self.device, self.dtype, memory_format=torch.channels_last)
         # As large as a patch: broadcasting over three channels that lie innermost is ten times as slow.
         self._mean = self._plane(255 * torch.tensor(MEAN))
         self._scale = self._plane(1 / (255 * torch.tensor(STD)))
@@ -87,7 +103,8 @@ class Encoder:
                 f"input_size: {type(model).__name__} does not take patches of {input_size} px ({reason}); write "
                 "the size it was made for, often 224."
             ) from error
-        self.dimension = probe.shape[1]
+        several = isinstance(probe, dict)
+        self.dimension = {name: len(one[0]) for name, one in probe.items()} if several else probe.shape[1]
 
     def __call__(self, patches):
         """Compute features.
@@ -99,13 +116,15 @@ class Encoder:
 
         Returns
         -------
-        torch.Tensor of float32, shape (n, D)
-            On the encoder's device.
+        torch.Tensor of float32, shape (n, D), or dict of str to such a tensor
+            On the encoder's device; a dict where the encoder was made with several outputs.
         """
         patches = patches.to(self.device, non_blocking=True)
         x = patches.to(torch.float32, memory_format=torch.channels_last).sub_(self._mean).mul_(self._scale)
         with self.arithmetic():
-            return self._flatten(self.run(x.to(self.dtype))).float()
+            outputs = zip(self._outputs.items(), self._run(x.to(self.dtype)), strict=True)
+            features = {name: self._flatten(output, given).float() for (name, output), given in outputs}
+        return features if isinstance(self.layer, Mapping) else features[self.layer]
 
     @contextlib.contextmanager
     def arithmetic(self):
@@ -126,7 +145,7 @@ class Encoder:
         return plane.to(self.device).contiguous(memory_format=torch.channels_last)
 
     def run(self, x):
-        """Run the network as far as the layer.
+        """Run the network as far as its one layer.
 
         Parameters
         ----------
@@ -137,30 +156,38 @@ class Encoder:
         -------
         torch.Tensor
             The layer's output as it is.
-
-        Raises
-        ------
-        SlidecafError
-            If the network does not use the layer.
         """
-        try:
-            self.model(x)
-        except _ReachedError as reached:
-            return reached.output
-        raise SlidecafError(f"layer: {self.layer!r} is not used when the network runs; write another layer.")
+        (output,) = self._run(x)
+        return output
 
-    def _flatten(self, output):
-        if not isinstance(output, torch.Tensor) or not 2 <= output.ndim <= 4:
-            raise SlidecafError(
-                f"layer: {self.layer!r} gives no vector and no map; write a layer with one tensor as its output."
-            )
-        if output.ndim == 4:
-            return output.float().mean((1, 2) if self._channels_last_output else (2, 3))
-        return output.float().mean(1) if output.ndim == 3 else output  # a transformer's tokens are averaged
+    def _run(self, x):
+        return self.network.forward(x)  # calling the network prints what an error says, which we say ourselves
+
+    def _flatten(self, output, given):
+        if not isinstance(given, torch.Tensor) or not 2 <= given.ndim <= 4:
+            raise no_tensor(output.layer)
+        if given.ndim == 2:
+            return given
+        places = 1  # a transformer's tokens
+        if given.ndim == 4:
+            # Swin's stages keep channels last; every other map in torchvision has them second.
+            swin = type(self.model).__name__ == "SwinTransformer" and output.layer.startswith(("features", "norm"))
+            places = (1, 2) if swin else (2, 3)
+        return given.float().amax(places) if output.map == "max" else given.float().mean(places)
 
 
-def _leave(module, inputs, output):
-    raise _ReachedError(output)
+def outputs_of(layer):
+    """Return the outputs by name: of a single layer one, named as the layer.
+
+    Parameters
+    ----------
+    layer : str, or mapping of str to Output
+
+    Returns
+    -------
+    dict of str to Output
+    """
+    return dict(layer) if isinstance(layer, Mapping) else {layer: Output(layer)}
 
 
 def load_encoder(spec, *, device="cpu", precision="fp32"):
@@ -170,7 +197,8 @@ def load_encoder(spec, *, device="cpu", precision="fp32"):
     ----------
     spec : mapping
         ``model`` (a torchvision classification model), ``layer``, ``weights`` (a torchvision weights name, a
-        path, or ``random:SEED``) and ``input_size`` in px.
+        path, or ``random:SEED``) and ``input_size`` in px. In place of ``layer`` it may have ``outputs``: names, each
+        with a mapping of ``layer`` and, where it is not ``average``, ``map``.
     device : str or torch.device, optional
     precision : {"fp32", "bf16", "fp16"}, optional
 
@@ -188,20 +216,29 @@ def load_encoder(spec, *, device="cpu", precision="fp32"):
     The closest to the paper's network (section 3.1) is ``alexnet`` with ``layer: classifier.5``, the second-to-last
     fully connected layer after its ReLU: 4,096 values. torchvision's AlexNet has other widths and no response
     normalisation, and the paper's was trained on all of ImageNet.
+
+    Examples
+    --------
+    >>> import torch
+    >>> spec = {"model": "squeezenet1_0", "weights": "random:0", "input_size": 32}
+    >>> encoder = load_encoder({**spec, "layer": "features"})
+    >>> encoder(torch.zeros(4, 3, 32, 32, dtype=torch.uint8)).shape
+    torch.Size([4, 512])
+
+    Several outputs of one pass:
+
+    >>> outputs = {"early": {"layer": "features.3"}, "late": {"layer": "features.12", "map": "max"}}
+    >>> encoder = load_encoder({**spec, "outputs": outputs})
+    >>> encoder.dimension
+    {'early': 128, 'late': 512}
     """
     name, weights = spec["model"], spec["weights"]
-    known = models.list_models(module=models)
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=5, cutoff=0.4) or known
-        raise SlidecafError(f"model: torchvision has no classification model {name!r}; write one of {', '.join(near)}.")
-    options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    models.check_model(name)
+    layer = {key: Output(**given) for key, given in spec["outputs"].items()} if "outputs" in spec else spec["layer"]
+    layers = [output.layer for output in outputs_of(layer).values()]
     if weights.startswith("random:"):
-        seed = int(weights.removeprefix("random:"))
-        # what draw_weights leaves alone (a transformer's attention and tokens) is torchvision's, by the same seed
-        with torch.random.fork_rng(devices=[]), weights_of.left_undrawn():
-            torch.manual_seed(seed)
-            model = models.get_model(name, weights=None, **options)
-        weights_of.draw_weights(model, seed)
+        model = models.build_random(name, int(weights.removeprefix("random:")))
+        traced = trace(model, layers)
     else:
         if is_weights_file(weights):
             state, source = weights_of.read_state(weights), weights
@@ -209,8 +246,8 @@ def load_encoder(spec, *, device="cpu", precision="fp32"):
             named = weights_of.torchvision_weights(name, weights)
             state, source = weights_of.download_state(named), str(named)
         # torchvision's weights of these two were trained on another normalisation, which the model itself undoes.
-        options |= {"transform_input": True} if name in ("googlenet", "inception_v3") else {}
-        with weights_of.left_undrawn():
-            model = models.get_model(name, weights=None, **options)
-        weights_of.load_state(model, state, source)
-    return Encoder(model.eval(), spec["layer"], input_size=spec["input_size"], device=device, precision=precision)
+        options = {"transform_input": True} if name in ("googlenet", "inception_v3") else {}
+        model = models.build(name, **options)
+        traced = trace(model, layers)
+        weights_of.load_state(model, state, source, traced)
+    return Encoder(model, layer, input_size=spec["input_size"], device=device, precision=precision, traced=traced)

@@ -1,32 +1,100 @@
-"""torchvision, imported without torch's compiler: that takes two seconds, and no job of ours compiles.
+"""torchvision's classification models, built without values: on the meta device, which has shapes only."""
 
-One line of torchvision (``torchvision.ops.roi_align``, of detection networks) takes one function of
-``torch._dynamo.utils``, and with it the compiler whole, SymPy and Triton included. While torchvision is imported a
-stand-in is in that module's place; its function calls the real one.
-"""
+import difflib
 
-import importlib
-import sys
-from types import ModuleType
+import torch
+from torch import nn
+from torchvision import models
 
-COMPILER = "torch._dynamo.utils"
+from slidecaf.errors import SlidecafError
+from slidecaf.features.networks import weights
 
-
-def _is_compile_supported(device_type):
-    return importlib.import_module(COMPILER).is_compile_supported(device_type)
+NORMS = (nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
+"""Layers that begin with weight 1 and bias 0, whatever the seed."""
 
 
-def _torchvision():
-    if COMPILER in sys.modules:
-        return importlib.import_module("torchvision")
-    stand_in = ModuleType(COMPILER)
-    stand_in.is_compile_supported = _is_compile_supported
-    sys.modules[COMPILER] = stand_in
-    try:
-        return importlib.import_module("torchvision")
-    finally:
-        del sys.modules[COMPILER]
+def check_model(name):
+    """Raise an error that lists near names where torchvision has no such model.
+
+    Parameters
+    ----------
+    name : str
+
+    Raises
+    ------
+    SlidecafError
+    """
+    known = models.list_models(module=models)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=5, cutoff=0.4) or known
+        raise SlidecafError(f"model: torchvision has no classification model {name!r}; write one of {', '.join(near)}.")
 
 
-models = _torchvision().models
-"""``torchvision.models``."""
+def build(name, **options):
+    """Build a model for weights that are put in afterwards.
+
+    Parameters
+    ----------
+    name : str
+        As torchvision lists it.
+    **options
+        Of torchvision's builder.
+
+    Returns
+    -------
+    torch.nn.Module
+        In evaluation mode, on the meta device.
+    """
+    if name.startswith("regnet_"):  # computes its widths with tensors, and so needs their values
+        with torch.random.fork_rng(devices=[]), _LeftUndrawn():
+            return models.get_model(name, weights=None).to("meta").eval()
+    if name in ("googlenet", "inception_v3"):  # otherwise they warn that drawing weights is slow
+        options = {"init_weights": False, **options}
+    with torch.device("meta"):
+        return models.get_model(name, weights=None, **options).eval()
+
+
+def build_random(name, seed):
+    """Build a model with random weights.
+
+    Parameters
+    ----------
+    name : str
+        As torchvision lists it.
+    seed : int
+        The same seed gives the same weights.
+
+    Returns
+    -------
+    torch.nn.Module
+        In evaluation mode, on the CPU.
+    """
+    model = build(name)
+    if all(isinstance(owner, weights.DRAWN + NORMS) for owner in _owners(model)):
+        model.to_empty(device="cpu")
+        for module in model.modules():
+            if isinstance(module, NORMS):
+                module.reset_parameters()
+    else:  # a transformer's attention and tokens are torchvision's, by the same seed
+        with torch.random.fork_rng(devices=[]), _LeftUndrawn():
+            torch.manual_seed(seed)
+            model = models.get_model(name, weights=None).eval()
+    weights.draw_weights(model, seed)
+    return model
+
+
+def _owners(model):
+    """Return the modules that hold tensors of their own."""
+    return [m for m in model.modules() if [*m.parameters(recurse=False), *m.buffers(recurse=False)]]
+
+
+class _LeftUndrawn(torch.overrides.TorchFunctionMode):
+    """Layers keep what was in memory where they would draw their weights, which are drawn again afterwards.
+
+    Besides saving that time, it leaves the generator to what a model draws for itself.
+    """
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function in (nn.init.kaiming_uniform_, nn.init.uniform_):
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **(kwargs or {}))

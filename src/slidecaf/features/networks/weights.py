@@ -3,32 +3,16 @@
 import hashlib
 import zipfile
 from collections import OrderedDict
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from torch import nn
+from torchvision import models
 
 from slidecaf.errors import SlidecafError
-from slidecaf.features.networks.models import models
 
-
-@contextmanager
-def left_undrawn():
-    """Build networks without drawing the weights of convolutions and fully connected layers.
-
-    They hold whatever was in memory, so all of them have to be drawn or loaded afterwards. Saves half of the time
-    that a job takes to have AlexNet ready.
-    """
-    layers = (nn.Linear, nn.modules.conv._ConvNd)
-    drawn = [layer.reset_parameters for layer in layers]
-    for layer in layers:
-        layer.reset_parameters = lambda self: None
-    try:
-        yield
-    finally:
-        for layer, draw in zip(layers, drawn, strict=True):
-            layer.reset_parameters = draw
+DRAWN = (nn.Conv2d, nn.Linear)
+"""Layers whose weights are drawn by the seed."""
 
 
 def draw_weights(model, seed):
@@ -48,8 +32,7 @@ def draw_weights(model, seed):
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter_name, parameter in model.named_parameters():
-            owner = model.get_submodule(parameter_name.rpartition(".")[0])
-            if isinstance(owner, nn.Conv2d | nn.Linear):
+            if isinstance(model.get_submodule(parameter_name.rpartition(".")[0]), DRAWN):
                 if parameter_name.endswith("weight"):
                     nn.init.kaiming_normal_(parameter, nonlinearity="relu", generator=generator)
                 else:
@@ -197,15 +180,19 @@ def _is_entry(entry):
     )
 
 
-def load_state(model, state, source):
-    """Put a state dict into a network, which keeps its tensors; every one has to fit.
+def load_state(model, state, source, traced=None):
+    """Put a state dict into a network, which keeps its tensors; those in use have to fit.
 
     Parameters
     ----------
     model : torch.nn.Module
+        It may be on the meta device.
     state : dict of str to torch.Tensor
     source : str
         Where the state dict comes from, for the error.
+    traced : slidecaf.features.networks.layers.Trace, optional
+        What of the network is used; all of it by default. Other tensors may be missing or of another shape, and stay
+        as the network has them; `state` may hold further ones of modules that do not run.
 
     Raises
     ------
@@ -213,9 +200,11 @@ def load_state(model, state, source):
         If names or shapes differ: weights of another architecture.
     """
     own = model.state_dict()
-    missing = [name for name in own if name not in state]
-    unknown = [name for name in state if name not in own]
-    shapes = [name for name in own if name in state and own[name].shape != state[name].shape]
+    used = traced.tensors if traced else own
+    missing = [name for name in own if name in used and name not in state]
+    unknown = [name for name in state if name not in own and not (traced and _is_behind(name, model, traced))]
+    fitting = {name for name in own if name in state and own[name].shape == state[name].shape}
+    shapes = [name for name in own if name in used and name in state and name not in fitting]
     if missing or unknown or shapes:
         details = [
             f"{what} {', '.join(names[:3])}" + (f" and {len(names) - 3} more" if len(names) > 3 else "")
@@ -227,14 +216,23 @@ def load_state(model, state, source):
             "architecture, or set model to theirs."
         )
     # taken over, not copied: twice the memory of VGG-16's would be 1 GiB to touch
-    taken = OrderedDict((name, value.to(own[name].dtype)) for name, value in state.items())
+    taken = OrderedDict((name, value.to(own[name].dtype)) for name, value in state.items() if name in fitting)
     if hasattr(state, "_metadata"):  # versions of modules, for which MNASNet asks
         taken._metadata = state._metadata
-    model.load_state_dict(taken, assign=True)
+    model.load_state_dict(taken, assign=True, strict=len(fitting) == len(own))
+
+
+def _is_behind(name, model, traced):
+    """Tell whether a tensor that the network does not have would belong to a module that does not run."""
+    modules = dict(model.named_modules())
+    owner = name.rpartition(".")[0]
+    while owner not in modules:  # the network itself has the name ""
+        owner = owner.rpartition(".")[0]
+    return owner != "" and owner not in traced.modules
 
 
 def weights_sha256(model):
-    """Digest a network's state dict: names, types, shapes and values of all its tensors.
+    """Digest a network's state dict: names, types, shapes and values of its tensors.
 
     Parameters
     ----------
@@ -243,10 +241,12 @@ def weights_sha256(model):
     Returns
     -------
     str
-        64 hexadecimal digits.
+        64 hexadecimal digits. Tensors on the meta device, for which the weights had no values, are left out.
     """
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
+        if tensor.is_meta:
+            continue
         array = tensor.detach().cpu().contiguous().numpy()
         digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
         digest.update(array.tobytes())

@@ -1,17 +1,19 @@
 """Three routines of BLAS and LAPACK in 32 bit, in place, that let other threads run meanwhile.
 
-SciPy's Python wrappers of them hold the interpreter's lock for as long as they compute. The same routines, as SciPy
-offers them to Cython, are called here through ctypes, which lets go of it.
+SciPy's Python wrappers of them hold the interpreter's lock for as long as they compute, so that problems would wait for
+one another. The same routines, as SciPy offers them to compiled code, are called here through ctypes, which lets go of
+the lock.
 """
 
 import ctypes
 
 import numpy as np
+from scipy import LowLevelCallable
 from scipy.linalg import cython_blas, cython_lapack
 
 
 def _routine(module, name, arguments):
-    capsule = module.__pyx_capi__[name]
+    capsule = LowLevelCallable.from_cython(module, name).function
     python = ctypes.pythonapi
     python.PyCapsule_GetName.restype, python.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
     python.PyCapsule_GetPointer.restype = ctypes.c_void_p

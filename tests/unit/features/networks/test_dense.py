@@ -9,7 +9,7 @@ from torch import nn
 
 from slidecaf.errors import SlidecafError
 from slidecaf.features.networks.dense import DenseEncoder
-from slidecaf.features.networks.encoder import MEAN, STD, Encoder, load_encoder
+from slidecaf.features.networks.encoder import MEAN, STD, Encoder, Output, load_encoder
 from slidecaf.features.networks.weights import draw_weights
 
 
@@ -223,6 +223,12 @@ def test_what_cannot_be_run_over_a_region_is_refused_with_what_to_write(model, l
     with pytest.raises(SlidecafError, match=said) as caught:
         DenseEncoder(encoder)
     assert "extraction: patchwise" in str(caught.value)
+
+
+def test_several_outputs_are_refused_with_what_to_write():
+    encoder = drawn(Averaged(), {"a": Output("2"), "b": Output("4")}, 42)
+    with pytest.raises(SlidecafError, match="extraction: dense gives one output; write a layer"):
+        DenseEncoder(encoder)
 
 
 def test_a_transformer_is_refused_with_what_to_write():

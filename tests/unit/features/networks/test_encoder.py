@@ -1,13 +1,16 @@
 """Encoders give what torchvision gives at the layer that the config names."""
 
+import doctest
+
 import pytest
 import torch
 import torchvision
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from slidecaf.errors import SlidecafError
+from slidecaf.features.networks import encoder as encoders
 from slidecaf.features.networks import weights
-from slidecaf.features.networks.encoder import MEAN, STD, Encoder, load_encoder
+from slidecaf.features.networks.encoder import MEAN, STD, Encoder, Output, load_encoder
 
 
 def spec(**changes):
@@ -73,6 +76,61 @@ def test_a_transformers_tokens_are_averaged_and_every_weight_follows_the_seed():
     first = load_encoder(spec(model="vit_b_16", layer="encoder", input_size=224))
     assert first.dimension == 768
     assert first.sha256 == load_encoder(spec(model="vit_b_16", layer="encoder", input_size=224)).sha256
+
+
+@pytest.mark.parametrize(
+    ("model", "size", "outputs"),
+    [
+        ("alexnet", 64, {"before": {"layer": "classifier.4"}, "after": {"layer": "classifier.5"}}),
+        ("mobilenet_v2", 64, {"late": {"layer": "features"}, "early": {"layer": "features.0.0", "map": "average"}}),
+    ],
+)
+def test_each_of_several_outputs_is_that_of_an_encoder_of_its_own(model, size, outputs):
+    several = load_encoder(spec(model=model, input_size=size, outputs=outputs))
+    x = patches(2, size)
+    features = several(x)
+    assert list(features) == list(outputs)
+    for name, output in outputs.items():
+        alone = load_encoder(spec(model=model, layer=output["layer"], input_size=size))
+        assert torch.equal(features[name], alone(x))
+        assert several.dimension[name] == alone.dimension
+        assert several.sha256 == alone.sha256
+
+
+def test_a_maps_largest_values_may_be_its_vector():
+    model = torchvision.models.squeezenet1_0(weights=None).eval()
+    weights.draw_weights(model, 0)
+    expected = by_torchvision(model, "features", patches(2, 64)).amax((2, 3))
+    encoder = Encoder(model, {"largest": Output("features", map="max"), "mean": Output("features")}, input_size=64)
+    features = encoder(patches(2, 64))
+    torch.testing.assert_close(features["largest"], expected, rtol=1e-4, atol=1e-4)
+    assert (features["largest"] >= features["mean"]).all()
+    assert (features["largest"] > features["mean"]).any()
+
+
+def test_another_way_to_make_a_vector_of_a_map_is_an_error():
+    with pytest.raises(SlidecafError, match=r"map: 'largest'.*write average or max"):
+        load_encoder(spec(outputs={"a": {"layer": "features", "map": "largest"}}))
+
+
+def test_weights_behind_the_layer_may_be_missing_or_of_another_network(tmp_path):
+    """A network that was trained for other classes, with a head of its own."""
+    model = torchvision.models.squeezenet1_0(weights=None)
+    weights.draw_weights(model, 0)
+    state = model.state_dict()
+    whole = load_encoder(spec())(patches(2, 64))
+    cut = {name: value for name, value in state.items() if not name.startswith("classifier")}
+    other = {"classifier.1.weight": torch.ones(2, 512, 1, 1), "classifier.1.head.bias": torch.ones(2)}
+    for given in (state, cut, cut | other):
+        torch.save(given, tmp_path / "w.pth")
+        encoder = load_encoder(spec(weights=str(tmp_path / "w.pth")))
+        assert torch.equal(encoder(patches(2, 64)), whole)
+        assert (encoder.sha256 == weights.weights_sha256(model)) == (given is state)
+
+
+def test_examples_of_the_documentation_hold():
+    failed, attempted = doctest.testmod(encoders)
+    assert (failed, attempted > 3) == (0, True)
 
 
 def test_real_imagenet_weights_load_and_see_something(shared_data):

@@ -9,7 +9,8 @@ import torch
 import torchvision
 
 from slidecaf.errors import SlidecafError
-from slidecaf.features.networks import weights
+from slidecaf.features.networks import models, weights
+from slidecaf.features.networks.layers import trace
 
 
 def small():
@@ -100,6 +101,22 @@ def test_what_is_no_state_dict_is_refused_and_no_code_runs(tmp_path, monkeypatch
 def test_weights_of_another_architecture_are_refused_with_what_differs():
     with pytest.raises(SlidecafError, match=r"does not fit SqueezeNet: missing .* unknown features\.3\.weight"):
         weights.load_state(small(), torchvision.models.alexnet(weights=None).state_dict(), "alexnet.pth")
+
+
+def test_weights_in_use_have_to_be_there_and_unknown_ones_only_where_nothing_runs():
+    model = models.build("alexnet")
+    traced = trace(model, ["classifier.5"])
+    whole = torchvision.models.alexnet(weights=None).state_dict()
+    for changed, said in (
+        ({"classifier.4.bias": None}, r"missing classifier\.4\.bias\. Take"),
+        ({"features.0.weight": torch.ones(1)}, r"of another shape features\.0\.weight\. Take"),
+        ({"features.1.weight": torch.ones(64)}, r"unknown features\.1\.weight\. Take"),  # a normalisation, say
+        ({"classifier.7.weight": torch.ones(1)}, r"unknown classifier\.7\.weight\. Take"),
+        ({"head.weight": torch.ones(1)}, r"unknown head\.weight\. Take"),
+    ):
+        state = {name: value for name, value in (whole | changed).items() if value is not None}
+        with pytest.raises(SlidecafError, match=said):
+            weights.load_state(model, state, "w.pth", traced)
 
 
 def test_torchvisions_weights_are_found_by_name_and_others_listed():

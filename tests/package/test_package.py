@@ -1,0 +1,151 @@
+"""slidecaf without its clone: as an installed package, and as a module of somebody else's workflow."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import yaml
+
+from tests.workflow.conftest import Study, make_mini, mini_config
+
+
+def small_config():
+    """One feature set and one method: as few jobs as go through all rules of the classification."""
+    config = {**mini_config(), "slides_per_job": 10}
+    config["features"].pop("cnn-160")
+    config["classification"]["methods"].pop("svm-cnn")
+    return config
+
+
+def run(*command, folder, path):
+    environment = {**os.environ, "PYTHONPATH": str(path), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, command)],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=environment,
+        timeout=400,
+    )
+
+
+@pytest.fixture(scope="module")
+def installed(repository, tmp_path_factory):
+    """A folder into which the wheel was installed, far from the clone."""
+    folder = tmp_path_factory.mktemp("installed")
+    pip = ("pip", "--disable-pip-version-check", "--quiet")
+    made = run(
+        *pip, "wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", folder, repository, folder=folder, path=""
+    )
+    assert made.returncode == 0, made.stderr
+    (wheel,) = folder.glob("*.whl")
+    done = run(*pip, "install", "--no-deps", "--target", folder / "site", wheel, folder=folder, path="")
+    assert done.returncode == 0, done.stderr
+    return folder / "site"
+
+
+@pytest.fixture(scope="module")
+def by_the_clone(tmp_path_factory):
+    """A study run by the clone."""
+    study = make_mini(tmp_path_factory.mktemp("studies") / "clone", patients=3, config=small_config(), size=300)
+    study.finish()
+    return study
+
+
+def test_the_package_runs_a_study_without_a_clone_and_gives_the_same_files(installed, by_the_clone, tmp_path):
+    where = run("slidecaf.cli", "--version", folder=tmp_path, path=installed)
+    assert where.returncode == 0, where.stderr
+    study = make_mini(tmp_path / "study", patients=3, config=small_config(), size=300)
+    done = run("slidecaf.cli", "run", study.folder, "--cores", "2", folder=tmp_path, path=installed)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert study.bytes() == by_the_clone.bytes()
+    # the clone finds nothing to do in what the package has run: nothing depends on where either is
+    assert not study.planned(shown=True)
+
+
+def test_the_package_has_what_init_and_check_need(installed, tmp_path):
+    slides = make_mini(tmp_path / "drawn", patients=1, size=200) / "slides"
+    made = run("slidecaf.cli", "init", "new", "--slides", slides, folder=tmp_path, path=installed)
+    assert made.returncode == 0, made.stderr
+    checked = run("slidecaf.cli", "check", "new", "--quick", folder=tmp_path, path=installed)
+    assert checked.returncode == 1
+    assert "has no label" in checked.stdout + checked.stderr
+
+
+OUTER = """
+configfile: "outer.yaml"
+
+
+module slidecaf:
+    snakefile:
+        "{snakefile}"
+    config:
+        config["slidecaf"]
+
+
+use rule * from slidecaf as slidecaf_*
+
+
+rule all:
+    default_target: True
+    input:
+        rules.slidecaf_all.input,
+"""
+TRIGGERS = ("--rerun-triggers", "mtime", "params", "input", "software-env")
+
+
+class Outer(Study):
+    """A study that is part of another workflow, which has a config of its own."""
+
+    def write(self, root):
+        (self / "config.yaml").write_text("somebody: else\n")
+        (self / "outer.yaml").write_text(yaml.safe_dump({"own": 1, "slidecaf": small_config()}))
+        (self / "Snakefile").write_text(OUTER.format(snakefile=root / "Snakefile"))
+
+    def outer(self, *arguments):
+        return run(
+            *("snakemake", "--cores", "2", "--nocolor", *TRIGGERS, *arguments),
+            folder=self.folder,
+            path=self.root / "src",
+        )
+
+
+def test_as_a_module_of_another_workflow_it_takes_that_ones_config_alone(by_the_clone, repository, tmp_path):
+    outer = Outer(make_mini(tmp_path / "study", patients=3, size=300).folder)
+    outer.write(repository)
+    done = outer.outer()
+    assert done.returncode == 0, done.stderr
+    assert outer.bytes() == by_the_clone.bytes()
+    # from another place, as after an update of the module, there is nothing to do
+    root = tmp_path / "elsewhere"
+    root.mkdir()
+    for name in ("src", "workflow", "envs"):
+        shutil.copytree(repository / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(repository / "Snakefile", root)
+    outer.root = root
+    outer.write(root)
+    again = outer.outer("-n")
+    assert "Nothing to be done" in again.stdout + again.stderr, again.stdout + again.stderr
+
+
+def test_a_library_of_another_version_is_said_in_a_sentence(repository, tmp_path):
+    root = tmp_path / "clone"
+    root.mkdir()
+    for name in ("workflow", "envs", "profiles"):
+        shutil.copytree(repository / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(repository / "Snakefile", root)
+    common = root / "workflow/rules/common.smk"
+    common.write_text(common.read_text().replace('VERSION = "', 'VERSION = "99.'))
+    study = make_mini(tmp_path / "study", patients=1, size=200, config=small_config())
+    done = run("snakemake", "-s", root / "Snakefile", "-n", folder=study.folder, path=repository / "src")
+    assert done.returncode == 1
+    assert "this workflow is of slidecaf 99." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_workflow_and_package_have_one_version(repository):
+    version = tomllib.loads((repository / "pyproject.toml").read_text())["project"]["version"]
+    assert f'VERSION = "{version}"' in (repository / "workflow/rules/common.smk").read_text()
