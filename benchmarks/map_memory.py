@@ -59,6 +59,7 @@ def make_study(folder):
     (folder / "segmentation.tsv").write_text("\n".join(lines) + "\n")
     encoder = {"model": "squeezenet1_0", "layer": "features", "weights": "random:0", "input_size": 112}
     config = {
+        "slides_per_job": 1,
         "features": {
             "dense": {
                 "tiling": {"patch_size": 112, "stride": 16, "edge": "cover"},
@@ -74,17 +75,24 @@ def make_study(folder):
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
 
+def first_row(path):
+    """Return the first row of a table: the only one of a job's benchmark, and of a manifest of one slide."""
+    with open(path, newline="") as file:
+        return next(csv.DictReader(file, delimiter="\t"))
+
+
 def main(folder):
     """Run the study and print a table."""
     if not (folder / "config.yaml").exists():
         make_study(folder)
     subprocess.run([sys.executable, "-m", "slidecaf.cli", "run", folder, "--cores", "2"], check=True)
+    slide_of = {path.stem: first_row(path)["slide"] for path in (folder / "results/tiles/dense").glob("batch-*.tsv")}
     found = {}
-    for path in (folder / "results/benchmarks").rglob("large-*.tsv"):
-        rule = path.relative_to(folder / "results/benchmarks").parts[0]
-        with open(path, newline="") as file:
-            row = next(csv.DictReader(file, delimiter="\t"))
-        found[rule, int(path.stem.split("-")[1])] = float(row["max_rss"]), float(row["s"])
+    for path in (folder / "results/benchmarks").rglob("batch-*.tsv"):
+        rule, slide = path.relative_to(folder / "results/benchmarks").parts[0], slide_of[path.stem]
+        if slide.startswith("large-"):
+            row = first_row(path)
+            found[rule, int(slide.removeprefix("large-"))] = float(row["max_rss"]), float(row["s"])
     print("peak memory in MiB (seconds)", *(f"{side:,} px" for side in SIDES), "20,000 : 5,000", sep="\t")
     for rule in RULES:
         cells = [f"{found[rule, side][0]:.0f} ({found[rule, side][1]:.0f})" for side in SIDES]

@@ -7,21 +7,35 @@ modules of slidecaf make inside functions, used or not: the most that a script c
 
 Before a script's first line Snakemake's preamble has unpickled its job, which imports Snakemake itself. No script can
 save that; it is measured in a workflow of one rule and printed beside.
+
+Slides share a job so that the start is paid once. Here some slides of 1,024 px have a job each, and then as many as
+slides_per_job has by default share one. What a job of one slide takes beyond a further slide of a long job is the
+start: Python, imports and the network (AlexNet, patches of 336 px). Seconds are those of Snakemake's benchmark files.
 """
 
 import argparse
 import ast
+import csv
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import yaml
 from rows import Row, report, seconds
+
+from slidecaf.demo import make_mini
+from slidecaf.study.batches import deal_apart
 
 ROOT = Path(__file__).resolve().parents[1]
 WITH_NETWORK = {"encoder", "features", "predict"}
 HEAVY = ("torch", "sklearn", "skimage", "scipy", "pandas", "matplotlib")
 REPEATS = 3
+BATCH, PX = 16, 1024  # the default of slides_per_job; a side of the slides
+ALONE = 4  # jobs of one slide that are timed
+GOAL = 0.1  # start-up, of a job
 
 LOADED = f"import sys\nprint(*(name for name in {HEAVY} if name in sys.modules))\n"
 PUT_OFF = """
@@ -81,6 +95,59 @@ def preamble():
     return float(spent), loaded
 
 
+def run_jobs(study, rule, slides_per_job):
+    """Make a rule's files anew in some jobs of so many slides; return the median of their seconds."""
+    config = yaml.safe_load((study / "config.yaml").read_text()) | {"slides_per_job": slides_per_job}
+    (study / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    for kind in ("", "benchmarks/"):
+        shutil.rmtree(study / f"results/{kind}{rule}", ignore_errors=True)
+    batches = deal_apart([path.stem for path in study.glob("slides/*.png")], [], slides_per_job)
+    full = [number for number, slides in batches.items() if len(slides) == slides_per_job][:ALONE]
+    command = [sys.executable, "-m", "slidecaf.cli", "run", str(study), "--cores", "1"]
+    command += [f"results/{rule}/cnn/batch-{number}.tsv" for number in full]
+    subprocess.run(command, check=True, capture_output=True)
+    taken = []
+    for number in full:
+        with open(study / f"results/benchmarks/{rule}/cnn/batch-{number}.tsv", newline="") as file:
+            taken.append(float(next(csv.DictReader(file, delimiter="\t"))["s"]))
+    return statistics.median(taken)
+
+
+def jobs(repeats):
+    """Return rows: the start of a job beside all of it, for a rule without and for one with torch."""
+    shares = {"tiles": [], "features": []}
+    with tempfile.TemporaryDirectory() as folder:
+        study = Path(folder)
+        make_mini(study, patients=BATCH // 2 - 1, size=PX)
+        sheet = study / "classification.tsv"
+        sheet.write_text(sheet.read_text().replace("\ttest", "\ttrain"))
+        encoder = {"model": "alexnet", "layer": "classifier.5", "weights": "random:0"}
+        config = {
+            "threads": 2,
+            "features": {
+                "cnn": {"tiling": {"patch_size": 336, "overlap": 0.25, "white_above": 200}, "encoder": encoder}
+            },
+            "classification": {
+                "sheet": "classification.tsv",
+                "positive": "GBM",
+                "folds": 2,
+                "methods": {"svm": {"features": ["cnn"]}},
+            },
+        }
+        (study / "config.yaml").write_text(yaml.safe_dump(config))
+        for rule, found in shares.items():
+            for _ in range(repeats):
+                alone, together = run_jobs(study, rule, 1), run_jobs(study, rule, BATCH)
+                slide = (together - alone) / (BATCH - 1)
+                found.append((alone - slide) / together)
+                said = f"start-up of a job {alone - slide:.2f} s, a slide of {PX} px {slide:.3f} s"
+                print(f"{rule}: {said}, a job of {BATCH} {together:.2f} s", flush=True)
+    return [
+        Row(f"start-up of {rule}, slides of {PX} px", f"the whole job of {BATCH}", found, GOAL, at_least=False)
+        for rule, found in shares.items()
+    ]
+
+
 def main():
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -116,6 +183,7 @@ def main():
         Row(stage, 'python -c "import torch"', ratios, goal=1, at_least=False),
         Row(f"the most a script can import, {heaviest}", "1.5 seconds", [most[heaviest]], unit="s"),
         Row("scripts without a network", "those that import torch", [len(with_torch)], 0, False, "scripts"),
+        *jobs(arguments.repeats),
     )
 
 

@@ -22,8 +22,9 @@ KILLED = {
 }
 
 
-def file_of(rule, slide):
-    return f"results/{'pooled' if rule == 'pooling' else rule}/dense-96/{slide}.h5"
+def folder_of(rule):
+    """Return the folder of results that a rule fills."""
+    return f"{'pooled' if rule == 'pooling' else rule}/dense-96"
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +34,12 @@ def study(site, undisturbed, tmp_path_factory):
     slide = study / f"slides/{DAMAGED}.png"
     slide.write_bytes(slide.read_bytes()[:20_000])
     for name, (rule, slide, _) in KILLED.items():
-        study.fault(name, rule, file_of(rule, slide), "fill:2000" if name == "memory" else "hold")
+        manifest = study.manifest(folder_of(rule), slide)
+        study.fault(name, rule, manifest, "fill:2000" if name == "memory" else "hold")
     slides = [path.stem for path in sorted((study / "slides").glob("*-[123].png"))]
     with open(study / "said", "w") as said:
         process = subprocess.Popen(
-            study.run_command(*(file_of("pooling", slide) for slide in slides)),
+            study.run_command(*(study.manifest(folder_of("pooling"), slide) for slide in slides)),
             stdout=said,
             stderr=subprocess.STDOUT,
             env=study.environment(),
@@ -71,11 +73,11 @@ def disturb(study):
 
 def attempts(study, name):
     rule, slide, _ = KILLED[name]
-    return accounted(study, f"rule_{rule}_wildcards_dense-96_{slide}")
+    return accounted(study, f"rule_{rule}_wildcards_dense-96_{study.batch_of(slide)}")
 
 
 def damaged(study):
-    return accounted(study, f"rule_tiles_wildcards_dense-96_{DAMAGED}")
+    return accounted(study, f"rule_tiles_wildcards_dense-96_{study.batch_of(DAMAGED)}")
 
 
 def states(tried):
@@ -90,10 +92,10 @@ def test_a_killed_job_is_tried_again_with_more_and_ends_right(study, undisturbed
     assert last["State"] == "COMPLETED"
     assert int(last["ReqMem"][:-1]) == len(tried) * int(tried[0]["ReqMem"][:-1])
     assert int(last["TimelimitRaw"]) >= len(tried) * 15
-    file = file_of(rule, slide)
-    assert (study / file).read_bytes() == (undisturbed / file).read_bytes()
+    for file in (study.manifest(folder_of(rule), slide), f"results/{folder_of(rule)}/{slide}.h5"):
+        assert (study / file).read_bytes() == (undisturbed / file).read_bytes()
     if name == "memory":
-        log = study / f".snakemake/slurm_logs/rule_{rule}/dense-96_{slide}/{first['JobIDRaw']}.log"
+        log = study / f".snakemake/slurm_logs/rule_{rule}/dense-96_{study.batch_of(slide)}/{first['JobIDRaw']}.log"
         assert "exceeded memory limit" in log.read_text()
     promise("A job that SLURM ends (cancelled, memory, time, a lost node) is tried again with more and ends right")
 
@@ -102,10 +104,12 @@ def test_a_job_that_always_fails_ends_the_run_with_its_log_and_leaves_the_others
     assert states(damaged(study)) == ["FAILED"] * 3
     assert study.returncode != 0
     assert f"slide {DAMAGED}" in study.said
-    assert f"results/logs/tiles/dense-96/{DAMAGED}.log" in study.said
+    assert f"results/logs/tiles/dense-96/batch-{study.batch_of(DAMAGED)}.log" in study.said
     ours = study.results()
     theirs = {name: content for name, content in undisturbed.results().items() if name in ours}
     assert ours == theirs
-    assert len([name for name in ours if name.startswith("pooled/")]) == 5
-    assert not [name for name in ours if DAMAGED in name]
+    pooled = {name for name in ours if name.startswith("pooled/")}
+    assert len([name for name in pooled if name.endswith(".h5")]) == 5
+    assert len([name for name in pooled if name.endswith(".tsv")]) == 5
+    assert not [name for name in ours if DAMAGED in name or f"batch-{study.batch_of(DAMAGED)}." in name]
     promise("A job on SLURM that always fails leaves the other slides' results whole", provoked=1)
