@@ -70,7 +70,7 @@ def rule_of(path):
 
 
 @pytest.mark.parametrize("how", DAMAGES)
-def test_a_result_of_a_slide_that_was_changed_is_noticed_by_the_plan_and_made_again(study, undisturbed, how, promise):
+def test_a_result_of_a_slide_that_was_changed_is_noticed_by_the_plan_and_made_again(study, undisturbed, how):
     expected = undisturbed.bytes()
     for path in OF_SLIDES:
         damage(study / "results" / path, how)
@@ -79,6 +79,3 @@ def test_a_result_of_a_slide_that_was_changed_is_noticed_by_the_plan_and_made_ag
         assert f"results/{path} is not what a job wrote; it is made again." in done.stderr
     assert study.bytes() == expected
     assert not study.planned(shown=True)
-    promise(
-        "A slide's result that was changed is noticed by the next plan, said, and made again", provoked=len(OF_SLIDES)
-    )
