@@ -113,7 +113,7 @@ FIELDS += ("ReqMem", "ReqTRES", "AllocTRES")
 
 
 def accounted(study, comment=""):
-    """Return what the accounting knows of a study's jobs in the order of their ids, of a rule and its wildcards if wished."""
+    """Return what the accounting knows of a study's jobs in the order of their ids, of a rule if wished."""
     said = run("sacct", "-XnP", "--starttime", "now-1days", "--format", ",".join(FIELDS))
     rows = [dict(zip(FIELDS, line.split("|"), strict=True)) for line in said.splitlines()]
     return [row for row in rows if row["WorkDir"] == str(study.folder) and row["Comment"].endswith(comment)]
