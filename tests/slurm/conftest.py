@@ -61,6 +61,7 @@ class SlurmStudy(Study):
     """A study that `make slurm` runs."""
 
     faults = None
+    profile = "slurm"
 
     def environment(self):
         if not self.faults:
@@ -69,7 +70,7 @@ class SlurmStudy(Study):
         return {**super().environment(), "PYTHONPATH": path, "FAULTS": str(self.faults)}
 
     def run_command(self, *arguments):
-        return [*super().run_command(*arguments), "--profile", "slurm", *IMPATIENT]
+        return [*super().run_command(*arguments), "--profile", self.profile, *IMPATIENT]
 
     def run(self, *arguments, timeout=1500):
         return subprocess.run(
@@ -113,7 +114,7 @@ FIELDS += ("ReqMem", "ReqTRES", "AllocTRES")
 
 
 def accounted(study, comment=""):
-    """Return what the accounting knows of a study's jobs in the order of their ids, of a rule and its wildcards if wished."""
+    """Return what the accounting knows of a study's jobs in the order of their ids, of a rule if wished."""
     said = run("sacct", "-XnP", "--starttime", "now-1days", "--format", ",".join(FIELDS))
     rows = [dict(zip(FIELDS, line.split("|"), strict=True)) for line in said.splitlines()]
     return [row for row in rows if row["WorkDir"] == str(study.folder) and row["Comment"].endswith(comment)]
