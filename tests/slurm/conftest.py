@@ -61,6 +61,7 @@ class SlurmStudy(Study):
     """A study that `make slurm` runs."""
 
     faults = None
+    profile = "slurm"
 
     def environment(self):
         if not self.faults:
@@ -69,7 +70,7 @@ class SlurmStudy(Study):
         return {**super().environment(), "PYTHONPATH": path, "FAULTS": str(self.faults)}
 
     def run_command(self, *arguments):
-        return [*super().run_command(*arguments), "--profile", "slurm", *IMPATIENT]
+        return [*super().run_command(*arguments), "--profile", self.profile, *IMPATIENT]
 
     def run(self, *arguments, timeout=1500):
         return subprocess.run(
