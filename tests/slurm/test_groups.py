@@ -34,7 +34,7 @@ def study(site, tmp_path_factory):
     return study
 
 
-def test_groups_make_fewer_submissions_than_jobs_and_the_same_bytes(study, undisturbed, promise):
+def test_groups_make_fewer_submissions_than_jobs_and_the_same_bytes(study, undisturbed):
     jobs = {name: manifests(study, f"{name}/dense-96") for name in ("tiles", "labels")}
     assert len(submissions(study, "tiling")) == ceil(jobs["tiles"] / CHAINS) < sum(jobs.values()) / 2
     segments = sum(manifests(study, f"segmentation/svm-cnn/{variant}") for variant in ("plain", "hard"))
@@ -43,7 +43,6 @@ def test_groups_make_fewer_submissions_than_jobs_and_the_same_bytes(study, undis
     assert not alone & {"rule_tiles", "rule_labels", "rule_segment", "rule_outlines"}
     ours, theirs = study.results(), undisturbed.results()
     assert [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)] == []
-    promise("Jobs that share a submission on SLURM end with the same bytes", provoked=len(theirs), survived=len(ours))
 
 
 def test_a_submission_asks_for_the_memory_of_jobs_side_by_side_and_the_time_of_those_in_a_row(study):
