@@ -72,7 +72,7 @@ def test_the_package_has_what_init_and_check_need(installed, tmp_path):
     assert made.returncode == 0, made.stderr
     checked = run("slidecaf.cli", "check", "new", "--quick", folder=tmp_path, path=installed)
     assert checked.returncode == 1
-    assert "has no label" in checked.stdout + checked.stderr
+    assert "row 2, column patient: an empty cell will not do." in checked.stdout + checked.stderr
 
 
 OUTER = """
