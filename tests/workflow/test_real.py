@@ -34,6 +34,7 @@ def with_real_slides(study, shared_data):
     )
     study.sheet(lambda text: text + "".join(rows))
     encoder = {"model": "squeezenet1_0", "layer": "features", "weights": "squeezenet.pth"}
+    study.config(lambda c: c.update(slides_per_job=1))  # of these slides one alone has a resolution
     study.config(
         lambda c: c["features"].update(
             {
