@@ -102,7 +102,7 @@ def config_text(tasks, title) -> str:
     str
         YAML, every key with a comment.
     """
-    environment = Environment(  # noqa: S701  YAML, in which nothing is to be escaped as in HTML
+    environment = Environment(  # noqa: S701  it fills YAML, where nothing is escaped
         loader=PackageLoader("slidecaf.study"),
         undefined=StrictUndefined,
         trim_blocks=True,
