@@ -1,6 +1,8 @@
 """Mini studies and the means to run them: a study that is finished once, and copies of it to change."""
 
 import csv
+import fcntl
+import json
 import re
 import shutil
 import subprocess
@@ -139,7 +141,6 @@ def mini_config():
     encoder = {"model": "squeezenet1_0", "layer": "features", "weights": "random:0", "input_size": 64}
     return {
         "threads": 1,
-        "slides_per_job": 4,
         "features": {
             "cnn-224": {"tiling": {"patch_size": 224, "overlap": 0.25, "white_above": 200}, "encoder": encoder},
             "cnn-160": {"tiling": {"patch_size": 160, "stride": 160}, "encoder": encoder},
@@ -169,7 +170,6 @@ def segmentation_config():
     }
     return {
         "threads": 1,
-        "slides_per_job": 4,
         "features": {
             "dense-96": {
                 "tiling": {"patch_size": 96, "stride": 24, "edge": "cover"},
@@ -203,16 +203,31 @@ def make_segmented(folder):
     return study
 
 
+def made_once(make, name, tmp_path_factory, worker_id):
+    """Make a study, or wait for the process beside this one that makes it, and say what its run said."""
+    top = tmp_path_factory.getbasetemp()
+    folder = (top if worker_id == "master" else top.parent) / name
+    folder.mkdir(exist_ok=True)
+    with open(folder / "lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "said.json").is_file():
+            run = make(folder / "study").first_run
+            (folder / "said.json").write_text(json.dumps([run.stdout, run.stderr]))
+    study = Study(folder / "study")
+    study.said = "".join(json.loads((folder / "said.json").read_text()))
+    return study
+
+
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
+def finished(tmp_path_factory, worker_id):
     """A mini study that has been run. Copy it before you change it."""
-    return make_classified(tmp_path_factory.mktemp("studies") / "finished")
+    return made_once(make_classified, "finished", tmp_path_factory, worker_id)
 
 
 @pytest.fixture(scope="session")
-def segmented(tmp_path_factory):
+def segmented(tmp_path_factory, worker_id):
     """A mini study of the segmentation that has been run. Copy it before you change it."""
-    return make_segmented(tmp_path_factory.mktemp("studies") / "segmented")
+    return made_once(make_segmented, "segmented", tmp_path_factory, worker_id)
 
 
 @pytest.fixture

@@ -24,17 +24,13 @@ def test_a_finished_study_has_a_report_of_all_slides_and_says_so(finished):
     assert all(f">{row['slide']}</a>" in text for row in read(finished / "classification.tsv"))
     assert "Random weights: the network was never trained" in text
     assert str(finished.folder) not in text
-    assert "report.html" in finished.first_run.stdout
+    assert "report.html" in finished.said
 
 
 def test_a_report_of_the_segmentation_shows_every_slide(segmented):
     text = (segmented / "results/report.html").read_text()
     assert text.count('<div class="pair">') == len(read(segmented / "segmentation.tsv"))
     assert "no mask to compare" in text
-
-
-def test_a_finished_study_makes_no_report_again(finished):
-    assert not finished.planned(shown=True)
 
 
 def test_what_is_deleted_of_the_report_is_made_again_alone(study):

@@ -34,9 +34,9 @@ def pixels(path):
     return np.asarray(Image.open(path))
 
 
-def test_a_finished_study_has_nothing_to_do(segmented):
-    assert "Nothing to be done" in segmented.finish().stderr
-    assert segmented.planned() == Counter()
+def test_a_finished_study_has_nothing_to_do(study):
+    assert "Nothing to be done" in study.finish().stderr
+    assert study.planned(shown=True) == Counter()
 
 
 def test_the_acceptance_check_passes(segmented, repository):
@@ -86,7 +86,7 @@ def test_the_comparison_says_whether_retraining_helped(segmented):
     listed = {(row["slide"], row["variant"]): row["score"] for row in read(segmented / f"{TOP}/scores.tsv")}
     difference = [float(listed[slide, "hard"]) - float(listed[slide, "plain"]) for slide in SLIDES]
     assert compared["leave_one_out"]["mean_difference"] == pytest.approx(np.mean(difference))
-    assert compared["leave_one_out"]["verdict"] in segmented.first_run.stdout
+    assert compared["leave_one_out"]["verdict"] in segmented.said
     examples = read(segmented / f"{TOP}/hard_examples.tsv")
     assert {row["kind"] for row in examples} <= {"missed", "false"}
     assert len(examples) == compared["hard_examples"]["final"]["drawn"]

@@ -66,7 +66,7 @@ def test_snakemake_runs_without_a_rate_limiter_unless_one_is_asked_for(tmp_path)
     done = run(tmp_path)
     assert done.returncode == 0, done.stderr
     assert "limit: None" in done.stdout
-    assert "limit: 7" in run(tmp_path, "--forceall", "--max-jobs-per-timespan", "7/1m").stdout
+    assert "limit: 7" in run(tmp_path, "--forceall", "--max-jobs-per-timespan", "7/3s").stdout
 
 
 def test_the_exit_code_is_snakemakes(tmp_path):
