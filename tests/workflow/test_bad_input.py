@@ -30,7 +30,10 @@ def test_a_wrong_config_is_refused_before_any_job_with_all_its_errors(study):
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"folds": 5}, "has 4 patients in train and the config asks for 5 folds"), ({"sheet": "absent.tsv"}, "absent.tsv")],
+    [
+        ({"folds": 5}, "has 4 patients in train and the config asks for 5 folds"),
+        ({"sheet": "absent.tsv"}, "absent.tsv"),
+    ],
 )
 def test_a_config_that_does_not_suit_the_sheet_is_refused_before_any_job(study, change, said):
     study.config(lambda c: c["classification"].update(change))

@@ -116,9 +116,9 @@ def file_digest(path, whole=False):
 
 
 def slide_digest(slide, wildcards):
-    """Return what a job that reads a slide depends on: its digest, and the resolution that the sheet gives."""
+    """Return what a job that reads a slide depends on: its digest, and what the sheet says of its file."""
     row = SLIDE[slide]
-    return {"digest": file_digest(row.path), "mpp": row.mpp}
+    return {"digest": file_digest(row.path), "mpp": row.mpp, "scene": row.scene}
 
 
 def _values(named, wildcards):

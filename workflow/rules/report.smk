@@ -55,7 +55,7 @@ rule neurons:
         tracked=tracked("neurons", caveats=method_caveats),
         # a changed slide or label is seen by the features and the model
         untracked=untracked(
-            slides={row["slide"]: row for row in CLASSIFICATION.table(CLASSIFICATION.train, "slide", "path", "label")},
+            slides=CLASSIFICATION.by_slide(CLASSIFICATION.train, "path", "scene", "label"),
             limits=LIMITS,
         ),
     script:

@@ -295,7 +295,7 @@ def _probe(study, looks, wanted, seconds):
         else:
             tried, of, options = probe, settings.plain(), {"seconds": seconds}
             what, remedy = "trying its network", "take a smaller model, batch_size or number of threads"
-        options |= {"mpp": row.mpp, "threads": threads}
+        options |= {"mpp": row.mpp, "scene": row.scene, "threads": threads}
         # a process of its own, so that the peak of memory is this feature set's
         with ProcessPool(1, context=get_context("forkserver")) as pool:
             waiting = pool.schedule(tried, args=(of, row.path), kwargs=options, timeout=PROBE_TIMEOUT)

@@ -105,7 +105,7 @@ def absent_weights(settings) -> str:
     return "" if checkpoint(named).is_file() else named.url
 
 
-def probe(settings, path, *, mpp=None, threads=1, seconds=SECONDS) -> Probe:
+def probe(settings, path, *, mpp=None, scene="", threads=1, seconds=SECONDS) -> Probe:
     """Time a feature set on a part of a slide; memory is that of the whole process.
 
     Parameters
@@ -114,7 +114,7 @@ def probe(settings, path, *, mpp=None, threads=1, seconds=SECONDS) -> Probe:
         A feature set of the config.
     path : path-like
         A slide.
-    mpp : float, optional
+    mpp, scene : optional
         As the sheet has it.
     threads : int, optional
         Of an extraction.
@@ -138,7 +138,11 @@ def probe(settings, path, *, mpp=None, threads=1, seconds=SECONDS) -> Probe:
     spec = settings["encoder"]
     if absent_weights(settings):  # other weights of the same network are as fast
         spec = {**spec, "weights": "random:0"}
-    with devices.device() as device, open_slide(path, mpp=mpp) as slide, tempfile.TemporaryDirectory() as folder:
+    with (
+        devices.device() as device,
+        open_slide(path, mpp=mpp, scene=scene) as slide,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         precision = settings["precision"]
         if precision == "auto":
             precision = choose_precision(spec, device=device)
@@ -179,7 +183,7 @@ def probe(settings, path, *, mpp=None, threads=1, seconds=SECONDS) -> Probe:
         )
 
 
-def probe_imported(files, path, *, name, mpp=None, threads=1) -> Probe:
+def probe_imported(files, path, *, name, mpp=None, scene="", threads=1) -> Probe:
     """Time how an imported feature set is taken in, on a whole slide; memory is that of the whole process.
 
     Parameters
@@ -189,7 +193,7 @@ def probe_imported(files, path, *, name, mpp=None, threads=1) -> Probe:
         The slide, which has a patch.
     name : str
         Its id, for errors.
-    mpp : float, optional
+    mpp, scene : optional
         As the sheet has it.
     threads : int, optional
         Of learning.
@@ -203,7 +207,7 @@ def probe_imported(files, path, *, name, mpp=None, threads=1) -> Probe:
     SlideError
         If the slide or its files cannot be taken: what its job would say.
     """
-    with open_slide(path, name=name, mpp=mpp) as slide, tempfile.TemporaryDirectory() as folder:
+    with open_slide(path, name=name, mpp=mpp, scene=scene) as slide, tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "features.h5"
         begun = perf_counter()
         patches = read_patches(files.source, slide, kind=files.kind)

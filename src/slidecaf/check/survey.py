@@ -143,7 +143,7 @@ def look(row, wanted, mask_value=None) -> Look:
     Look
     """
     try:
-        with open_slide(row.path, name=row.slide, mpp=row.mpp) as slide:
+        with open_slide(row.path, name=row.slide, mpp=row.mpp, scene=row.scene) as slide:
             level, blocks, whole = _overview(slide)
             problems, patches, cells, imported, refused = [], {}, {}, {}, []
             for name, config in wanted.items():

@@ -88,7 +88,7 @@ def _pictures(patches, slides, limits):
             of_slide.setdefault(patch["slide"], []).append((row, place, patch))
     pictures = [[None] * len(found) for found in patches]
     for name, wanted in sorted(of_slide.items()):
-        with open_slide(slides[name]["path"], name=name, limits=limits) as slide:
+        with open_slide(slides[name]["path"], name=name, scene=slides[name]["scene"], limits=limits) as slide:
             for row, place, patch in wanted:
                 pictures[row][place] = read_patch(slide, patch["x"], patch["y"], patch["patch_size"])
     return pictures

@@ -103,7 +103,7 @@ def check_set(settings, rows, *, exclude, advance) -> Adopted:
     for row in rows:
         if sources[row.slide].features.is_file():
             try:
-                with open_slide(row.path, name=row.slide, mpp=row.mpp) as slide:
+                with open_slide(row.path, name=row.slide, mpp=row.mpp, scene=row.scene) as slide:
                     found = read_patches(sources[row.slide], slide, kind=settings["format"])
                     regular &= tiles_attributes(slide, found)["regular"]
                 values = read_features(sources[row.slide], found, name=row.slide)

@@ -35,7 +35,7 @@ def import_tiles(
     ----------
     manifest : path-like
     slides : mapping of str to mapping
-        Slide to its ``digest``, its ``mpp`` and the digests of its files.
+        Slide to its ``digest``, its ``mpp`` and ``scene``, and the digests of its files.
     settings : mapping
         ``imported``: the ``format`` of the files and the name of their ``folder``; ``revision`` and ``versions``.
     sources : mapping of str to sequence of path-like
@@ -60,7 +60,7 @@ def import_tiles(
         status, coords, described = STATUS_UNREADABLE, np.empty((0, 2), np.int64), {}
         try:
             patches, described = _patches(
-                slide, sources, first, settings["imported"]["format"], paths[slide], slides[slide]["mpp"], limits
+                slide, sources, first, settings["imported"]["format"], paths[slide], slides[slide], limits
             )
             coords = patches.coords
             status = STATUS_OK if len(coords) else STATUS_NO_TISSUE
@@ -110,7 +110,7 @@ def import_features(
         if status != STATUS_UNREADABLE:
             try:
                 patches, _ = _patches(
-                    slide, sources, first, settings["imported"]["format"], paths[slide], slides[slide]["mpp"], limits
+                    slide, sources, first, settings["imported"]["format"], paths[slide], slides[slide], limits
                 )
                 encoder = encoder_name(patches.encoder, settings["imported"]["folder"])
                 features = read_features(Source(*map(Path, sources[slide])), patches, name=slide)
@@ -149,10 +149,11 @@ def import_features(
     )
 
 
-def _patches(slide, sources, first, kind, path, mpp, limits):
+def _patches(slide, sources, first, kind, path, said, limits):
     """Return a slide's patches, held to the slide and to the length of the first file's vectors, and attributes."""
     source = Source(*map(Path, sources[slide]))
-    with open_slide(path, name=slide, mpp=mpp, limits=Limits.from_config(limits)) as opened:
+    known = {"mpp": said["mpp"], "scene": said["scene"], "limits": Limits.from_config(limits)}
+    with open_slide(path, name=slide, **known) as opened:
         patches = read_patches(source, opened, kind=kind)
         check_length(patches, source, Source(Path(first)), name=slide)
         return patches, tiles_attributes(opened, patches)

@@ -35,7 +35,7 @@ def extract_slides(
     ----------
     manifest : path-like
     slides : mapping of str to mapping
-        Slide to its ``digest`` and ``mpp``.
+        Slide to its ``digest`` and, as the sheet has them, ``mpp`` and ``scene``.
     settings : mapping
         ``features``, the feature set's settings that differ from the defaults, ``revision`` and ``versions``.
     tiles : path-like
@@ -87,6 +87,7 @@ def extract_slides(
                 writer,
                 name=slide,
                 mpp=slides[slide]["mpp"],
+                scene=slides[slide]["scene"],
                 settings=chosen,
                 precision=described["precision"],
                 threads=threads,

@@ -69,6 +69,7 @@ def judge_slides(
                     writer,
                     name=slide,
                     mpp=slides[slide]["mpp"],
+                    scene=slides[slide]["scene"],
                     settings=chosen,
                     precision=described["precision"],
                     threads=threads,

@@ -46,7 +46,7 @@ def segment_slides(
     ----------
     manifest : path-like
     slides : mapping of str to mapping
-        Slide to the ``part`` that maps it, its ``digest``, its ``mpp`` and the ``masks``' digests.
+        Slide to the ``part`` that maps it, its ``digest``, its ``mpp`` and ``scene``, and the ``masks``' digests.
     settings : mapping
         ``mask_value``, ``caveats``, ``revision`` and ``versions``.
     variant : {"plain", "hard"}
@@ -122,7 +122,7 @@ def segment_slides(
         write_json(files["score"], {"slide": slide, "variant": variant, "status": status, **chosen, **found})
         title = f"{slide}, {variant}: {score}" + "".join(f"\n{caveat}" for caveat in settings["caveats"])
         if place.readable:
-            with open_slide(paths[slide], name=slide, mpp=own["mpp"]) as opened:
+            with open_slide(paths[slide], name=slide, mpp=own["mpp"], scene=own["scene"]) as opened:
                 strips = _truth_strips(slide, masks[slide], place, settings["mask_value"])
                 picture = overlay(opened, place.cells, mask, strips, title=title)
         else:

@@ -26,7 +26,7 @@ TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """First bytes of TIFF and BigTIFF, of both byte orders."""
 
 
-def open_slide(path, *, name=None, mpp=None, limits=LIMITS) -> Slide:
+def open_slide(path, *, name=None, mpp=None, scene="", limits=LIMITS) -> Slide:
     """Open a slide.
 
     OpenSlide opens what it recognises; what it recognises and cannot open is an error. Other files are taken by
@@ -39,6 +39,8 @@ def open_slide(path, *, name=None, mpp=None, limits=LIMITS) -> Slide:
         The slide's id, for errors; the file's name without its suffix by default.
     mpp : float, optional
         Micrometres a pixel of level 0 by the sheet; it wins over the file's.
+    scene : str, optional
+        Name, or number from 0, of the image that is meant where a TIFF file holds several.
     limits : Limits, optional
         How large it may say that it is; the config's defaults by default.
 
@@ -49,7 +51,8 @@ def open_slide(path, *, name=None, mpp=None, limits=LIMITS) -> Slide:
     Raises
     ------
     SlideError
-        If there is no such file, or it cannot be opened, or is of no format that is read, or is too large.
+        If there is no such file, or it cannot be opened, or is of no format that is read, or is too large, or holds
+        several images of which none was chosen.
     """
     name = Path(path).stem if name is None else name
     if not Path(path).is_file():
@@ -60,10 +63,16 @@ def open_slide(path, *, name=None, mpp=None, limits=LIMITS) -> Slide:
         if start.startswith(TIFF):
             check_directories(path)
         vendor = OpenSlide.detect_format(path)
-    if vendor is not None and (vendor != "generic-tiff" or suits_openslide(name, path)):
+    generic = vendor == "generic-tiff" and (scene or not suits_openslide(name, path))
+    if generic or (vendor is None and start.startswith(TIFF)):
+        return TiffSlide(name, path, mpp=mpp, scene=scene, limits=limits)
+    if scene:
+        raise SlideError(
+            f"slide {name}: {path} is read as one image, and the sheet's column scene asks for {scene!r}; leave that "
+            "cell empty."
+        )
+    if vendor is not None:
         return OpenSlideSlide(name, path, mpp=mpp, limits=limits)
-    if start.startswith(TIFF):
-        return TiffSlide(name, path, mpp=mpp, limits=limits)
     for head, reader in READERS.items():
         if start.startswith(head):
             return ImageSlide(name, path, reader, mpp=mpp, limits=limits)

@@ -12,6 +12,10 @@ PLAUSIBLE_MPP = (0.01, 50.0)
 """Micrometres a pixel that a file may state; outside are the 72 dots an inch of programs that know no resolution."""
 
 
+SQUARE = 1.02
+"""Px whose sides differ by more than this factor are not taken for square; scanners differ by less."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """How large a slide or mask may say that it is: a file of some bytes can claim any size.
@@ -123,7 +127,12 @@ class Slide(ABC):
     width, height : int
         In px of level 0.
     mpp : float or None
-        Micrometres a pixel of level 0: the sheet's, or else the file's where that is plausible.
+        Micrometres a pixel of level 0: the sheet's, or else the file's where that is plausible, the mean of both
+        directions.
+    mpp_from : {"sheet", "file", ""}
+        Where it comes from; empty where it is not known.
+    file_mpp : (float, float) or None
+        Micrometres a pixel of level 0, across and down, as the file says them, where that is plausible.
     magnification : float or None
         Of the objective, where the file says it.
     levels : tuple of Level
@@ -137,10 +146,20 @@ class Slide(ABC):
                 f"max_megapixels: {limits.pixels / 10**6:g}; take an undamaged copy, or raise it."
             )
         self.name, self.path, self.levels = name, path, tuple(levels)
-        plausible = file_mpp is not None and PLAUSIBLE_MPP[0] <= file_mpp <= PLAUSIBLE_MPP[1]
-        self.mpp = mpp if mpp is not None else file_mpp if plausible else None
+        low, high = PLAUSIBLE_MPP
+        self.file_mpp = file_mpp if file_mpp is not None and all(low <= side <= high for side in file_mpp) else None
+        self.mpp_from = "sheet" if mpp is not None else "file" if self.file_mpp else ""
+        self.mpp = mpp if mpp is not None else sum(self.file_mpp) / 2 if self.file_mpp else None
         self.magnification = magnification
         self._closed = False
+
+    @property
+    def is_square(self) -> bool:
+        """Whether its px are as wide as they are high, as far as is known; the sheet's resolution is taken for both."""
+        if self.mpp_from != "file":
+            return True
+        across, down = self.file_mpp
+        return max(across, down) <= SQUARE * min(across, down)
 
     @property
     def width(self) -> int:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slidecaf.slides.pixels import cmyk_to_rgb, grey_to_rgb, on_white, palette_to_rgb, to_uint8
+from slidecaf.slides.pixels import cmyk_to_rgb, grey_to_rgb, on_white, palette_to_rgb, to_uint8, ycbcr_to_rgb
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, SEPARATED, YCBCR = 0, 1, 2, 3, 5, 6
 """Values of PhotometricInterpretation."""
@@ -14,6 +14,10 @@ CHANNELS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, SEPARATED: 4
 
 JPEG = {6, 7, 33007, 34892}
 """Values of Compression whose decoder turns YCbCr into RGB."""
+
+APERIO_YCBCR = 33003
+"""The value of Compression that says YCbCr by JPEG 2000, whatever PhotometricInterpretation says; the decoder gives
+that."""
 
 UNSIGNED = 1
 """The value of SampleFormat."""
@@ -29,26 +33,29 @@ class Colour:
     Attributes
     ----------
     photometric : int
-        A key of `CHANNELS`.
-    bits : int
-        Bits a sample, 1 to 16.
+        A key of `CHANNELS`, or `APERIO_YCBCR`.
+    top : int
+        The value of a sample at its brightest (of ink, at its fullest): 2**bits - 1, or less where fewer bits are in
+        use than stored.
     alpha : int or None
         `PREMULTIPLIED` or `STRAIGHT`, or None where there is no alpha.
     palette : ndarray of uint16, shape (3, 2**bits), or None
     """
 
     photometric: int
-    bits: int
+    top: int
     alpha: int | None
     palette: np.ndarray | None
 
     @classmethod
-    def of(cls, page) -> "Colour":
+    def of(cls, page, *, used=None) -> "Colour":
         """Read a page's tags.
 
         Parameters
         ----------
         page : tifffile.TiffPage
+        used : int, optional
+            Bits of a sample that are in use, where something else than the tags says so (OME-XML's SignificantBits).
 
         Returns
         -------
@@ -67,6 +74,12 @@ class Colour:
                 "unsigned ones of 1 to 16 bit"
             )
         extra = samples - CHANNELS.get(photometric, 0)
+        if page.compression == APERIO_YCBCR:
+            if (photometric, samples, page.bitspersample) not in ((RGB, 3, 8), (YCBCR, 3, 8)):
+                raise ValueError(
+                    f"YCbCr by JPEG 2000 of {samples} channels of {page.bitspersample} bit is not supported"
+                )
+            return cls(APERIO_YCBCR, 255, None, None)
         if photometric not in CHANNELS or extra not in ((0,) if photometric == PALETTE else (0, 1)):
             raise ValueError(f"photometric interpretation {photometric} with {samples} channels is not supported")
         if photometric == YCBCR and page.compression not in JPEG:
@@ -78,7 +91,7 @@ class Colour:
         palette = np.array(page.colormap) if photometric == PALETTE else None
         if palette is not None and palette.shape != (3, 2**page.bitspersample):
             raise ValueError("the palette is missing or does not fit the bits")
-        return cls(photometric, page.bitspersample, None if kind == UNSPECIFIED else int(kind), palette)
+        return cls(photometric, _top(page, used), None if kind == UNSPECIFIED else int(kind), palette)
 
     def rgb(self, samples) -> np.ndarray:
         """Turn samples into RGB.
@@ -93,7 +106,9 @@ class Colour:
         """
         if self.photometric == PALETTE:
             return palette_to_rgb(samples[..., 0], self.palette)
-        samples = to_uint8(samples, self.bits)
+        if self.photometric == APERIO_YCBCR:
+            return ycbcr_to_rgb(samples)
+        samples = to_uint8(samples, self.top)
         colour = samples[..., : CHANNELS[self.photometric]]
         if self.photometric == SEPARATED:
             colour = cmyk_to_rgb(colour)
@@ -104,3 +119,14 @@ class Colour:
         if self.alpha is None:
             return colour
         return on_white(colour, samples[..., -1], premultiplied=self.alpha == PREMULTIPLIED)
+
+
+def _top(page, used):
+    """Return the largest value of a page's samples: of scanners and cameras with 10 to 14 bit in 16 it is less."""
+    stored = 2**page.bitspersample - 1
+    if used is not None and 0 < used <= page.bitspersample:
+        return 2**used - 1
+    said = page.tags.valueof("MaxSampleValue", stored)
+    said = max(said) if isinstance(said, tuple) else said
+    # only of 16 bit, and only whole numbers of bits: to others the tag is the largest value that occurs
+    return said if page.bitspersample == 16 and said in (2**10 - 1, 2**12 - 1, 2**14 - 1) else stored

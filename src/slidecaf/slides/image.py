@@ -51,7 +51,7 @@ class ImageSlide(Slide):
     def _read(self, x, y, width, height, level):
         region = self._image.crop((x, y, x + width, y + height))
         if region.mode == "I;16":
-            return grey_to_rgb(to_uint8(np.array(region), 16))
+            return grey_to_rgb(to_uint8(np.array(region), 65535))
         if region.mode == "CMYK":
             return cmyk_to_rgb(np.array(region))
         if region.has_transparency_data:

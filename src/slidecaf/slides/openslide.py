@@ -63,7 +63,7 @@ class OpenSlideSlide(Slide):
             float(properties[key]) if key in properties else None
             for key in (PROPERTY_NAME_MPP_X, PROPERTY_NAME_MPP_Y, PROPERTY_NAME_OBJECTIVE_POWER)
         )
-        file_mpp = None if mpp_x is None or mpp_y is None else (mpp_x + mpp_y) / 2
+        file_mpp = None if mpp_x is None or mpp_y is None else (mpp_x, mpp_y)
         super().__init__(name, path, levels, limits=limits, mpp=mpp, file_mpp=file_mpp, magnification=power)
 
     def _release(self):

@@ -3,24 +3,23 @@
 import numpy as np
 
 
-def to_uint8(samples, bits) -> np.ndarray:
+def to_uint8(samples, top) -> np.ndarray:
     """Scale samples to 8 bit.
 
     Parameters
     ----------
     samples : ndarray of bool or unsigned integers
-    bits : int
-        Bits a sample, 1 to 16.
+    top : int
+        The value of white, 1 to 65535.
 
     Returns
     -------
     ndarray of uint8
-        255 v / (2**bits - 1), rounded: black stays 0, white becomes 255. For 16 bit that is v / 257.
+        255 v / top, rounded: black stays 0, white and what is above it becomes 255. For 16 bit that is v / 257.
     """
-    if bits == 8:
+    if top == 255:
         return samples
-    top = 2**bits - 1
-    return ((samples.astype(np.uint32) * 255 + top // 2) // top).astype(np.uint8)
+    return np.minimum((samples.astype(np.uint32) * 255 + top // 2) // top, 255).astype(np.uint8)
 
 
 def grey_to_rgb(grey) -> np.ndarray:
@@ -50,7 +49,7 @@ def palette_to_rgb(indices, palette) -> np.ndarray:
     -------
     ndarray of uint8, shape (h, w, 3)
     """
-    return to_uint8(palette, 16 if palette.max() > 255 else 8).T.astype(np.uint8)[indices.astype(np.intp)]
+    return to_uint8(palette, 65535 if palette.max() > 255 else 255).T.astype(np.uint8)[indices.astype(np.intp)]
 
 
 def cmyk_to_rgb(cmyk) -> np.ndarray:
@@ -68,6 +67,24 @@ def cmyk_to_rgb(cmyk) -> np.ndarray:
     """
     light = 255 - cmyk.astype(np.uint32)
     return ((light[..., :3] * light[..., 3:] + 127) // 255).astype(np.uint8)
+
+
+def ycbcr_to_rgb(ycbcr) -> np.ndarray:
+    """Turn luma and colour differences into RGB.
+
+    Parameters
+    ----------
+    ycbcr : ndarray of uint8, shape (h, w, 3)
+        Of the full range, as in JPEG files (ITU-R BT.601; JFIF 1.02).
+
+    Returns
+    -------
+    ndarray of uint8, shape (h, w, 3)
+    """
+    luma = ycbcr[..., 0].astype(np.float32)
+    blue, red = (ycbcr[..., channel].astype(np.float32) - 128 for channel in (1, 2))
+    rgb = np.stack([luma + 1.402 * red, luma - 0.344136 * blue - 0.714136 * red, luma + 1.772 * blue], axis=-1)
+    return np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
 
 
 def on_white(rgb, alpha, *, premultiplied=False) -> np.ndarray:

@@ -13,6 +13,9 @@ MOST_PACKED = 4
 JPEG2000 = {33003, 33004, 33005, 34712}
 """Values of Compression; the decoder takes all memory that such an image claims."""
 
+APERIO = {33003, 33005}
+"""Of these the two that fix what the channels are, YCbCr and RGB, whatever a box around the image says."""
+
 CODESTREAM = b"\xff\x4f\xff\x51"
 """First bytes of JPEG 2000 without a box around it."""
 
@@ -65,6 +68,8 @@ def decode(page, data, index) -> np.ndarray:
         return page.decode(data, index)[0][0]
     width, height = sides(page)
     if page.compression in JPEG or page.compression in JPEG2000:
+        if page.compression in APERIO:
+            data = data[codestream(data) :]
         wide, high = (jpeg_size if page.compression in JPEG else jpeg2000_size)(page.jpegheader or data)
         if wide > width or high > height:
             raise ValueError(f"a tile or strip of {width} x {height} px holds an image of {wide} x {high}")
@@ -145,7 +150,39 @@ def jpeg2000_size(data) -> tuple[int, int]:
     Raises
     ------
     ValueError
-        If there is no codestream where it has to be, or it has more channels than any tile that is read.
+        If there is no codestream where it has to be, or it has more channels than any tile that is read, or channels
+        of fewer px than others, which the decoder does not enlarge.
+    """
+    place = codestream(data)
+    if len(data) < place + 42:
+        raise ValueError("a tile or strip is no JPEG 2000 image")
+    right, bottom, left, top = struct.unpack_from(">4I", data, place + 8)
+    (channels,) = struct.unpack_from(">H", data, place + 40)
+    if channels > MOST_CHANNELS:
+        raise ValueError(f"a tile or strip holds a JPEG 2000 image of {channels} channels")
+    # a channel's bits, and px from one of its samples to the next, across and down
+    steps = [bytes(data[place + 43 + 3 * channel : place + 45 + 3 * channel]) for channel in range(channels)]
+    if len(set(steps)) > 1:
+        raise ValueError("a tile or strip holds a JPEG 2000 image of subsampled colours, which are not supported")
+    return right - left, bottom - top
+
+
+def codestream(data) -> int:
+    """Find where the codestream of a JPEG 2000 image begins.
+
+    Parameters
+    ----------
+    data : bytes
+        A codestream, or a JP2 file that holds one.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        If there is no codestream where it has to be.
     """
     place = 0
     while data[place + 4 : place + 8] != b"jp2c" and not data.startswith(CODESTREAM, place):
@@ -154,10 +191,6 @@ def jpeg2000_size(data) -> tuple[int, int]:
             raise ValueError("a tile or strip is no JPEG 2000 image")
         place += length
     place += 0 if data.startswith(CODESTREAM, place) else 8
-    if not data.startswith(CODESTREAM, place) or len(data) < place + 42:
+    if not data.startswith(CODESTREAM, place):
         raise ValueError("a tile or strip is no JPEG 2000 image")
-    right, bottom, left, top = struct.unpack_from(">4I", data, place + 8)
-    (channels,) = struct.unpack_from(">H", data, place + 40)
-    if channels > MOST_CHANNELS:
-        raise ValueError(f"a tile or strip holds a JPEG 2000 image of {channels} channels")
-    return right - left, bottom - top
+    return place

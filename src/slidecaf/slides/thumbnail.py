@@ -153,7 +153,7 @@ def make_thumbnails(
     ----------
     manifest : path-like
     slides : mapping of str to mapping
-        Slide to its ``digest``.
+        Slide to its ``digest`` and, as the sheet has it, ``scene``.
     settings : mapping
         ``longest``, the px of the longer side, ``revision`` and ``versions``.
     paths : mapping of str to path-like
@@ -171,8 +171,9 @@ def make_thumbnails(
     longest, folder = settings["longest"], Path(manifest).parent
 
     def work(slide, files, origin):
+        own = slides[slide]
         try:
-            with open_slide(paths[slide], name=slide, limits=Limits.from_config(limits)) as opened:
+            with open_slide(paths[slide], name=slide, scene=own["scene"], limits=Limits.from_config(limits)) as opened:
                 picture = Image.fromarray(thumbnail(opened, longest=longest))
         except SlideError as error:
             if on_bad_slide == "fail":

@@ -8,6 +8,7 @@ from slidecaf.slides.base import LIMITS, Level, Slide, slide_errors
 from slidecaf.slides.cache import SegmentCache
 from slidecaf.slides.colour import BLACK_IS_ZERO, RGB, WHITE_IS_ZERO, YCBCR, Colour
 from slidecaf.slides.pages import open_page
+from slidecaf.slides.scenes import choose_scene, downsample_of, is_smaller, list_scenes
 
 CACHE_BYTES = 2**27
 """What a slide's cache of decoded tiles or strips may hold; a single one may be larger."""
@@ -32,25 +33,33 @@ class TiffSlide(Slide):
     path : path-like
     mpp : float or None
         The sheet's.
+    scene : str, optional
+        The sheet's: which of several images is the slide.
     limits : slidecaf.slides.base.Limits, optional
 
     Raises
     ------
     SlideError
-        If the file is damaged, or if it holds a stack of images, pixels or a compression that are not supported.
+        If the file is damaged, if it holds several images and none was chosen, or a stack, pixels or a compression
+        that are not supported.
     """
 
-    def __init__(self, name, path, *, mpp, limits=LIMITS):
+    def __init__(self, name, path, *, mpp, scene="", limits=LIMITS):
         with slide_errors(name, path), ExitStack() as opened:
             tiff = opened.enter_context(tifffile.TiffFile(path))
-            pages = pyramid_pages(tiff)
+            scenes = list_scenes(tiff)
+            chosen = choose_scene(scenes, scene, name=name, path=path)
+            pages = pyramid_pages(tiff, chosen, alone=len(scenes) == 1)
             cache, descriptor = SegmentCache(CACHE_BYTES), tiff.filehandle.fileno()
-            self._pages = [open_page(page, descriptor, cache, limits=limits, colour=Colour.of(page)) for page in pages]
+            self._pages = [
+                open_page(page, descriptor, cache, limits=limits, colour=Colour.of(page, used=chosen.bits))
+                for page in pages
+            ]
             levels = [
-                Level(page.imagewidth, page.imagelength, _downsample(page, pages[0]), read.block)
+                Level(page.imagewidth, page.imagelength, downsample_of(page, pages[0]), read.block)
                 for page, read in zip(pages, self._pages, strict=True)
             ]
-            super().__init__(name, path, levels, limits=limits, mpp=mpp, file_mpp=_mpp(pages[0]))
+            super().__init__(name, path, levels, limits=limits, mpp=mpp, file_mpp=_mpp(chosen))
             self._opened = opened.pop_all()
 
     def _release(self):
@@ -66,8 +75,8 @@ def suits_openslide(name, path) -> bool:
     OpenSlide 4.0 leaves such files to libtiff's RGBA interface. Against known pixels (a test holds both) that is
     wrong for grey of 16 bit, for alpha on grey, for a fourth channel that is no alpha, for signed samples and for
     tiles of a turned image. It fails for 1 bit, for CMYK and palettes of 16 bit, for WebP, JPEG 2000 and others,
-    and for uncompressed tiles that are no whole number of KiB. Levels in SubIFDs it does not see. So it gets the
-    plain kinds only.
+    and for uncompressed tiles that are no whole number of KiB. Levels in SubIFDs it does not see, nor the resolution
+    and the further images of OME-XML. So it gets the plain kinds only.
 
     Parameters
     ----------
@@ -85,11 +94,16 @@ def suits_openslide(name, path) -> bool:
         If the file is damaged or holds a stack.
     """
     with slide_errors(name, path), tifffile.TiffFile(path) as tiff:
-        pages = pyramid_pages(tiff)
-        page = pages[0]
+        scenes = list_scenes(tiff)
+        if len(scenes) > 1:
+            return False
+        page = scenes[0].page
+        pages = pyramid_pages(tiff, scenes[0], alone=True)
         plain = {(WHITE_IS_ZERO, 1, 8), (BLACK_IS_ZERO, 1, 8), (RGB, 3, 8), (YCBCR, 3, 8), (RGB, 3, 16)}
         return (
             (page.photometric, page.samplesperpixel, page.bitspersample) in plain
+            and page.offset == tiff.pages.first.offset
+            and scenes[0].mpp is None
             and page.sampleformat == 1
             and page.compression in OPENSLIDE_COMPRESSIONS
             and page.tags.valueof("Orientation", 1) == 1
@@ -97,62 +111,52 @@ def suits_openslide(name, path) -> bool:
         )
 
 
-def pyramid_pages(tiff) -> list:
-    """List the pages of a TIFF file that are levels of its first.
+def pyramid_pages(tiff, scene, *, alone) -> list:
+    """List the pages of a TIFF file that are levels of a scene.
 
     Parameters
     ----------
     tiff : tifffile.TiffFile
+    scene : slidecaf.slides.scenes.Scene
+    alone : bool
+        Whether it is the file's only one. Of several the levels are those below their pages (SubIFDs).
 
     Returns
     -------
     list of tifffile.TiffPage
-        The first page, then the others from the largest to the smallest.
+        The scene's page, then the others from the largest to the smallest.
 
     Raises
     ------
     ValueError
-        If there are more images of the first one's size or depth: focal planes, channels or cases, of which
-        nobody said which one is meant.
+        If the scene has focal planes, times or channels, of which nobody said which one is meant.
     """
-    first, *others = tiff.pages
-    others += first.pages or []
-    size = first.imagewidth, first.imagelength
-    if min(size) < 1:
-        raise ValueError("the first page has no pixels")
+    first = scene.page
+    if min(first.imagewidth, first.imagelength) < 1:
+        raise ValueError("the page has no pixels")
     if first.imagedepth > 1:
         raise ValueError(f"{first.imagedepth} planes of depth are not supported")
-    stack = [
-        page
-        for page in others
-        if not page.is_reduced and not page.is_mask and (page.imagewidth, page.imagelength) == size
-    ]
-    if stack:
-        raise ValueError(f"{len(stack) + 1} images of one size, a stack or channels apart, are not supported")
+    if scene.planes > 1:
+        raise ValueError(f"{scene.planes} focal planes, times or channels of one image are not supported")
+    others = [*(list(tiff.pages)[1:] if alone else []), *(first.pages or [])]
     levels = [page for page in others if _is_level(page, first)]
     return [first, *sorted(levels, key=lambda page: -page.imagewidth)]
 
 
 def _is_level(page, first):
-    if not page.is_reduced or page.is_mask or not 0 < page.imagewidth < first.imagewidth or page.imagelength < 1:
+    if not page.is_reduced or page.is_mask or not is_smaller(page, first):
         return False
     kind = (page.samplesperpixel, page.bitspersample, page.sampleformat)
-    if kind != (first.samplesperpixel, first.bitspersample, first.sampleformat):
-        return False
-    # Both sides may be rounded, up or down. A label or an overview has other proportions.
-    downsample = _downsample(page, first)
-    across, down = first.imagewidth / downsample, first.imagelength / downsample
-    return abs(across - page.imagewidth) <= 1 and abs(down - page.imagelength) <= 1
+    return kind == (first.samplesperpixel, first.bitspersample, first.sampleformat)
 
 
-def _downsample(page, first):
-    return (first.imagewidth / page.imagewidth + first.imagelength / page.imagelength) / 2
-
-
-def _mpp(page):
-    """Return micrometres a pixel, the mean of both directions; None where the unit or a value is missing."""
+def _mpp(scene):
+    """Return micrometres a pixel, across and down; None where the file does not say them."""
+    if scene.mpp is not None:
+        return scene.mpp
+    page = scene.page
     unit = MICROMETRES.get(page.tags.valueof("ResolutionUnit"))
     (across, per_across), (down, per_down) = (page.tags.valueof(tag, (0, 0)) for tag in ("XResolution", "YResolution"))
     if unit is None or not across or not down:
         return None
-    return unit * (per_across / across + per_down / down) / 2
+    return unit * per_across / across, unit * per_down / down

@@ -112,6 +112,11 @@ MPP = Column(
     "Micrometres a pixel at level 0, from 0.01 to 50; wins over the file's. Empty takes the file's.",
     partial(_number, kind=float, least=0.01, most=50),
 )
+SCENE = Column(
+    "scene",
+    "Name or number, from 0, of the image that is the slide, where the file holds several; otherwise empty.",
+    _words,
+)
 FOLD = Column(
     "fold",
     "A whole number from 0 to a million that fixes the fold of a training row, for all training rows or none.",
@@ -119,7 +124,7 @@ FOLD = Column(
 )
 
 COLUMNS = {
-    "classification": (SLIDE, PATH, LABEL, PATIENT, SPLIT, MPP, FOLD),
-    "segmentation": (SLIDE, PATH, MASK, HEMORRHAGE, LEFT_OUT, SPLIT, MPP, FOLD),
+    "classification": (SLIDE, PATH, LABEL, PATIENT, SPLIT, MPP, SCENE, FOLD),
+    "segmentation": (SLIDE, PATH, MASK, HEMORRHAGE, LEFT_OUT, SPLIT, MPP, SCENE, FOLD),
 }
 """Task to the columns of its sheet."""

@@ -43,6 +43,8 @@ class Row:
         Micrometres a pixel, where the sheet says so.
     fold : int or None
         The fold that the sheet fixes.
+    scene : str
+        Which image of the file is the slide; empty where it holds one.
     label : str
         Its class; empty where unknown. Of classification.
     mask : str
@@ -58,6 +60,7 @@ class Row:
     split: str
     mpp: float | None
     fold: int | None
+    scene: str = ""
     label: str = ""
     mask: str = ""
     hemorrhage: str = ""

@@ -43,6 +43,20 @@ class Task:
         """
         return [{column: getattr(self.rows[slide], column) for column in columns} for slide in slides]
 
+    def by_slide(self, slides: Sequence[str], *columns: str) -> dict[str, dict]:
+        """Return some columns of the sheet by slide.
+
+        Parameters
+        ----------
+        slides : sequence of str
+        *columns : str
+
+        Returns
+        -------
+        dict of str to dict
+        """
+        return dict(zip(slides, self.table(slides, *columns), strict=True))
+
 
 class ClassificationTask(Task):
     """The classification task.
@@ -172,7 +186,7 @@ class SegmentationTask(Task):
             Slide to ``number``, its row in the sheet, and the paths ``mask`` and ``hemorrhage``, empty where there is
             none.
         """
-        return {row["slide"]: row for row in self.table(slides, "slide", "number", "mask", "hemorrhage")}
+        return self.by_slide(slides, "slide", "number", "mask", "hemorrhage")
 
     def part_of(self, slide: str) -> str:
         """Return the part that maps a slide.

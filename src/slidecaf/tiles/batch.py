@@ -21,7 +21,7 @@ def tile_slides(
     ----------
     manifest : path-like
     slides : mapping of str to mapping
-        Slide to its ``digest`` and, as the sheet has it, ``mpp``.
+        Slide to its ``digest`` and, as the sheet has them, ``mpp`` and ``scene``.
     settings : mapping
         ``tiling`` of the config, ``revision`` and ``versions``.
     paths : mapping of str to path-like
@@ -42,7 +42,11 @@ def tile_slides(
         status, coords, described = STATUS_UNREADABLE, [], {}
         try:
             with open_slide(
-                paths[slide], name=slide, mpp=slides[slide]["mpp"], limits=Limits.from_config(limits)
+                paths[slide],
+                name=slide,
+                mpp=slides[slide]["mpp"],
+                scene=slides[slide]["scene"],
+                limits=Limits.from_config(limits),
             ) as opened:
                 patches = tile(opened, tiling)
                 coords, described = patches.coords, attributes(opened, patches)

@@ -181,7 +181,7 @@ class Layers:
         row = self._catalogue.row(name)
 
         def make():
-            slide = open_slide(row.path, name=name, mpp=row.mpp)
+            slide = open_slide(row.path, name=name, mpp=row.mpp, scene=row.scene)
             return SlidePyramid(slide)
 
         with self._slides.lease((name, files_version([row.path])), make) as pyramid:

@@ -94,7 +94,7 @@ def test_the_figure_and_its_table_show_the_training_patches_that_activate_the_mo
     for k, name in enumerate(("a", "b")):
         pixels[name] = rng.integers(0, 256, (200, 300, 3), np.uint8)
         Image.fromarray(pixels[name]).save(tmp_path / f"{name}.png")
-        slides[name] = {"path": tmp_path / f"{name}.png", "label": ("LGG", "GBM")[k]}
+        slides[name] = {"path": tmp_path / f"{name}.png", "scene": "", "label": ("LGG", "GBM")[k]}
         values = rng.integers(0, 99, (4, 3)) + 0.5 * k  # no ties between slides
         features[name] = features_file(tmp_path / f"{name}.h5", values, valid=[True, True, True, False])
     svm = model(("LGG", "GBM"), (("LGG", "GBM"),), [[0.5, -0.25]])

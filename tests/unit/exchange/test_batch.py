@@ -27,7 +27,7 @@ def paths(tmp_path, monkeypatch):
 
 
 def job(paths, on_bad_slide="fail"):
-    slides = {slide: {"digest": slide, "mpp": 0.5, "files": [file_digest(slide)]} for slide in paths}
+    slides = {slide: {"digest": slide, "mpp": 0.5, "scene": "", "files": [file_digest(slide)]} for slide in paths}
     options = {
         "sources": {slide: [f"job/features_uni/{slide}.h5"] for slide in paths},
         "first": "job/features_uni/a.h5",

@@ -33,7 +33,7 @@ def slides(tmp_path, monkeypatch):
 
 
 def job(paths, on_bad_slide="fail"):
-    own = {slide: {"digest": slide, "mpp": None} for slide in paths}
+    own = {slide: {"digest": slide, "mpp": None, "scene": ""} for slide in paths}
     options = {"paths": paths, "limits": LIMITS, "on_bad_slide": on_bad_slide}
     tile_slides("results/tiles/cnn/batch-1.tsv", own, of("tiles", tiling=TILING), **options)
     extract_slides(
@@ -81,7 +81,7 @@ def test_a_slide_that_cannot_be_read_fails_or_has_no_patches(slides):
 
 def test_a_slide_that_is_damaged_after_its_tiles_were_found_is_left_out(slides):
     paths = {slide: picture(f"{slide}.png", pixels) for slide, pixels in slides.items()}
-    own = {slide: {"digest": slide, "mpp": None} for slide in paths}
+    own = {slide: {"digest": slide, "mpp": None, "scene": ""} for slide in paths}
     options = {"paths": paths, "limits": LIMITS, "on_bad_slide": "exclude"}
     tile_slides("results/tiles/cnn/batch-1.tsv", own, of("tiles", tiling=TILING), **options)
     broken("b.png")

@@ -42,7 +42,7 @@ def paths_of(*slides):
 
 
 def common(paths, on_bad_slide):
-    return {slide: {"digest": slide, "mpp": None} for slide in paths}, {
+    return {slide: {"digest": slide, "mpp": None, "scene": ""} for slide in paths}, {
         **{"paths": paths, "limits": LIMITS, "on_bad_slide": on_bad_slide},
     }
 

@@ -87,13 +87,24 @@ def test_the_best_level_is_the_coarsest_that_is_fine_enough():
     assert [slide.best_level(downsample) for downsample in wanted] == [0, 0, 0, 1, 1, 2, 2, 2, 3, 3]
 
 
-@pytest.mark.parametrize(("file_mpp", "mpp"), [(0.25, 0.25), (352.8, None), (0.001, None), (None, None)])
+@pytest.mark.parametrize(
+    ("file_mpp", "mpp"),
+    [((0.25, 0.25), 0.25), ((0.2, 0.3), 0.25), ((352.8, 352.8), None), ((0.001, 0.25), None), (None, None)],
+)
 def test_the_resolution_of_the_file_counts_where_it_is_plausible(file_mpp, mpp):
-    assert ArraySlide(noise(2, 2), file_mpp=file_mpp).mpp == mpp
+    slide = ArraySlide(noise(2, 2), file_mpp=file_mpp)
+    assert slide.mpp == mpp
+    assert slide.mpp_from == ("" if mpp is None else "file")
 
 
 def test_the_resolution_of_the_sheet_wins():
-    assert ArraySlide(noise(2, 2), mpp=0.5, file_mpp=0.25).mpp == 0.5
+    slide = ArraySlide(noise(2, 2), mpp=0.5, file_mpp=(0.25, 0.3))
+    assert (slide.mpp, slide.mpp_from, slide.is_square) == (0.5, "sheet", True)
+
+
+@pytest.mark.parametrize(("file_mpp", "square"), [((0.25, 0.25), True), ((0.2500, 0.2525), True), ((0.25, 0.5), False)])
+def test_pixels_that_are_not_square_are_known(file_mpp, square):
+    assert ArraySlide(noise(2, 2), file_mpp=file_mpp).is_square == square
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), MemoryError(), ZeroDivisionError("no")])

@@ -7,14 +7,14 @@ from slidecaf.slides.pixels import cmyk_to_rgb, grey_to_rgb, on_white, palette_t
 @pytest.mark.parametrize("bits", [1, 2, 4, 8, 12, 16])
 def test_black_stays_black_white_becomes_255_and_all_between_is_rounded(bits):
     values = np.arange(2**bits).astype(np.uint16 if bits > 8 else np.uint8)
-    scaled = to_uint8(values, bits)
+    scaled = to_uint8(values, 2**bits - 1)
     assert scaled.dtype == np.uint8
     np.testing.assert_array_equal(scaled, np.rint(values * 255.0 / (2**bits - 1)))
 
 
 def test_16_bit_is_divided_by_257():
     values = np.arange(2**16, dtype=np.uint16)
-    np.testing.assert_array_equal(to_uint8(values, 16), np.rint(values / 257))
+    np.testing.assert_array_equal(to_uint8(values, 2**16 - 1), np.rint(values / 257))
 
 
 def test_samples_of_one_bit_may_be_booleans():

@@ -12,7 +12,7 @@ MANIFEST = "results/thumbnails/batch-1.tsv"
 
 
 def job(paths, on_bad_slide="fail"):
-    slides = {slide: {"digest": slide} for slide in paths}
+    slides = {slide: {"digest": slide, "scene": ""} for slide in paths}
     make_thumbnails(MANIFEST, slides, of("slides", longest=60), paths=paths, limits=LIMITS, on_bad_slide=on_bad_slide)
 
 

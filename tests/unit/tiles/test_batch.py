@@ -22,7 +22,7 @@ def paths(tmp_path, monkeypatch):
 
 
 def job(paths, **changed):
-    slides = {slide: {"digest": f"digest of {slide}", "mpp": 0.5} for slide in paths}
+    slides = {slide: {"digest": f"digest of {slide}", "mpp": 0.5, "scene": ""} for slide in paths}
     options = {"paths": paths, "limits": LIMITS, "on_bad_slide": "fail", **changed}
     tile_slides(MANIFEST, slides, of("tiles", tiling=TILING), **options)
 

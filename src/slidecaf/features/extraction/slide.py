@@ -15,7 +15,9 @@ def _encoder(spec, device, precision):
     return load_encoder(json.loads(spec), device=device, precision=precision)
 
 
-def extract(path, coords, tiles, writer, *, name, mpp, settings, precision, threads, max_unreadable, limits=LIMITS):
+def extract(
+    path, coords, tiles, writer, *, name, mpp, settings, precision, threads, max_unreadable, scene="", limits=LIMITS
+):
     """Run the network over all patches of a slide, on a GPU where there is one.
 
     Parameters
@@ -36,6 +38,8 @@ def extract(path, coords, tiles, writer, *, name, mpp, settings, precision, thre
     threads : int
     max_unreadable : float
         The share, 0 to 1, of patches that may be unreadable.
+    scene : str, optional
+        As the sheet has it.
     limits : slidecaf.slides.Limits, optional
 
     Raises
@@ -45,7 +49,7 @@ def extract(path, coords, tiles, writer, *, name, mpp, settings, precision, thre
     SlidecafError
         If features are not numbers, or the network cannot be had or run like this.
     """
-    with devices.device() as device, open_slide(path, name=name, mpp=mpp, limits=limits) as slide:
+    with devices.device() as device, open_slide(path, name=name, mpp=mpp, scene=scene, limits=limits) as slide:
         encoder = _encoder(json.dumps(settings["encoder"]), device, precision)
         with progress(len(coords), name) as advance:
             common = {
