@@ -47,7 +47,7 @@ def test_an_id_that_is_a_file_name_is_taken(sheet, slide):
     assert read_sheet(sheet(row(slide=slide)), "classification")[0].slide == slide
 
 
-@pytest.mark.parametrize("label", [*FORMULAS, 'a "quoted" one', "a\u00a0b", "日本"])
+@pytest.mark.parametrize("label", [*(f for f in FORMULAS if f != "-"), 'a "quoted" one', "a\u00a0b", "日本"])
 def test_a_label_is_kept_as_it_stands(sheet, label):
     quoted = label.replace('"', '""')
     assert read_sheet(sheet(row(label=f'"{quoted}"')), "classification")[0].label == label
@@ -67,12 +67,12 @@ def test_control_characters_and_endless_texts_are_refused(sheet, column, text):
     [
         (b"", "holds no slide"),
         (b"\0" * 100, "NUL bytes"),
-        (row().encode("utf-16"), "is not UTF-8"),
+        (row().encode("utf-16-le"), "UTF-16 without its mark"),
         (row(label="Gl\xe4ser").encode("latin-1"), "is not UTF-8"),
         (row(label='"GBM'), "row 2: .*(quote|save the sheet as TSV)"),
         (row(label='"a\nb"'), "goes on over the line's end"),
         (row(label="x" * 200_000), "row 2: field larger than field limit"),
-        ("\t".join(f"c{i}" for i in range(50_000)) + "\nx\n", "unknown column 'c0'"),
+        ("\t".join(f"c{i}" for i in range(50_000)) + "\nx\n", "the column slide is missing"),
         ("slide\t" * 50_000 + "\nx\n", "the column slide stands there twice"),
         (row() + "b\tb.png\tGBM\tp\textra\n", "5 cells under 4 columns"),
     ],

@@ -19,9 +19,14 @@ def refused(study, said):
     return done.stderr
 
 
+def encoder(features, **changes):
+    """Return a change of a config: of the encoder of one feature set alone."""
+    return lambda c: c["features"][features].update(encoder={**c["features"][features]["encoder"], **changes})
+
+
 def test_a_wrong_config_is_refused_before_any_job_with_all_its_errors(study):
     study.config(lambda c: c.update(foldes=3))
-    study.config(lambda c: c["features"]["cnn-224"]["encoder"].update(weights="no.pth"))
+    study.config(encoder("cnn-224", weights="no.pth"))
     study.config(lambda c: c["classification"]["methods"]["mean"].update(norm=[0.5]))
     said = refused(study, "3 errors in config.yaml")
     for problem in ("foldes: unknown key", "there is no file 'no.pth'", "norm.0: 0.5 will not do"):
@@ -57,8 +62,8 @@ def test_without_a_config_the_study_is_named(tmp_path):
 
 def test_a_wrong_encoder_stops_before_any_slide_is_extracted(study):
     (study / "weights.pth").write_text("no weights")
-    study.config(lambda c: c["features"]["cnn-224"]["encoder"].update(weights="weights.pth"))
-    study.config(lambda c: c["features"]["cnn-160"]["encoder"].update(layer="feature"))
+    study.config(encoder("cnn-224", weights="weights.pth"))
+    study.config(encoder("cnn-160", layer="feature"))
     done = study.snakemake("--cores", "2", "--keep-going", "--resources", "gpu=2")
     assert done.returncode != 0
     for said in ("is not a state dict", "SqueezeNet has no 'feature'; near names: features"):
@@ -85,7 +90,7 @@ def with_bad_slides(study, shared_data):
 
 def test_bad_slides_fail_by_name_and_the_others_are_done(with_bad_slides):
     study = with_bad_slides
-    done = study.snakemake("--cores", "2", "--resources", "gpu=2")
+    done = study.snakemake("--cores", "2", "--until", "tiles")
     assert done.returncode != 0
     for slide in ("broken", "unopenable", "unreadable"):
         log = study.log("tiles/cnn-224", slide)
@@ -93,7 +98,8 @@ def test_bad_slides_fail_by_name_and_the_others_are_done(with_bad_slides):
         assert "Traceback" not in log
         assert f"slide {slide}" in done.stderr + done.stdout
         assert not (study / f"results/tiles/cnn-224/{slide}.h5").exists()
-    assert (study / "results/pooled/cnn-224/white.h5").exists()
+    for slide in ("white", "gbm-1", "lgg-1"):
+        assert (study / f"results/tiles/cnn-224/{slide}.h5").exists()
 
 
 def test_excluded_slides_are_listed_and_count_as_wrong(with_bad_slides):
@@ -109,6 +115,8 @@ def test_excluded_slides_are_listed_and_count_as_wrong(with_bad_slides):
     assert scores["cross_validation"]["no_prediction"] == 3
     right = sum(row["predicted"] == row["label"] for row in rows.values() if row["split"] == "cv")
     assert scores["cross_validation"]["correct"] == right
+    page = (study / "results/report.html").read_text()
+    assert '<td class="id">slide broken</td><td class="warning text">unreadable</td>' in page
 
     # what was left out stays an error once the study no longer allows it
     study.config(lambda c: c.update(on_bad_slide="fail"))

@@ -166,13 +166,13 @@ def test_a_changed_file_is_seen_by_the_plan_and_made_again(study):
     said = study.snakemake("-n", "--until", "features")
     assert f"{path.relative_to(study.folder)} is not what a job wrote; it is made again." in said.stderr
     assert study.planned_slides("features") == study.batches()[study.batch_of(path.stem)]
-    study.finish()
+    study.finish("--until", "features")
     assert path.read_bytes() == content
 
 
 def test_other_batches_do_only_what_is_missing(study):
     kept = {path: path.stat().st_ino for path in study.folder.glob("results/*/cnn-*/*.h5")}
     study.config(lambda config: config.update(slides_per_job=2))
-    study.finish()
+    study.finish("--until", "pooling")
     assert {path: path.stat().st_ino for path in kept} == kept
-    assert study.planned(shown=True) == Counter()
+    assert not {"tiles", "features", "pooling"} & set(study.planned())

@@ -89,14 +89,3 @@ def test_the_pages_of_snakemake_hold_the_report_too(study, tmp_path):
     text = (tmp_path / "snakemake.html").read_text()
     assert "report.html" in text
     assert "figure5.png" in text
-
-
-def test_an_unreadable_slide_that_is_excluded_stands_in_the_report(study):
-    # of a test row: without one of the training rows too few are left to choose on
-    tested = next(row["slide"] for row in read(study / "classification.tsv") if row["split"] == "test")
-    path = next((study / "slides").glob(f"{tested}.*"))
-    path.write_bytes(b"no slide")
-    study.config(lambda config: config.update(on_bad_slide="exclude"))
-    study.finish("--resources", "gpu=2")
-    text = (study / "results/report.html").read_text()
-    assert f'<td class="id">slide {path.stem}</td><td class="warning text">unreadable</td>' in text

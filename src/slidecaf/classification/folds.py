@@ -1,6 +1,7 @@
 """Folds: which slides are held out together. A patient never straddles a fold."""
 
 import re
+from math import ceil
 
 import numpy as np
 
@@ -47,7 +48,8 @@ def assign_folds(labels, groups, folds, *, seed=0, fixed=None) -> np.ndarray:
 
     Drawn by scikit-learn's ``StratifiedGroupKFold``; the order of rows does not matter. Where that leaves
     a fold empty, or some fold's training rows without a class (patients with slides of several classes
-    can bring this about), patients are dealt out class by class instead, the rarest first.
+    can bring this about), or with one patient of it where sharing them out evenly leaves two, patients are
+    dealt out class by class instead, the rarest first.
 
     Parameters
     ----------
@@ -90,7 +92,9 @@ def assign_folds(labels, groups, folds, *, seed=0, fixed=None) -> np.ndarray:
     assigned = _draw(labels, groups, folds, seed)
     for attempt in range(_ATTEMPTS):
         if len(set(assigned)) == folds and _class_never_trained(labels, assigned) is None:
-            return assigned
+            # the plan promised this; patients with slides of several classes may not allow it
+            if attempt >= _ATTEMPTS // 2 or _leaves_two(labels, groups, assigned, folds):
+                return assigned
         assigned = _deal(labels, groups, folds, [seed, attempt])
     raise SlidecafError(
         f"no division into {folds} folds was found that leaves every class in every fold's training rows, since "
@@ -158,6 +162,15 @@ def _class_never_trained(labels, assigned):
         if len(held) == 1:
             return held[0], name
     return None
+
+
+def _leaves_two(labels, groups, assigned, folds):
+    """Tell whether two patients of each class are left without any fold, where shared out evenly they would be."""
+    for patients in _patients(labels, groups).values():
+        held = np.bincount([assigned[np.flatnonzero(groups == patient)[0]] for patient in patients], minlength=folds)
+        if len(patients) - held.max() < min(2, len(patients) - ceil(len(patients) / folds)):
+            return False
+    return True
 
 
 def _fixed_folds(labels, groups, names):

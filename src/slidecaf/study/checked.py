@@ -117,7 +117,10 @@ def check_study(config, *, made=()) -> Study:
     rows, segmented, classes = [], [], []
     if task:
         rows = read_sheet(task.sheet, "classification", made=made)
-        classes = check_classification(rows, source=task.sheet, positive=task.positive, folds=task.folds)
+        chooses = any(method.candidates > 1 for method in task.methods.values())
+        classes = check_classification(
+            rows, source=task.sheet, positive=task.positive, folds=task.folds, chooses=chooses
+        )
     if other:
         segmented = read_sheet(other.sheet, "segmentation", made=made)
         check_segmentation(segmented, source=other.sheet, folds=other.folds)

@@ -8,6 +8,12 @@ from typing import Any
 
 from slidecaf.study.names import NAME
 
+DECIMAL = re.compile(r"[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]{1,3})?")
+"""A number with a point or, as spreadsheets of some countries write it, a comma."""
+
+WHOLE = re.compile(r"([+-]?[0-9]{1,20})([.,]0+)?")
+"""A whole number; spreadsheets and tables with gaps write 2.0 for 2."""
+
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -53,7 +59,10 @@ def _split(text):
 def _number(text, *, kind, least, most):
     if not text:
         return None
-    value = kind(text)
+    match = (WHOLE if kind is int else DECIMAL).fullmatch(text)
+    if not match:
+        raise ValueError(text)
+    value = int(match[1]) if kind is int else float(text.replace(",", "."))
     if not least <= value <= most:  # nor is NaN within
         raise ValueError(text)
     return value

@@ -9,6 +9,7 @@ A feature set or method says its `kind`; a further kind is one model here and on
 """
 
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Annotated, Literal, Union
 
@@ -241,8 +242,18 @@ class ClassificationSvm(Settings):
         description="A whole number from 1, the SVM's iterations after which a candidate is dropped.",
     )
 
+    @property
+    def candidates(self) -> int:
+        """How many combinations of its lists are tried on folds inside the training rows."""
+        return prod(len(getattr(self, key)) for key in ("features", "norm", "keep", "C"))
+
 
 ClassificationMethod = _kinds("A mapping with features and, if wished, norm, keep, C and max_iter.", ClassificationSvm)
+
+
+def _as_label(value):
+    """Take a whole number for the label that is written so."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 class Classification(Settings):
@@ -252,8 +263,10 @@ class Classification(Settings):
         min_length=1,
         description="The path of the sheet (TSV or CSV) with columns slide, path, label, patient, split.",
     )
-    positive: str | None = Field(
-        None, description="The label that a positive confidence stands for; needed with two classes."
+    positive: Annotated[str | None, BeforeValidator(_as_label)] = Field(
+        None,
+        description="The label that a positive confidence stands for, in quotes where YAML would read a number or "
+        "true; needed with two classes, and for these only.",
     )
     group_name: str = Field(
         "patient",

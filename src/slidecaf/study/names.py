@@ -34,13 +34,24 @@ def is_weights_file(weights) -> bool:
     return not weights.startswith("random:") and not named
 
 
-def near(name, known) -> str:
+def near(name, known, *, cutoff=0.6) -> str:
     """Return a question after the known name that is most like `name`, or nothing where none is.
+
+    Parameters
+    ----------
+    name : str
+    known : iterable of str
+    cutoff : float, optional
+        How like it has to be, from 0 to 1.
+
+    Returns
+    -------
+    str
 
     Examples
     --------
     >>> near("featurs", ["results", "features"])
     ', did you mean features?'
     """
-    close = difflib.get_close_matches(str(name), list(map(str, known)), n=1)
+    close = difflib.get_close_matches(str(name), list(map(str, known)), n=1, cutoff=cutoff)
     return f", did you mean {close[0]}?" if close else ""

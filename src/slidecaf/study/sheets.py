@@ -1,26 +1,27 @@
 """Sheets: the tables that list slides, read and checked whole before any job runs.
 
-A sheet is TSV or CSV in UTF-8, with or without a byte-order mark, with any line ends; cells are trimmed.
-Columns, defaults and what each may hold stand in `slidecaf.study.columns`. Row numbers in errors are those a
-spreadsheet shows: the header is row 1.
+`slidecaf.study.sheet_file` reads a file's cells. Columns, defaults and what each may hold stand in
+`slidecaf.study.columns`. Further columns are kept. Row numbers in errors are those a spreadsheet shows: the header is
+row 1.
 """
 
-import csv
-import io
 import os
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 
 from slidecaf.errors import InputErrors
 from slidecaf.study.columns import COLUMNS
 from slidecaf.study.names import near
+from slidecaf.study.sheet_file import read_table
+from slidecaf.study.spellings import check_spellings
 
 PATHS = ("path", "mask", "hemorrhage")
 """Columns that name a file."""
 
-MOST_BYTES = 2**28
-"""Of a sheet: a million rows have less."""
+LIKE = 0.75
+"""How like a known column, from 0 to 1, another one has to be to be taken for a slip of the pen."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class Row:
         The file of its necrosis mask; empty where unknown. Of segmentation, as
     hemorrhage : str
         the file of its hemorrhage mask; empty where there is none.
+    more : dict of str to str
+        Further columns, as they are.
     """
 
     number: int
@@ -64,6 +67,7 @@ class Row:
     label: str = ""
     mask: str = ""
     hemorrhage: str = ""
+    more: dict = field(default_factory=dict, hash=False)
 
 
 def read_sheet(path, task, *, made=()) -> list:
@@ -85,63 +89,32 @@ def read_sheet(path, task, *, made=()) -> list:
     Raises
     ------
     InputErrors
-        With every problem found: unknown or missing columns, values that will not do, ids or paths given
-        twice, files that are missing, patients on both sides of the split or in two folds.
+        With every problem found: missing or misspelt columns, values that will not do, ids or paths given twice,
+        files that are missing, patients on both sides of the split or in two folds, labels or patients that say that
+        they are missing or have two spellings.
     """
-    header, lines = _table(path)
-    cells, problems = _check_cells(header, lines, {column.name: column for column in COLUMNS[task]})
+    known = {column.name: column for column in COLUMNS[task]}
+    header, lines = read_table(path, known)
+    cells, problems = _check_cells(header, lines, known)
     folder = Path(path).parent
     rows = [Row(number, **_within(folder, values)) for number, values in cells]
     problems += _twice(rows) + _missing_files(rows, made) + _straddling(rows)
+    problems += check_spellings(rows, "label") + check_spellings(rows, "patient")
     if problems:
         raise InputErrors(path, problems)
     return rows
 
 
-def _table(path):
-    """Return the header and (row number, cells) of every line that is not blank."""
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise InputErrors(path, ["it is no file; write the sheet's path into the config."])
-    if os.path.isfile(path) and os.path.getsize(path) > MOST_BYTES:
-        raise InputErrors(path, [f"it has more than {MOST_BYTES} bytes; a sheet is shorter: take the right file."])
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputErrors(
-            path, [f"it cannot be read ({error.strerror}); write the sheet's path into the config."]
-        ) from error
-    except UnicodeDecodeError as error:
-        raise InputErrors(path, [f"byte {error.start} is not UTF-8; save the sheet as TSV or CSV in UTF-8."]) from error
-    if "\0" in text:
-        raise InputErrors(path, ["the file holds NUL bytes, so it is no text; save the sheet as TSV or CSV in UTF-8."])
-    first = text.split("\n", 1)[0]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in first else ",", strict=True)
-    try:
-        lines = [(reader.line_num, [cell.strip() for cell in line]) for line in reader]
-    except csv.Error as error:
-        raise InputErrors(path, [f"row {reader.line_num}: {error}; save the sheet as TSV or CSV."]) from error
-    broken = [number for number, line in lines if any("\n" in cell or "\r" in cell for cell in line)]
-    if broken:  # a quote that was never closed swallows the rows below it
-        raise InputErrors(path, [f"row {broken[0]}: a cell goes on over the line's end; close or remove its quote."])
-    lines = [(number, line) for number, line in lines if any(line)]
-    if len(lines) < 2:
-        raise InputErrors(path, ["the sheet holds no slide; write a header and one row a slide."])
-    return lines[0][1], lines[1:]
-
-
 def _check_cells(header, lines, known):
     """Turn lines into (row number, values by column), collecting every problem."""
-    while header and not header[-1]:  # trailing tabs
-        header = header[:-1]
     problems, times = [], Counter(header)
+    absent = [column for column in known if column not in times]
     for column in times:
-        if column not in known:
-            problems.append(
-                f"row 1: unknown column {column!r}{near(column, known)}; take it out or rename it; known: "
-                f"{', '.join(known)}."
-            )
+        # what is like a column that is not there would be an option that nobody reads
+        if column not in known and (like := near(column.casefold(), absent, cutoff=LIKE)):
+            problems.append(f"row 1: unknown column {column!r}{like} Rename it; known: {', '.join(known)}.")
         elif times[column] > 1:
-            problems.append(f"row 1: the column {column} stands there twice; keep one.")
+            problems.append(f"row 1: the column {column or 'without a name'} stands there twice; keep one.")
     problems += [
         f"row 1: the column {name} is missing; {column.description}"
         for name, column in known.items()
@@ -169,7 +142,8 @@ def _check_cells(header, lines, known):
             for column in wrong
         ]
         if not wrong:  # a row with a bad cell is looked at no further
-            rows.append((number, values))
+            more = {column: text for column, text in given.items() if column not in known}
+            rows.append((number, {**values, "more": more}))
     return rows, problems
 
 
@@ -201,7 +175,7 @@ def _twice(rows):
                 f"row {row.number}, column slide: {row.slide!r} already stands in row {first.number}; give each "
                 "slide its own id."
             )
-        first = paths.setdefault(row.path, row)
+        first = paths.setdefault((row.path, row.scene), row)
         if first is not row and first.slide != row.slide:
             problems.append(
                 f"row {row.number}, column path: {row.path!r} is already slide {first.slide!r} in row "
@@ -213,17 +187,44 @@ def _twice(rows):
 def _within(folder, values):
     """Let the paths of a row start at the sheet's folder."""
     paths = {column: values.get(column, "") for column in PATHS}
-    return values | {column: (folder / path).as_posix() for column, path in paths.items() if path}
+    return values | {column: _path(folder, path) for column, path in paths.items() if path}
+
+
+def _path(folder, path):
+    whole = folder / path
+    if "\\" in path and not whole.exists() and (folder / path.replace("\\", "/")).exists():  # written on Windows
+        whole = folder / path.replace("\\", "/")
+    return whole.as_posix()
 
 
 def _missing_files(rows, made):
-    return [
-        f"row {row.number}, column {column}: there is no file {path!r} for slide {row.slide!r}; write its path "
-        "relative to the folder of this sheet."
-        for row in rows
-        for column in PATHS
-        if (path := getattr(row, column)) and path not in made and not os.path.isfile(path)
-    ]
+    listed, problems = {}, []
+    for row in rows:
+        for column in PATHS:
+            path = getattr(row, column)
+            if path and path not in made and not _is_there(path, column):
+                problems.append(
+                    f"row {row.number}, column {column}: there is no file {path!r} for slide {row.slide!r}; "
+                    f"{_other_name(path, listed)}."
+                )
+    return problems
+
+
+def _is_there(path, column):
+    """Tell whether a path is a file; a slide may be a folder of files too."""
+    return os.path.isfile(path) or (column == "path" and os.path.isdir(path))
+
+
+def _other_name(path, listed):
+    """Say what to write: another spelling where the folder has one; `listed` remembers folders."""
+    folder, name = os.path.split(path)
+    if "\\" in path:
+        return "it is written as on Windows; write it with / and relative to the folder of this sheet"
+    if folder not in listed:
+        names = os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
+        listed[folder] = {found.casefold(): found for found in names}
+    other = listed[folder].get(name.casefold())
+    return f"there is {other!r}" if other else "write its path relative to the folder of this sheet"
 
 
 def _straddling(rows):
@@ -245,7 +246,7 @@ def _straddling(rows):
     return problems
 
 
-def check_classification(rows, *, source, positive, folds):
+def check_classification(rows, *, source, positive, folds, chooses=False):
     """Check that a classification sheet can be learned from and cross-validated.
 
     Parameters
@@ -257,6 +258,8 @@ def check_classification(rows, *, source, positive, folds):
         The config's ``positive``.
     folds : int
         The config's ``folds``; unused where the sheet fixes the folds.
+    chooses : bool, optional
+        Whether a method has several candidates, which are tried on folds inside the training rows.
 
     Returns
     -------
@@ -286,12 +289,17 @@ def check_classification(rows, *, source, positive, folds):
         problems.append(f"column label: all training rows are {classes[0]!r}; add rows of at least one other class.")
     if not train:
         problems.append("column split: no row is in train; write train for the slides to learn from.")
+    if len(classes) > 2 and positive is not None:
+        problems.append(
+            f"classification.positive is {positive!r} in the config and the labels are {len(classes)} classes "
+            f"({', '.join(classes)}), of which none is the positive one; take it out, or correct the labels."
+        )
     if len(classes) == 2 and positive not in classes:
         problems.append(
             f"classification.positive is {positive!r} in the config and the labels are {', '.join(classes)}; "
             "set it to the one that a positive confidence shall stand for."
         )
-    problems += _too_few_patients(train, classes, folds)
+    problems += _too_few_patients(train, classes, folds, 2 if chooses else 1)
     if problems:
         raise InputErrors(source, problems)
     if len(classes) == 2:
@@ -342,6 +350,11 @@ def check_segmentation(rows, *, source, folds):
                 f"row {gap.number}, column fold: empty, while other training rows name one; fill it for all training "
                 "rows or for none."
             )
+        elif folds and folds <= len(patients) < folds + 2 and len(patients) - ceil(len(patients) / folds) < 2:
+            problems.append(
+                f"column patient: {len(patients)} patients in train and segmentation.folds: {folds} leave one in a "
+                "fold, whose inner map nothing could make; set it to null to leave out each patient alone."
+            )
         elif folds and folds > len(patients):
             problems.append(
                 f"column patient: {len(patients)} patients in train and the config asks for {folds} folds; set "
@@ -367,7 +380,7 @@ def _left_without_two(train):
 
 
 def check_together(first, second, *, sources):
-    """Check two sheets against one another: one id, one path, one resolution.
+    """Check two sheets against one another: one id, one path, one scene, one resolution.
 
     Parameters
     ----------
@@ -380,17 +393,18 @@ def check_together(first, second, *, sources):
     InputErrors
         With every problem found, by the rows of the second sheet.
     """
-    by_slide, by_path = {row.slide: row for row in first}, {row.path: row for row in first}
+    by_slide, by_path = {row.slide: row for row in first}, {(row.path, row.scene): row for row in first}
     problems = []
     for row in second:
         same = by_slide.get(row.slide)
-        if same and (same.path, same.mpp) != (row.path, row.mpp):
-            column = "path" if same.path != row.path else "mpp"
+        for column in ("path", "scene", "mpp"):
+            if not same or getattr(same, column) == getattr(row, column):
+                continue
             problems.append(
                 f"row {row.number}, column {column}: slide {row.slide!r} has {getattr(row, column)!r} here and "
                 f"{getattr(same, column)!r} in row {same.number} of {sources[0]}; write the same, or another id."
             )
-        same = by_path.get(row.path)
+        same = by_path.get((row.path, row.scene))
         if same and same.slide != row.slide:
             problems.append(
                 f"row {row.number}, column path: {row.path!r} is slide {row.slide!r} here and {same.slide!r} in row "
@@ -400,7 +414,8 @@ def check_together(first, second, *, sources):
         raise InputErrors(sources[1], problems)
 
 
-def _too_few_patients(train, classes, folds):
+def _too_few_patients(train, classes, folds, least):
+    """Say where a class has too few patients; `least` of each have to be left to learn from."""
     fixed = [row for row in train if row.fold is not None]
     if fixed and len(fixed) < len(train):
         gap = next(row for row in train if row.fold is None)
@@ -409,25 +424,47 @@ def _too_few_patients(train, classes, folds):
             "rows or for none."
         ]
     if fixed:
-        return _unlearnable_folds(fixed, classes)
-    return [
-        f"column patient: {label!r} has {count} patient{'s' * (count != 1)} in train and the config asks for "
-        f"{folds} folds; set classification.folds to {count} or add patients."
-        if count > 1
-        else f"column patient: {label!r} has one patient in train, so that no fold can be left out; add patients."
-        for label in classes
-        if (count := len({row.patient for row in train if row.label == label})) < folds
-    ]
+        return _unlearnable_folds(fixed, classes, least)
+    problems = []
+    for label in classes:
+        count = len({row.patient for row in train if row.label == label})
+        left = count - ceil(count / folds)  # as folds that share patients out evenly leave
+        if count == 1:
+            problems.append(
+                f"column patient: {label!r} has one patient in train, so that no fold can be left out; add patients."
+            )
+        elif count < folds:
+            problems.append(
+                f"column patient: {label!r} has {count} patients in train and the config asks for {folds} folds; set "
+                f"classification.folds to {count} or add patients."
+            )
+        elif left < least:
+            way = f"set classification.folds to {count}" if count > 2 else "add patients"
+            problems.append(
+                f"column patient: {label!r} has {count} patients in train, of which {folds} folds leave {left} to "
+                f"learn from, and a choice among candidates needs {least}; {way}, or give each list of the methods "
+                "one value."
+            )
+    return problems
 
 
-def _unlearnable_folds(train, classes):
+def _unlearnable_folds(train, classes, least):
     folds = sorted({row.fold for row in train})
     if len(folds) < 2:
         return [f"column fold: every training row is in fold {folds[0]}; name at least two."]
-    return [
-        f"column fold: with fold {fold} left out no {label!r} is left to learn from; spread its patients over "
-        "more folds."
-        for fold in folds
-        for label in classes
-        if not any(row.label == label and row.fold != fold for row in train)
-    ]
+    problems = []
+    for fold in folds:
+        for label in classes:
+            left = {row.patient for row in train if row.label == label and row.fold != fold}
+            if not left:
+                problems.append(
+                    f"column fold: with fold {fold} left out no {label!r} is left to learn from; spread its patients "
+                    "over more folds."
+                )
+            elif len(left) < least:
+                problems.append(
+                    f"column fold: with fold {fold} left out one patient of {label!r} is left, {left.pop()!r}, and a "
+                    f"choice among candidates needs {least}; spread its patients over more folds, or give each list "
+                    "of the methods one value."
+                )
+    return problems

@@ -30,7 +30,7 @@ def config(tmp_path, monkeypatch):
             "sheet": "c.tsv",
             "positive": "x",
             "folds": 2,
-            "methods": {"svm": {"features": ["one", "uni"]}, "other": {"features": "one"}},
+            "methods": {"svm": {"features": "one", "C": 1}, "other": {"features": "uni", "C": 1}},
         },
         "segmentation": {"sheet": "s.tsv", "methods": {"svm": {"features": "two"}}},
     }

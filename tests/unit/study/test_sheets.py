@@ -15,7 +15,7 @@ def sheet(tmp_path):
     """Write a sheet from lines and read it; every file that a line names in column path exists."""
 
     def read(*lines, header=HEADER, encode=lambda text: text.encode()):
-        for name in ("a.png", "b.png", "c.png", "d.png"):
+        for name in ("a.png", "b.png", "c.png", "d.png", "e.png"):
             (tmp_path / name).touch()
         path = tmp_path / "sheet.tsv"
         path.write_bytes(encode("\n".join([header, *lines]) + "\n"))
@@ -43,8 +43,17 @@ PLAIN = ("a\ta.png\tGBM\tp1\ttrain", "b\tb.png\tLGG\tp2\ttest")
         lambda text: text.replace("\t", " \t  ").encode(),
         lambda text: text.replace("\t", ",").encode(),
         lambda text: text.replace("\n", "\n\n").encode(),
+        lambda text: text.replace("\t", ";").encode(),
+        lambda text: b"sep=;\n" + text.replace("\t", ";").encode(),
+        lambda text: text.encode("utf-16"),
+        lambda text: b"\xfe\xff" + text.encode("utf-16-be"),
+        lambda text: text.replace("\n", "\r").encode(),
+        lambda text: ('"' + text.rstrip("\n").replace("\t", '","').replace("\n", '"\n"') + '"\n').encode(),
     ],
-    ids=["plain", "BOM", "CRLF", "trailing tabs", "spaces", "CSV", "blank lines"],
+    ids=[
+        *("plain", "BOM", "CRLF", "trailing tabs", "spaces", "CSV", "blank lines", "semicolons", "sep=", "UTF-16"),
+        *("UTF-16, big end first", "CR", "all cells quoted"),
+    ],
 )
 def test_a_sheet_reads_the_same_however_a_spreadsheet_saved_it(sheet, tmp_path, encode):
     rows = sheet(*PLAIN, encode=encode)
@@ -58,6 +67,75 @@ def test_a_sheet_reads_the_same_however_a_spreadsheet_saved_it(sheet, tmp_path, 
 def test_an_empty_split_is_train_and_optional_columns_are_read(sheet):
     rows = sheet("a\ta.png\tGBM\tp1\t\t0.25\t2", header=HEADER + "\tmpp\tfold")
     assert (rows[0].split, rows[0].mpp, rows[0].fold) == ("train", 0.25, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "mpp"), [("0,25", 0.25), ("0.25", 0.25), ("25e-2", 0.25), ("1", 1.0), ("0,2,5", None), ("1_0", None)]
+)
+def test_a_number_may_have_a_decimal_comma(sheet, text, mpp):
+    line, header = f"a;a.png;GBM;p1;train;{text}", (HEADER + "\tmpp").replace("\t", ";")
+    if mpp is None:
+        assert f"column mpp: {text!r} will not do" in said_of(sheet, line, header=header)
+    else:
+        assert sheet(line, header=header)[0].mpp == mpp
+
+
+@pytest.mark.parametrize(
+    ("text", "fold"), [("2", 2), ("2.0", 2), ("2,0", 2), ("2.5", None), ("٣", None), ("1_0", None)]
+)
+def test_a_fold_is_a_whole_number_as_a_spreadsheet_may_write_it(sheet, text, fold):
+    line, header = f"a\ta.png\tGBM\tp1\ttrain\t{text}", HEADER + "\tfold"
+    if fold is None:
+        assert f"column fold: {text!r} will not do" in said_of(sheet, line, header=header)
+    else:
+        assert sheet(line, header=header)[0].fold == fold
+
+
+def test_a_path_of_windows_is_read_where_it_is_plain(sheet, tmp_path):
+    (tmp_path / "slides").mkdir()
+    (tmp_path / "slides/x.png").touch()
+    assert sheet("a\tslides\\x.png\tGBM\tp1\t")[0].path == (tmp_path / "slides/x.png").as_posix()
+    said = said_of(sheet, "a\tC:\\data\\x.png\tGBM\tp1\t")
+    assert "written as on Windows; write it with / and relative" in said
+
+
+def test_a_file_of_another_spelling_is_named(sheet):
+    assert "there is no file" in said_of(sheet, "a\tA.PNG\tGBM\tp1\t")
+    assert "there is 'a.png'." in said_of(sheet, "a\tA.PNG\tGBM\tp1\t")
+
+
+def test_further_columns_are_kept_and_slips_of_the_pen_are_not(sheet):
+    header = HEADER + "\tsite\tage\tscore"
+    row = sheet("a\ta.png\tGBM\tp1\t\tWien\t61\t3", header=header)[0]
+    assert row.more == {"site": "Wien", "age": "61", "score": "3"}
+    for wrong, right in (("folds", "fold"), ("MPP", "mpp"), ("scenes", "scene"), ("Fold", "fold")):
+        said = said_of(sheet, "a\ta.png\tGBM\tp1\t\t1", header=f"{HEADER}\t{wrong}")
+        assert f"row 1: unknown column {wrong!r}, did you mean {right}?" in said
+
+
+@pytest.mark.parametrize("word", ["nan", "NaN", "NA", "N/A", "null", "None", "#N/A", "-", "?"])
+def test_a_word_for_a_missing_value_is_no_class_and_no_patient(sheet, word):
+    said = said_of(sheet, f"a\ta.png\t{word}\tp1\t", "b\tb.png\tGBM\tp2\t", f"c\tc.png\t{word}\tp3\t")
+    assert f"rows 2, 4, column label: {word!r} says that the value is missing; leave the cell of a test row" in said
+    assert f"row 2, column patient: {word!r} says" in said_of(sheet, f"a\ta.png\tGBM\t{word}\t")
+
+
+@pytest.mark.parametrize("other", ["gbm", "Gbm", "G\u200bBM", "\uff27BM"])
+def test_two_spellings_of_a_class_or_a_patient_are_an_error(sheet, other):
+    said = said_of(sheet, "a\ta.png\tGBM\tp1\t", f"b\tb.png\t{other}\tp2\t", "c\tc.png\tGBM\tp3\t")
+    assert f"column label: 'GBM' in rows 2, 4, {other!r} in row 3 differ in case or space only; write them" in said
+    said = said_of(sheet, "a\ta.png\tX\tGBM\t", f"b\tb.png\tX\t{other}\t")
+    assert f"column patient: 'GBM' in row 2, {other!r} in row 3 differ" in said
+
+
+def test_kinds_of_space_and_the_fraction_of_a_whole_number_make_no_class(sheet):
+    assert "differ" in said_of(sheet, "a\ta.png\tlow grade\tp\t", "b\tb.png\tlow  grade\tp\t")
+    assert "differ" in said_of(sheet, "a\ta.png\t1\tp\t", "b\tb.png\t1.0\tp\t")
+    assert len(sheet("a\ta.png\tG1\tp\t", "b\tb.png\tG2\tp\t", "c\tc.png\tG-1\tp\t")) == 3
+
+
+def test_a_number_that_a_spreadsheet_rounded_is_no_patient(sheet):
+    assert "'1.23E+11' is a long number that a spreadsheet has rounded" in said_of(sheet, "a\ta.png\tG\t1.23E+11\t")
 
 
 @pytest.mark.parametrize(
@@ -120,7 +198,17 @@ def test_an_empty_sheet_is_an_error(tmp_path, text):
         read_sheet(tmp_path / "sheet.tsv", "classification")
 
 
-@pytest.mark.parametrize(("content", "said"), [(b"\xff\xfe\x00a", "not UTF-8"), (b"slide\tpath\n\0", "NUL bytes")])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff\xfe\x00a\x00", "not UTF-16"),
+        ("slide\tlabel äöü".encode("latin-1"), "not UTF-8; save the sheet as CSV UTF-8"),
+        (b"slide\tpath\n\0", "NUL bytes"),
+        ("slide\tpath\n".encode("utf-16-le"), "UTF-16 without its mark"),
+        (b"PK\x03\x04rest", "it is an Excel or OpenDocument workbook; save it as CSV UTF-8"),
+        (b"\xd0\xcf\x11\xe0rest", "an old Excel workbook"),
+    ],
+)
 def test_what_is_no_text_is_an_error(tmp_path, content, said):
     (tmp_path / "sheet.tsv").write_bytes(content)
     with pytest.raises(InputErrors, match=said):
@@ -136,9 +224,9 @@ def test_any_bytes_give_rows_or_an_error_that_names_the_sheet(tmp_path_factory, 
         read_sheet(path, "classification")
 
 
-def check(sheet, *lines, positive="GBM", folds=2, header=HEADER):
+def check(sheet, *lines, positive="GBM", folds=2, header=HEADER, **options):
     rows = sheet(*lines, header=header)
-    return check_classification(rows, source="sheet.tsv", positive=positive, folds=folds)
+    return check_classification(rows, source="sheet.tsv", positive=positive, folds=folds, **options)
 
 
 FOUR = (
@@ -162,6 +250,12 @@ def test_the_positive_class_comes_last_of_two(sheet):
         ((*FOUR[:3], "d\td.png\t\tp4\ttrain"), {}, "slide 'd' is in train and has no label"),
         (FOUR, {"positive": "gbm"}, "classification.positive is 'gbm'"),
         (FOUR, {"positive": None}, "classification.positive is None"),
+        (
+            (*FOUR, "e\te.png\tAST\tp5\ttrain"),
+            {},
+            "classification.positive is 'GBM' in the config and the labels are 3",
+        ),
+        (FOUR, {"chooses": True}, "'GBM' has 2 patients in train, of which 2 folds leave 1 to learn from"),
         (FOUR, {"folds": 3}, "'GBM' has 2 patients in train and the config asks for 3 folds; set classification.folds"),
         (FOUR[:3], {}, "'LGG' has one patient in train"),
     ],
@@ -182,3 +276,5 @@ def test_fixed_folds_are_for_all_training_rows_and_leave_every_class_to_learn_fr
         check(sheet, *lost, header=header)
     good = [f"{line}\t{fold}" for line, fold in zip(FOUR, "0101", strict=True)]
     assert check(sheet, *good, header=header) == ["LGG", "GBM"]
+    with pytest.raises(InputErrors, match="with fold 0 left out one patient of 'GBM' is left, 'p2', and a choice"):
+        check(sheet, *good, header=header, chooses=True)
