@@ -8,6 +8,7 @@ from collections import Counter
 import numpy as np
 from PIL import Image
 
+from tests.dicom import write_slide
 from tests.workflow.conftest import Study
 
 CLASSIFIERS = {"classifier": 6, "decisions": 6, "scores": 2, "comparison": 1}
@@ -31,7 +32,7 @@ def test_touched_and_reworded_code_reruns_nothing(study, clone):
         path.touch()
     for module, said in {
         "files/atomic.py": "free some space there",
-        "study/sheets.py": "the sheet holds no slide",
+        "study/sheet_file.py": "the sheet holds no slide",
     }.items():
         path = clone / "src/slidecaf" / module
         text = path.read_text()
@@ -85,6 +86,17 @@ def test_a_slide_replaced_by_another_reruns_its_chain_even_if_older(study):
     os.utime(path, (10**9, 10**9))
     assert study.planned() == {"tiles": 2, "features": 2, "pooling": 2, **CLASSIFIERS}
     assert study.planned_slides("features") == sorted(2 * study.batches()[study.batch_of(slide)])
+
+
+def test_a_slide_of_which_another_file_was_replaced_reruns_its_chain(study):
+    slide = any_slide(study)
+    pixels = np.asarray(Image.open(slide_of(study, slide)).convert("RGB"))
+    path = write_slide(study / "slides/dicom", pixels).relative_to(study.folder)
+    study.sheet(lambda text: text.replace(f"slides/{slide_of(study, slide).name}", str(path.parent / "level-2.dcm")))
+    study.finish("--until", "tiles")  # the other level's file; both have a digest
+    assert "tiles" not in study.planned()
+    write_slide(study / "slides/dicom", np.ascontiguousarray(pixels[::-1]))
+    assert study.planned()["tiles"] == 2
 
 
 def test_a_new_training_slide_is_extracted_and_the_others_are_not(study):

@@ -31,7 +31,7 @@ def dense_tiling(wildcards):
 def weights_digest(wildcards):
     """Return the digest of a weights file, or nothing for weights that have a name or a seed."""
     weights = FEATURES[wildcards.features].encoder.weights
-    return FINGERPRINTS(weights) if is_weights_file(weights) else ""
+    return FINGERPRINTS(weights, whole=True) if is_weights_file(weights) else ""
 
 
 def kept_slides(wildcards):

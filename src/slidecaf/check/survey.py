@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from itertools import product
 from math import ceil
 from multiprocessing import get_context
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 
 from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.exchange.reading import check_length, encoder_name, read_patches, tiles_attributes
+from slidecaf.files.parts import parts_of
 from slidecaf.segmentation.masks import mask_strips
 from slidecaf.slides import open_slide
 from slidecaf.study.imported import Source
@@ -174,7 +174,7 @@ def look(row, wanted, mask_value=None) -> Look:
                 width=slide.width,
                 height=slide.height,
                 mpp=slide.mpp,
-                size=Path(row.path).stat().st_size,
+                size=sum(part.stat().st_size for part in parts_of(row.path)),
                 tissue=float(np.concatenate([block.ravel() <= TISSUE_BELOW for block in blocks]).mean()),
                 patches=patches,
                 cells=cells,

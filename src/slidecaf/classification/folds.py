@@ -91,10 +91,10 @@ def assign_folds(labels, groups, folds, *, seed=0, fixed=None) -> np.ndarray:
             )
     assigned = _draw(labels, groups, folds, seed)
     for attempt in range(_ATTEMPTS):
-        if len(set(assigned)) == folds and _class_never_trained(labels, assigned) is None:
-            # the plan promised this; patients with slides of several classes may not allow it
-            if attempt >= _ATTEMPTS // 2 or _leaves_two(labels, groups, assigned, folds):
-                return assigned
+        # the plan promises two patients; where patients have slides of several classes it may not be possible
+        enough = attempt >= _ATTEMPTS // 2 or _leaves_two(labels, groups, assigned, folds)
+        if enough and len(set(assigned)) == folds and _class_never_trained(labels, assigned) is None:
+            return assigned
         assigned = _deal(labels, groups, folds, [seed, attempt])
     raise SlidecafError(
         f"no division into {folds} folds was found that leaves every class in every fold's training rows, since "

@@ -5,13 +5,18 @@ Snakemake compares them as parameters.
 
 import hashlib
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from slidecaf.files.parts import folder_of, lies_alone, parts_of
 from slidecaf.files.tables import read_json, write_json
 
 ENDS = 256 * 1024
 """Bytes read from each end of a file for its fingerprint."""
+
+BETWEEN, SAMPLE = 8, 32 * 1024
+"""Places between the ends, and bytes read at each: without compression two slides may begin and end alike."""
 
 TOGETHER = 16
 """Files that a thread is handed at once: one by one, handing them out takes longer than a look at a local file."""
@@ -35,15 +40,15 @@ def value_digest(value):
 
 
 def fingerprint(path):
-    """Digest a file's size and both its ends.
+    """Digest a slide: size, both ends and some places between them of every file that it consists of.
 
-    A copy has the same fingerprint, whatever its name and time; a file of the same size that differs in its
-    middle only is not told apart. A format that keeps its pixels in a folder beside the file (MIRAX: the
-    file's name without suffix) enters with that folder's names and sizes too.
+    A copy has the same fingerprint, whatever its name and time; a file of the same size that differs elsewhere only is
+    not told apart.
 
     Parameters
     ----------
     path : path-like
+        A file, or a folder of DICOM files.
 
     Returns
     -------
@@ -53,20 +58,45 @@ def fingerprint(path):
     Raises
     ------
     OSError
-        If the file cannot be read.
+        If a file cannot be read.
     """
-    path = Path(path)
+    found = sorted(_sampled(part) for part in parts_of(path))
+    return found[0][:16] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest()[:16]
+
+
+def _sampled(path):
     size = path.stat().st_size
     digest = hashlib.sha256(str(size).encode())
     with open(path, "rb") as file:
         digest.update(file.read(ENDS))
+        for place in range(1, BETWEEN + 1):
+            if size > 2 * ENDS:
+                file.seek(size * place // (BETWEEN + 1))
+                digest.update(file.read(SAMPLE))
         file.seek(max(ENDS, size - ENDS))
         digest.update(file.read(ENDS))
-    companion = path.with_suffix("")
-    if path.suffix.lower() == ".mrxs" and companion.is_dir():
-        for part in sorted(companion.iterdir()):
-            digest.update(f"{part.name} {part.stat().st_size}\n".encode())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()
+
+
+def whole_digest(path):
+    """Digest every byte of a slide, to tell copies from slides with the same fingerprint.
+
+    Parameters
+    ----------
+    path : path-like
+        As for `fingerprint`.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    found = sorted(_file_digest(part) for part in parts_of(path))
+    return found[0] if len(found) == 1 else value_digest(found)
+
+
+def _size(path):
+    return sum(part.stat().st_size for part in parts_of(path))
 
 
 def _file_digest(path):
@@ -87,15 +117,16 @@ class Fingerprints:
         self._memory = Path(memory)
         self._known = read_json(memory) if self._memory.is_file() else {}
         self._changed = False
+        self._folders = {}
 
     def __call__(self, path, *, whole=False):
-        """Return the fingerprint of a file.
+        """Return the fingerprint of a slide or file.
 
         Parameters
         ----------
         path : path-like
         whole : bool, optional
-            Digest all of the file: for masks, which people edit in their middle.
+            Digest all of the file: for masks, which people edit in their middle, and for weights.
 
         Returns
         -------
@@ -106,13 +137,33 @@ class Fingerprints:
         state = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
         key = f"whole {path}" if whole else str(path)
         known = self._known.get(key)
-        if known is None or known[:3] != state:
-            known = self._known[key] = [*state, _file_digest(path) if whole else fingerprint(path)]
+        if known is None or known[:3] != state or known[4:] != self._beside(path, known):
+            known = self._known[key] = [*state, *self._read(path, whole)]
             self._changed = True
         return known[3]
 
+    def _read(self, path, whole):
+        if whole:
+            return [_file_digest(path)]
+        alone = lies_alone(path)
+        return [fingerprint(path), *([] if alone else [self._folder(folder_of(path)), _size(path)])]
+
+    def _beside(self, path, known):
+        """Return what is remembered of a slide of several files, as it is now."""
+        return [self._folder(folder_of(path)), *known[5:]] if known[4:] else []
+
+    def _folder(self, folder):
+        """Digest which files lie in a folder, their sizes and times; each folder is listed once."""
+        if folder not in self._folders and not folder.is_dir():
+            self._folders[folder] = ""
+        if folder not in self._folders:
+            stats = sorted((entry.name, entry.stat()) for entry in os.scandir(folder) if entry.is_file())
+            listed = [[name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns] for name, stat in stats]
+            self._folders[folder] = value_digest(listed)
+        return self._folders[folder]
+
     def size(self, path):
-        """Return the size of a file, remembered or asked for.
+        """Return the size of a slide, remembered or asked for.
 
         Parameters
         ----------
@@ -121,13 +172,12 @@ class Fingerprints:
         Returns
         -------
         int
-            Bytes; of a MIRAX slide, with the files of its folder.
+            Bytes, of all its files.
         """
-        path = Path(path)
-        if path.suffix.lower() == ".mrxs" and path.with_suffix("").is_dir():
-            return sum(part.stat().st_size for part in [path, *path.with_suffix("").iterdir()])
         known = self._known.get(str(path))
-        return known[0] if known else path.stat().st_size
+        if known is None:
+            return _size(path)
+        return known[5] if known[5:] else known[0]
 
     def read(self, paths, *, whole=False):
         """Learn the fingerprints of many files at once: on a network, waiting is most of the work.

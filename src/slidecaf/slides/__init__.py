@@ -11,6 +11,7 @@ from pathlib import Path
 from openslide import OpenSlide
 
 from slidecaf.errors import SlideError
+from slidecaf.files.parts import dicom_slides
 from slidecaf.slides.base import LIMITS, Level, Limits, Slide, slide_errors
 from slidecaf.slides.directories import check_directories
 from slidecaf.slides.image import READERS, ImageSlide
@@ -35,6 +36,7 @@ def open_slide(path, *, name=None, mpp=None, scene="", limits=LIMITS) -> Slide:
     Parameters
     ----------
     path : path-like
+        A file, or a folder that holds the files of one DICOM slide.
     name : str, optional
         The slide's id, for errors; the file's name without its suffix by default.
     mpp : float, optional
@@ -55,6 +57,8 @@ def open_slide(path, *, name=None, mpp=None, scene="", limits=LIMITS) -> Slide:
         several images of which none was chosen.
     """
     name = Path(path).stem if name is None else name
+    if Path(path).is_dir():
+        path = _dicom_file(name, path)
     if not Path(path).is_file():
         raise SlideError(f"slide {name}: {path} is no file; correct the sheet's column path.")
     with slide_errors(name, path):
@@ -78,3 +82,17 @@ def open_slide(path, *, name=None, mpp=None, scene="", limits=LIMITS) -> Slide:
             return ImageSlide(name, path, reader, mpp=mpp, limits=limits)
     what = "is of no format that is read" if start else "is empty"
     raise SlideError(f"slide {name}: {path} {what}; give a whole-slide file that OpenSlide reads, TIFF, PNG or JPEG.")
+
+
+def _dicom_file(name, folder):
+    """Return one of the files by which OpenSlide opens the DICOM slide in a folder."""
+    slides = dicom_slides(folder)
+    if len(slides) == 1:
+        return slides[0][0]
+    if not slides:
+        raise SlideError(f"slide {name}: {folder} is a folder without a DICOM file; write the slide's file.")
+    listed = ", ".join(files[0].name for files in slides[:5])
+    raise SlideError(
+        f"slide {name}: {folder} holds {len(slides)} DICOM series; write a file of the one that is meant, such as "
+        f"{listed}, or give each a folder."
+    )

@@ -10,8 +10,7 @@ from slidecaf.study.sheets import check_classification, check_segmentation, chec
 
 _WHOLE_SLIDES = (".svs", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".svslide", ".bif", ".czi")
 SLIDE_SUFFIXES = frozenset([*_WHOLE_SLIDES, ".tif", ".tiff", ".png", ".jpg", ".jpeg"])
-"""Suffixes of files that are taken for slides where a folder is looked through. DICOM is not among them: there a slide
-is many files."""
+"""Suffixes of files that are taken for slides where a folder is looked through; DICOM is told by content."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from slidecaf.errors import SlidecafError
 from slidecaf.files.atomic import atomic
+from slidecaf.files.parts import dicom_slides, lies_alone, parts_of
 from slidecaf.files.tables import write_tsv
 from slidecaf.study.checked import SLIDE_SUFFIXES
 
@@ -38,7 +39,7 @@ COLUMN = {
 
 
 def find_slides(folder):
-    """List the files in a folder, and below it, that may be slides.
+    """List the files in a folder, and below it, that may be slides, and folders that are DICOM slides.
 
     Parameters
     ----------
@@ -58,10 +59,14 @@ def find_slides(folder):
     for top, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         paths = [Path(top, name) for name in names if not name.startswith(".")]
-        found += [path for path in paths if path.suffix.lower() in SLIDE_SUFFIXES]
+        slides = [path for path in paths if path.suffix.lower() in SLIDE_SUFFIXES]
+        within = {part for path in slides if not lies_alone(path) for part in parts_of(path)[1:]}
+        found += [path for path in slides if path not in within]
+        dicom = dicom_slides(top)
+        found += [Path(top)] if len(dicom) == 1 and Path(top) != Path(folder) else [files[0] for files in dicom]
     if not found:
         known = ", ".join(sorted(SLIDE_SUFFIXES))
-        raise SlidecafError(f"{folder} holds no slide; give a folder with files that end in one of {known}.")
+        raise SlidecafError(f"{folder} holds no slide; give a folder with DICOM files, or files that end in {known}.")
     return sorted(found)
 
 

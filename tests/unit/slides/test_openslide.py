@@ -8,6 +8,7 @@ from openslide import OpenSlide
 from slidecaf.errors import SlideError
 from slidecaf.slides import open_slide
 from slidecaf.slides.openslide import OpenSlideSlide
+from tests.dicom import write_slide
 
 
 def rgb(height, width):
@@ -170,3 +171,19 @@ def test_what_openslide_has_transparent_is_white(tmp_path):
     assert isinstance(slide, OpenSlideSlide)
     assert (region[:, :64] == 50).all()
     assert (region[:, 64:] == 255).all()
+
+
+def test_a_folder_of_dicom_files_is_a_slide(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (70, 90, 3)).astype(np.uint8)
+    file = write_slide(tmp_path / "d", pixels, spacing=0.25)
+    for path in (file, tmp_path / "d/level-2.dcm", tmp_path / "d"):
+        with open_slide(path) as slide:
+            assert [(level.width, level.height) for level in slide.levels] == [(90, 70), (45, 35)]
+            assert slide.file_mpp == pytest.approx((0.25, 0.25))
+            np.testing.assert_array_equal(slide.read(0, 0, 90, 70), pixels)
+    write_slide(tmp_path / "d", pixels, series="1.2.3.9", stem="other")
+    with pytest.raises(SlideError, match=r"d holds 2 DICOM series; write a file of the one.*level-1.dcm, other-1.dcm"):
+        open_slide(tmp_path / "d")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SlideError, match="empty is a folder without a DICOM file"):
+        open_slide(tmp_path / "empty")

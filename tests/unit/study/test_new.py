@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -9,6 +10,7 @@ from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_tsv
 from slidecaf.study.config import check_config
 from slidecaf.study.new import config_text, find_slides, make_study, slide_ids
+from tests.dicom import write_slide
 
 
 @pytest.fixture
@@ -61,6 +63,18 @@ def test_nothing_is_overwritten(tmp_path):
 def test_a_folder_without_slides_is_an_error(tmp_path):
     with pytest.raises(SlidecafError, match="holds no slide"):
         find_slides(tmp_path)
+
+
+def test_slides_of_several_files_are_listed_once(slides):
+    pixels = np.zeros((40, 40, 3), np.uint8)
+    write_slide(slides / "dicom", pixels)
+    write_slide(slides / "two", pixels, series="1.2.7", stem="a")
+    write_slide(slides / "two", pixels, series="1.2.8", stem="b")
+    (slides / "v.vms").write_text("ImageFile=v.jpg")
+    for name in ("v.jpg", "own.jpg"):
+        (slides / name).write_bytes(b"x")
+    found = [path.relative_to(slides).as_posix() for path in find_slides(slides)]
+    assert found == ["a 1.TIF", "b.svs", "dicom", "more/b.ndpi", "own.jpg", "two/a-1.dcm", "two/b-1.dcm", "v.vms"]
 
 
 def test_ids_of_odd_file_names_are_valid_and_unique():
