@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 
@@ -89,3 +90,33 @@ def test_three_classes_run_to_scores(study):
     for row in read(study / "results/classification/mean/predictions.tsv"):
         confidence = {label: float(row[f"confidence_{label}"]) for label in scores["classes"]}
         assert row["predicted"] == max(confidence, key=confidence.get)
+
+
+def test_copies_are_refused_or_left_out_listed_and_counted_nowhere(study):
+    # a test slide that is also trained on, and a training slide under another patient
+    shutil.copy(study / "slides/gbm-1.png", study / "slides/again.png")
+    shutil.copy(study / "slides/lgg-2.png", study / "slides/twice.png")
+    study.sheet(
+        lambda text: text + "again\tslides/again.png\tGBM\tp-x\ttest\ntwice\tslides/twice.png\tLGG\tp-y\ttrain\n"
+    )
+    refused = study.snakemake("-n")
+    assert refused.returncode == 1
+    assert "slide 'again' is a copy of slide 'gbm-1' in row 2 and has another patient and split" in refused.stderr
+    assert "slide 'twice' is a copy of slide 'lgg-2'" in refused.stderr
+
+    before = study.bytes("tiles", "features", "pooled")
+    study.config(lambda c: c.update(on_copies="exclude"))
+    study.finish()
+    assert study.bytes("tiles", "features", "pooled") == before
+    rows = {row["slide"]: row for row in read(study / "results/classification/mean/predictions.tsv")}
+    for slide, split in (("again", "test"), ("twice", "cv")):
+        assert (rows[slide]["status"], rows[slide]["split"], rows[slide]["predicted"]) == ("copy", split, "")
+    scores = json.loads((study / "results/classification/mean/scores.json").read_text())
+    assert scores["copies"] == {"again": "gbm-1", "twice": "lgg-2"}
+    assert scores["cross_validation"]["n"] + scores["test"]["n"] == len(rows) - 2
+    assert "again of gbm-1, twice of lgg-2" in (study / "results/report.html").read_text()
+    assert study.planned(shown=True) == {}
+    check = study.root.parent / "shared" / "acceptance" / "check.py"
+    if check.is_file():
+        done = subprocess.run([sys.executable, str(check), str(study.folder)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout

@@ -95,9 +95,8 @@ rule scores:
     params:
         tracked=tracked(
             "scores",
-            rows=CLASSIFICATION.table(
-                CLASSIFICATION.train + CLASSIFICATION.test, "slide", "label", "patient", "split"
-            ),
+            rows=CLASSIFICATION.listed("slide", "label", "patient", "split"),
+            copies=CHECKED.copy_of,
             classes=CHECKED.classes,
             group_name=CLASSIFICATION.setting("group_name"),
             caveats=method_caveats,

@@ -18,6 +18,7 @@ from slidecaf.study.batches import deal_apart
 from slidecaf.study.caveats import caveats_of
 from slidecaf.study.checked import check_study
 from slidecaf.study.config_file import study_config
+from slidecaf.study.copies import Copies
 from slidecaf.study.layout import Layout
 from slidecaf.study.steps import STEPS
 from slidecaf.study.targets import Targets
@@ -38,11 +39,18 @@ def checked_study():
     if version() != VERSION:
         sys.exit(f"this workflow is of slidecaf {VERSION}, and slidecaf {version()} is installed; install {VERSION}.")
     try:
-        return check_study(study_config(config), made=MADE)
+        return check_study(study_config(config), made=MADE, copies=COPIES)
     except SlidecafError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
 
+
+# A plan reads no slide twice; losing this memory costs time only.
+FINGERPRINTS = Fingerprints(os.path.abspath(".snakemake/slidecaf/fingerprints.json"))
+# A job of its own process (on a cluster, two a job) looks at its own slides only, and leaves the memory to the plan.
+COPIES = Copies(FINGERPRINTS, ".snakemake/slidecaf/copies.json", look=workflow.is_main_process)
+if workflow.is_main_process:
+    atexit.register(FINGERPRINTS.save)
 
 CHECKED = checked_study()
 STUDY, SLIDE = CHECKED.config, CHECKED.slides
@@ -50,7 +58,7 @@ FEATURES = STUDY.features
 LIMITS = {key: getattr(STUDY, key) for key in ("max_megapixels", "max_decoded_megapixels")}
 IMPORTED = [name for name, one in FEATURES.items() if one.kind == "imported"]
 COMPUTED = [name for name in FEATURES if name not in IMPORTED]
-CLASSIFICATION = ClassificationTask(STUDY.classification, CHECKED.classification)
+CLASSIFICATION = ClassificationTask(STUDY.classification, CHECKED.classification, CHECKED.copies)
 SEGMENTATION = SegmentationTask(STUDY.segmentation, CHECKED.segmentation, FEATURES, STUDY.seed)
 
 # The slides that a job works on together: one dealing for all rules.
@@ -66,13 +74,6 @@ TARGETS = Targets(
     slides_of={name: CHECKED.slides_of(name) for name in FEATURES},
     computed=COMPUTED,
 )
-
-# A plan reads no slide twice; losing this memory costs time only.
-FINGERPRINTS = Fingerprints(os.path.abspath(".snakemake/slidecaf/fingerprints.json"))
-# A job of its own process (on a cluster, two a job) looks at its own slides only, and leaves the memory to the plan.
-if workflow.is_main_process:
-    FINGERPRINTS.read([row.path for row in SLIDE.values() if os.path.exists(row.path)])
-    atexit.register(FINGERPRINTS.save)
 
 
 wildcard_constraints:

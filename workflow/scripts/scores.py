@@ -13,6 +13,7 @@ with job(snakemake.log[0]):
         rows=tracked["rows"],
         classes=tracked["classes"],
         method=snakemake.wildcards.method,
+        copies=tracked["copies"],
         group_name=tracked["group_name"],
         caveats=tracked["caveats"],
         seed=tracked["seed"],

@@ -11,10 +11,12 @@ import numpy as np
 from slidecaf.check.estimate import GIB, estimate
 from slidecaf.check.survey import ImportedFiles, survey
 from slidecaf.errors import SlidecafError, SlideError
+from slidecaf.files.fingerprints import Fingerprints
 from slidecaf.logs import progress
 from slidecaf.segmentation.rows import on_grid
 from slidecaf.study.checked import SLIDE_SUFFIXES, check_study
 from slidecaf.study.config_file import read_config
+from slidecaf.study.copies import find_copies, judge_copies
 from slidecaf.study.imported import Source, find_sources
 
 FEW_PATCHES = 10
@@ -87,6 +89,9 @@ def inspect_study(*, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=N
     """
     study = check_study(read_config("config.yaml"), made=made)
     errors, warnings, notes = [], [], []
+    copies = _copies(study)
+    errors += copies.problems
+    warnings += copies.warnings
     there = [row for row in study.slides.values() if os.path.exists(row.path)]
     if missing := len(study.slides) - len(there):
         notes.append(f"{missing} slides of the demo are drawn by the first job; check again once they are there.")
@@ -124,6 +129,17 @@ def inspect_study(*, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=N
         _slides(study, readable),
         _features(study, readable, imported, probes),
         [asdict(stage) for stage in stages],
+    )
+
+
+def _copies(study):
+    """Compare the slides by content, without a word into the study's memory of digests."""
+    digests = Fingerprints(os.path.join(".snakemake", "slidecaf", "fingerprints.json"))
+    return judge_copies(
+        find_copies([*study.classification, *study.segmentation], digests),
+        classification=study.classification,
+        segmentation=study.segmentation,
+        on_copies=study.config.on_copies,
     )
 
 

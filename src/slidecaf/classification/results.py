@@ -7,13 +7,14 @@ import numpy as np
 from slidecaf.files.tables import read_tsv, write_json, write_tsv
 from slidecaf.scores.classification import classification_scores
 from slidecaf.scores.paired import mcnemar_exact
+from slidecaf.study.status import STATUS_COPY
 
 SPLITS = {"cross_validation": "cv", "test": "test"}
 """What scores call the rows of a split."""
 
 
 def write_predictions_and_scores(
-    *, predictions, scores, decisions, folds, rows, classes, method, group_name, caveats, seed
+    *, predictions, scores, decisions, folds, rows, classes, method, copies, group_name, caveats, seed
 ) -> None:
     """Put a method's decisions beside the labels, and score them.
 
@@ -26,11 +27,14 @@ def write_predictions_and_scores(
     folds : path-like
         The table of folds.
     rows : sequence of dict
-        Rows of the sheet: slide, label, patient. A test row may have an empty label; it counts nowhere.
+        Rows of the sheet: slide, label, patient, split; copies too. A test row may have an empty label; it counts
+        nowhere.
     classes : sequence of str
         (negative, positive) where there are two.
     method : str
         Its name.
+    copies : dict of str to str
+        Slides that are left out as copies to the slides that they are copies of; they are listed and count nowhere.
     group_name : str
         What a patient is called.
     caveats : sequence of str
@@ -53,16 +57,20 @@ def write_predictions_and_scores(
             row = by_slide[decided["slide"]]
             known = {"patient": row["patient"], "label": row["label"], "split": split}
             table.append({**decided, **known, "fold": fold_of.get(decided["slide"], "")})
+    for slide in copies:
+        row = by_slide[slide]
+        known = {key: row[key] for key in ("slide", "patient", "label")}
+        table.append({**known, "split": "test" if row["split"] == "test" else "cv", "status": STATUS_COPY})
     table.sort(key=lambda row: (row["split"], row["slide"]))
     header = ["slide", "patient", "split", "fold", "label", "predicted", *columns, "patches", "status"]
     write_tsv(predictions, header, table)
-    said = {"method": method, "classes": classes, "group_name": group_name, "caveats": caveats}
+    said = {"method": method, "classes": classes, "group_name": group_name, "caveats": caveats, "copies": copies}
     scored = {name: _score(_labelled(table, split), columns, classes, seed) for name, split in SPLITS.items()}
     write_json(scores, {**said, **scored})
 
 
 def _labelled(table, split):
-    return [row for row in table if row["split"] == split and row["label"]]
+    return [row for row in table if row["split"] == split and row["label"] and row["status"] != STATUS_COPY]
 
 
 def _score(rows, columns, classes, seed):

@@ -8,6 +8,7 @@ from slidecaf.report import charts
 from slidecaf.report.paper import CHALLENGE_CLASSIFICATION, METHODS_CLASSIFICATION
 from slidecaf.report.pictures import open_picture, outline_tiles, shrunk
 from slidecaf.scores.intervals import exact_interval
+from slidecaf.study.status import STATUS_COPY
 
 PARTS = {"cv": ("cross_validation", "Cross-validation"), "test": ("test", "Test")}
 
@@ -30,7 +31,7 @@ def classification(study, name, album, patches) -> dict:
     """
     layout = study.layout
     scores = read_json(layout.scores.format(method=name))
-    rows = read_tsv(layout.predictions.format(method=name))
+    rows = [row for row in read_tsv(layout.predictions.format(method=name)) if row["status"] != STATUS_COPY]
     parts = [f"fold-{fold}" for fold in sorted({int(row["fold"]) for row in rows if row["fold"]})]
     choices = {part: read_json(layout.choice.format(method=name, part=part)) for part in [*parts, "final"]}
     features = choices["final"]["chosen"]["features"]
@@ -45,7 +46,9 @@ def classification(study, name, album, patches) -> dict:
         "slides": slides,
         "features": features,
         "neurons": _neurons(layout, name, patches),
-        "warnings": _warnings(choices) + study.resolution_warning(features, [row["slide"] for row in rows]),
+        "warnings": _warnings(choices)
+        + _copies(scores["copies"])
+        + study.resolution_warning(features, [row["slide"] for row in rows]),
     }
 
 
@@ -209,6 +212,11 @@ def _neurons(layout, name, album):
         for patch in row["patches"]:
             patch["picture"] = album.put(patch["picture"])
     return rows
+
+
+def _copies(copies):
+    listed = ", ".join(f"{slide} of {other}" for slide, other in copies.items())
+    return [f"Left out as copies, and counted nowhere: {listed}."] if copies else []
 
 
 def _warnings(choices):

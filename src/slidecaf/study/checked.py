@@ -1,6 +1,6 @@
 """A study as a whole: its config held against the schema, its sheets read and checked, together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from slidecaf.errors import InputErrors
@@ -25,12 +25,18 @@ class Study:
         The rows of the two sheets; empty where the task is left out.
     classes : list of str
         With two, the negative and then the positive one; otherwise sorted.
+    copies : list of slidecaf.study.sheets.Row
+        Rows of the classification that are left out, being copies of others.
+    copy_of : dict of str to str
+        Slide of these to the slide that it is a copy of.
     """
 
     config: Config
     classification: list
     segmentation: list
     classes: list
+    copies: list = field(default_factory=list)
+    copy_of: dict = field(default_factory=dict)
 
     @cached_property
     def plain(self) -> dict:
@@ -92,7 +98,7 @@ class Study:
         return features in self.config.feature_sets_of("classification")
 
 
-def check_study(config, *, made=()) -> Study:
+def check_study(config, *, made=(), copies=None) -> Study:
     """Check a config and the sheets that it names. Paths start at the working directory, the study.
 
     Parameters
@@ -101,6 +107,8 @@ def check_study(config, *, made=()) -> Study:
         As read from YAML.
     made : container of str, optional
         Paths of slides and masks that the workflow makes, which need not exist yet.
+    copies : slidecaf.study.copies.Copies, optional
+        Finds copies; without it slides are not compared.
 
     Returns
     -------
@@ -113,20 +121,26 @@ def check_study(config, *, made=()) -> Study:
     """
     config = check_config(config)
     task, other = config.classification, config.segmentation
-    rows, segmented, classes = [], [], []
+    rows, segmented, classes, left_out = [], [], [], {}
     if task:
         rows = read_sheet(task.sheet, "classification", made=made)
+    if other:
+        segmented = read_sheet(other.sheet, "segmentation", made=made)
+    if task and other:
+        check_together(rows, segmented, sources=(task.sheet, other.sheet))
+    if copies:
+        source = " and ".join(one.sheet for one in (task, other) if one)
+        left_out = copies(rows, segmented, on_copies=config.on_copies, source=source)
+    every, rows = rows, [row for row in rows if row.slide not in left_out]
+    if task:
         chooses = any(method.candidates > 1 for method in task.methods.values())
         classes = check_classification(
             rows, source=task.sheet, positive=task.positive, folds=task.folds, chooses=chooses
         )
     if other:
-        segmented = read_sheet(other.sheet, "segmentation", made=made)
         check_segmentation(segmented, source=other.sheet, folds=other.folds)
-    if task and other:
-        check_together(rows, segmented, sources=(task.sheet, other.sheet))
     check_imported(config, rows, segmented)
-    return Study(config, rows, segmented, classes)
+    return Study(config, rows, segmented, classes, [row for row in every if row.slide in left_out], dict(left_out))
 
 
 def check_imported(config, classification, segmentation):

@@ -428,6 +428,11 @@ class Config(Settings):
         description="fail (the run ends with an error after the other slides are done) or exclude (the slide is left "
         "out, listed and counted as wrong).",
     )
+    on_copies: Literal["fail", "exclude"] = Field(
+        "fail",
+        description="fail (one slide twice across patients, splits or labels is an error) or exclude (copies are left "
+        "out of the classification, listed and counted nowhere).",
+    )
     max_unreadable: _number(ge=0, le=1) = Field(
         0.01,
         description="A share from 0 to 1, of a slide's patches that may be unreadable before the slide counts as bad.",

@@ -3,3 +3,4 @@
 STATUS_OK = "ok"
 STATUS_NO_TISSUE = "no tissue"
 STATUS_UNREADABLE = "unreadable"
+STATUS_COPY = "copy"

@@ -66,6 +66,8 @@ class ClassificationTask(Task):
     task : slidecaf.study.config.Classification or None
         ``classification`` of the config; None where the study has none.
     rows : sequence of slidecaf.study.sheets.Row
+    copies : sequence of slidecaf.study.sheets.Row, optional
+        Rows that are left out, being copies of others.
 
     Attributes
     ----------
@@ -82,12 +84,27 @@ class ClassificationTask(Task):
         Parts whose model decides on slides that it never saw.
     """
 
-    def __init__(self, task: config.Settings | None, rows: Sequence[Row]):
+    def __init__(self, task: config.Settings | None, rows: Sequence[Row], copies: Sequence[Row] = ()):
         super().__init__(task, rows)
+        self._copies = copies
         fixed = {self.rows[slide].fold for slide in self.train} - {None}
         self.folds = len(fixed) or (task.folds if task else 0)
         self.parts = [f"fold-{fold}" for fold in range(self.folds)] + ["final"]
         self.decided = self.parts if self.test else self.parts[:-1]
+
+    def listed(self, *columns: str) -> list[dict]:
+        """Return some columns of the sheet, of every row that the predictions list: training, test, copies.
+
+        Parameters
+        ----------
+        *columns : str
+
+        Returns
+        -------
+        list of dict
+        """
+        copies = [{column: getattr(row, column) for column in columns} for row in self._copies]
+        return [*self.table(self.train + self.test, *columns), *copies]
 
 
 class SegmentationTask(Task):

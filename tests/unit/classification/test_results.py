@@ -40,7 +40,7 @@ def files(tmp_path):
 
 
 def write(folder, files, **changed):
-    said = {"method": "svm-cnn", "group_name": "patient", "caveats": ["random weights"], "seed": 0}
+    said = {"method": "svm-cnn", "copies": {}, "group_name": "patient", "caveats": ["random weights"], "seed": 0}
     outputs = {"predictions": folder / "predictions.tsv", "scores": folder / "scores.json"}
     write_predictions_and_scores(**outputs, **{**files, "rows": ROWS, "classes": CLASSES, **said, **changed})
     return read_tsv(outputs["predictions"]), read_json(outputs["scores"])
@@ -109,7 +109,9 @@ def test_methods_are_compared_pair_by_pair_on_labelled_rows(tmp_path):
             for k, hit in enumerate(hits)
         ]
         rows.append({"split": "test", "label": "", "predicted": "GBM"})
-        write_tsv(paths[method], ["split", "label", "predicted"], rows)
+        rows = [{**row, "status": "ok"} for row in rows]
+        rows.append({"split": "test", "label": "LGG", "predicted": "", "status": "copy"})
+        write_tsv(paths[method], ["split", "label", "predicted", "status"], rows)
     for name in ("a.json", "b.json"):
         write_comparison(tmp_path / name, paths)
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()

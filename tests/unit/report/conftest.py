@@ -89,7 +89,8 @@ class MadeUp:
         columns = ["confidence"] if len(self.classes) == 2 else [f"confidence_{label}" for label in self.classes]
         header = ["slide", "patient", "split", "fold", "label", "predicted", *columns, "patches", "status"]
         write_tsv(top / "predictions.tsv", header, rows)
-        scores = {"method": "svm", "classes": self.classes, "group_name": self.group_name, "caveats": self.caveats}
+        scores = {"method": "svm", "classes": self.classes, "group_name": self.group_name}
+        scores |= {"caveats": self.caveats, "copies": {}}
         for part, split in (("cross_validation", "cv"), ("test", "test")):
             own = [row for row in rows if row["split"] == split]
             confidence = np.array([[row.get(column, np.nan) for column in columns] for row in own])
