@@ -23,7 +23,8 @@ from slidecaf.segmentation.cells import Cells
 from slidecaf.segmentation.maps import confidence_map, confidences
 from slidecaf.segmentation.solver.patch_models import fit_left_out
 from slidecaf.slides import open_slide
-from slidecaf.tiles.grid import Tiling, tile
+from slidecaf.tiles.grid import tile
+from slidecaf.tiles.tiling import Tiling
 
 THREADS = os.cpu_count()
 SLIDE = {"megapixels": 1000, "patches": 6000, "dense": 200_000}

@@ -22,7 +22,8 @@ from slidecaf.features.extraction import dense, patchwise
 from slidecaf.features.file import write_features
 from slidecaf.features.networks.encoder import load_encoder
 from slidecaf.slides import open_slide
-from slidecaf.tiles.grid import Tiling, tile
+from slidecaf.tiles.grid import tile
+from slidecaf.tiles.tiling import Tiling
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 WEIGHTS = DATA / "weights" / "squeezenet1_0_imagenet.pth"

@@ -28,7 +28,8 @@ from slidecaf.features.file import write_features
 from slidecaf.features.networks.encoder import load_encoder
 from slidecaf.features.networks.weights import draw_weights
 from slidecaf.slides import open_slide
-from slidecaf.tiles.grid import Tiling, tile
+from slidecaf.tiles.grid import tile
+from slidecaf.tiles.tiling import Tiling
 
 CLAIMS = {  # model: (layer, px of the slide, repetitions, goal)
     "alexnet": ("classifier.5", 6500, 2, 0.85),

@@ -26,7 +26,8 @@ from slidecaf.files.hdf5 import CHUNK_ROWS
 from slidecaf.segmentation import rows
 from slidecaf.slides import open_slide
 from slidecaf.study.status import STATUS_OK
-from slidecaf.tiles.grid import Tiling, tile
+from slidecaf.tiles.grid import tile
+from slidecaf.tiles.tiling import Tiling
 
 ENCODER = {"model": "alexnet", "layer": "classifier.5", "weights": "random:0", "input_size": 224}
 TILING = Tiling(patch_size=224, stride=112, edge="drop", white_above=200)

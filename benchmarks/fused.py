@@ -19,7 +19,8 @@ from slidecaf.features.file import open_features, write_features
 from slidecaf.segmentation.cells import Cells
 from slidecaf.segmentation.maps import ConfidenceWriter, confidence_map, confidences
 from slidecaf.slides import open_slide
-from slidecaf.tiles.grid import Tiling, attributes, tile
+from slidecaf.tiles.grid import attributes, tile
+from slidecaf.tiles.tiling import Tiling
 
 SETTINGS = {
     "encoder": {"model": "squeezenet1_0", "layer": "features", "weights": "random:0", "input_size": 112},

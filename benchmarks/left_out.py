@@ -54,7 +54,8 @@ def make_rows(dimension, threads):
     from slidecaf.features.networks.encoder import load_encoder
     from slidecaf.segmentation.maps import ConfidenceWriter
     from slidecaf.slides import open_slide
-    from slidecaf.tiles.grid import Tiling, tile
+    from slidecaf.tiles.grid import tile
+    from slidecaf.tiles.tiling import Tiling
 
     class Kept(ConfidenceWriter):
         """Keeps the features themselves."""

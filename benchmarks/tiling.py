@@ -25,7 +25,8 @@ from rows import Row, report, seconds
 
 from slidecaf.demo import SLIDES, draw_slide, write_slide
 from slidecaf.slides import open_slide
-from slidecaf.tiles.grid import Tiling, tile
+from slidecaf.tiles.grid import tile
+from slidecaf.tiles.tiling import Tiling
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "slides"
 CLASSIFICATION = Tiling(patch_size=336, stride=252, edge="drop", white_above=200)

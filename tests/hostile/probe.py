@@ -52,7 +52,8 @@ def read_slide(path, *, save):
 
     from slidecaf.errors import SlideError
     from slidecaf.slides import open_slide
-    from slidecaf.tiles.grid import Tiling, tile
+    from slidecaf.tiles.grid import tile
+    from slidecaf.tiles.tiling import Tiling
 
     with open_slide(path, name="case-7") as slide:
         with suppress(SlideError):  # told again below, patch by patch

@@ -11,7 +11,8 @@ import pytest
 from slidecaf.errors import SlideError
 from slidecaf.slides import LIMITS, Limits, open_slide
 from slidecaf.study.config import Config
-from slidecaf.tiles.grid import Tiling, tile
+from slidecaf.tiles.grid import tile
+from slidecaf.tiles.tiling import Tiling
 from tests.hostile import corpus
 from tests.hostile.probe import PATCH, probe
 

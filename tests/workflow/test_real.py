@@ -16,7 +16,8 @@ from slidecaf.features.networks.encoder import load_encoder
 from slidecaf.pooling.norms import Pooler
 from slidecaf.scores.classification import classification_scores
 from slidecaf.slides import open_slide
-from slidecaf.tiles.grid import Tiling, tile
+from slidecaf.tiles.grid import tile
+from slidecaf.tiles.tiling import Tiling
 
 CANDIDATES = {"sq-224": Tiling(224, 168, "drop", 200), "sq-336": Tiling(336, 252, "drop", 200)}
 GRID = {"features": list(CANDIDATES), "norm": [3], "keep": [100], "C": [0.001, 0.01, 0.1, 1, 10, 100]}

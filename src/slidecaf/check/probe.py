@@ -19,7 +19,8 @@ from slidecaf.features.file import open_features, valid_features, write_features
 from slidecaf.pooling.norms import Pooler
 from slidecaf.slides import open_slide
 from slidecaf.study.names import is_weights_file
-from slidecaf.tiles.grid import Tiling, lay
+from slidecaf.tiles.grid import lay
+from slidecaf.tiles.tiling import Tiling
 
 RESOLVED = 1.5
 """How many times as long as the smallest square a larger one has to take, for the difference to say something."""

@@ -20,7 +20,8 @@ from slidecaf.files.parts import parts_of
 from slidecaf.segmentation.masks import mask_strips
 from slidecaf.slides import open_slide
 from slidecaf.study.imported import Source
-from slidecaf.tiles.grid import Tiling, lay
+from slidecaf.tiles.grid import lay
+from slidecaf.tiles.tiling import Tiling
 
 OVERVIEW, READ = 4_000_000, 32_000_000
 """Px that an overview's level should have at most, and px of it that are read at most."""

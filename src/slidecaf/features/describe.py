@@ -5,7 +5,7 @@ from slidecaf.features.networks.encoder import load_encoder
 from slidecaf.features.networks.precision import choose_precision
 from slidecaf.files.tables import write_json
 from slidecaf.logs import logger
-from slidecaf.tiles.grid import Tiling
+from slidecaf.tiles.tiling import Tiling
 
 
 def describe_encoder(path, spec, *, precision, dense=None) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from math import ceil
 
-from slidecaf.tiles.grid import Tiling
+from slidecaf.tiles.tiling import Tiling
 
 PIXELS_A_BYTE = 8
 """Of JPEG in a pyramid: CMU-1 of OpenSlide's test data has 8.5."""

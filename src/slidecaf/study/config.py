@@ -128,6 +128,15 @@ class Tiling(Settings):
         description="A whole number from 0 to 254 (a patch whose every pixel has R, G and B above it is discarded; the "
         "paper's is 200), or null to keep every patch.",
     )
+    tissue: Literal["otsu"] | None = Field(
+        None,
+        description="otsu (patches with too little tissue are discarded too; tissue is told from glass, black padding "
+        "and pen strokes by saturation at low resolution), or null to look for none.",
+    )
+    min_tissue: _number(ge=0, le=1) = Field(
+        0.1,
+        description="A share from 0 to 1, of a patch that has to be tissue with tissue: otsu; 0 takes any tissue.",
+    )
     mpp: _number(gt=0) | None = Field(
         None,
         description="The resolution in micrometres a pixel at which sizes count, or null for level 0 of each slide.",

@@ -9,7 +9,8 @@ from slidecaf.logs import logger
 from slidecaf.slides import Limits, open_slide
 from slidecaf.study.status import STATUS_NO_TISSUE, STATUS_OK, STATUS_UNREADABLE
 from slidecaf.tiles.file import write_tiles
-from slidecaf.tiles.grid import Tiling, attributes, tile
+from slidecaf.tiles.grid import attributes, enlarged, tile
+from slidecaf.tiles.tiling import Tiling
 
 
 def tile_slides(
@@ -39,7 +40,7 @@ def tile_slides(
     tiling, folder = Tiling.from_config(settings["tiling"]), Path(manifest).parent
 
     def work(slide, files, origin):
-        status, coords, described = STATUS_UNREADABLE, [], {}
+        status, coords, described, tissue = STATUS_UNREADABLE, [], {}, None
         try:
             with open_slide(
                 paths[slide],
@@ -49,7 +50,9 @@ def tile_slides(
                 limits=Limits.from_config(limits),
             ) as opened:
                 patches = tile(opened, tiling)
-                coords, described = patches.coords, attributes(opened, patches)
+                coords, described, tissue = patches.coords, attributes(opened, patches), patches.tissue
+                if said := enlarged(opened, tiling):
+                    logger.warning("%s", said)
             status = STATUS_OK if len(coords) else STATUS_NO_TISSUE
             logger.info("%s: %s: %d patches; %s", slide, status, len(coords), patches.effort)
         except SlideError as error:
@@ -60,6 +63,6 @@ def tile_slides(
             logger.warning("%s: no patch is left; its prediction stays empty and counts as wrong", slide)
         described |= {"name": slide, "savetodir": folder.as_posix(), "save_path": folder.as_posix()}
         described |= {"status": status, "slide_digest": slides[slide]["digest"]}
-        write_tiles(files["tiles"], coords, described, origin=origin)
+        write_tiles(files["tiles"], coords, described, tissue=tissue, origin=origin)
 
     make_batch(manifest, slides, work, outputs=lambda slide: {"tiles": folder / f"{slide}.h5"}, settings=settings)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from slidecaf.files.hdf5 import create_hdf5, open_hdf5
+from slidecaf.files.hdf5 import create_hdf5, open_hdf5, put_array
 
 
-def write_tiles(path, coords, attributes, *, origin=None) -> None:
+def write_tiles(path, coords, attributes, *, tissue=None, origin=None) -> None:
     """Write where a slide's patches are.
 
     Parameters
@@ -15,11 +15,38 @@ def write_tiles(path, coords, attributes, *, origin=None) -> None:
         x and y at level 0; N may be 0.
     attributes : mapping
         Attributes of ``coords``: those that CLAM and TRIDENT read, ``status`` and ``slide_digest``.
+    tissue : slidecaf.tiles.otsu.Tissue, optional
+        Kept as dataset ``tissue``, for report and viewer.
     origin : mapping, optional
         As for `create_hdf5`.
     """
     with create_hdf5(path, origin=origin) as file:
         put_coords(file, coords, attributes)
+        if tissue is not None:
+            put_array(file, "tissue", tissue.mask)
+            file["tissue"].attrs["saturation_above"] = tissue.threshold
+
+
+def read_tissue(path):
+    """Read where a slide has tissue.
+
+    Parameters
+    ----------
+    path : path-like
+        A tiles file.
+
+    Returns
+    -------
+    ndarray of bool, shape (h, w), or None
+        Over the whole slide, made smaller; None where the tiling did not look for it.
+
+    Raises
+    ------
+    SlidecafError
+        If the file is missing or damaged.
+    """
+    with open_hdf5(path) as file:
+        return file["tissue"][:] if "tissue" in file else None
 
 
 def put_coords(file, coords, attributes) -> None:

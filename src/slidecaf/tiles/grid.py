@@ -10,76 +10,19 @@ from math import ceil, nan
 import numpy as np
 
 from slidecaf.errors import SlidecafError, SlideError
+from slidecaf.tiles.otsu import Tissue, find_tissue
+from slidecaf.tiles.tiling import Tiling
 from slidecaf.tiles.tissue import find_white
 
 MOST_SQUARES = 2**28
 """Of a grid: each takes some 50 bytes while it is made, and its features thousands on disk."""
 
 
-@dataclass(frozen=True)
-class Tiling:
-    """How patches are laid over a slide.
+LEAST_SHARE = 1e-9
+"""Of a patch that has to be tissue where any will do: sums of shares are not exact."""
 
-    Attributes
-    ----------
-    patch_size : int
-        The side of a patch in px, from 1.
-    stride : int
-        Px from one patch to the next, from 1.
-    edge : {"drop", "cover"}
-        Leave out patches that do not fit, or let the grid go on until every pixel is covered.
-    white_above : int or None
-        Discard a patch where R, G and B of every pixel are above this; None keeps all.
-    mpp : float or None
-        Micrometres a pixel at which `patch_size` and `stride` count; None is level 0.
-
-    Raises
-    ------
-    SlidecafError
-        If the stride is below 1, or leaves gaps where `edge` is "cover".
-
-    Examples
-    --------
-    The paper's patches: 336 px, a quarter of which overlap.
-
-    >>> Tiling.from_config({"patch_size": 336, "overlap": 0.25, "white_above": 200})
-    Tiling(patch_size=336, stride=252, edge='drop', white_above=200, mpp=None)
-    """
-
-    patch_size: int
-    stride: int
-    edge: str = "drop"
-    white_above: int | None = None
-    mpp: float | None = None
-
-    def __post_init__(self):
-        if self.stride < 1:
-            raise SlidecafError(f"tiling: the stride is {self.stride} px; lower overlap.")
-        if self.edge == "cover" and self.stride > self.patch_size:
-            raise SlidecafError(
-                f"tiling: with stride {self.stride} patches of {self.patch_size} px do not cover every pixel; "
-                "lower stride, or write edge: drop."
-            )
-
-    @classmethod
-    def from_config(cls, config) -> "Tiling":
-        """Make a tiling from a config's mapping.
-
-        Parameters
-        ----------
-        config : mapping
-            ``patch_size``, either ``overlap`` (a share from 0 to below 1) or ``stride`` (px), and, where the
-            defaults are not wanted, ``edge``, ``white_above`` and ``mpp``.
-
-        Returns
-        -------
-        Tiling
-            With an overlap the stride is patch_size (1 - overlap), rounded: 252 for 336 at 0.25 (section 3.2).
-        """
-        rest = dict(config)
-        if "overlap" in rest:
-            rest["stride"] = round(rest["patch_size"] * (1 - rest.pop("overlap")))
-        return cls(**rest)
+ENLARGED = 1.1
+"""By how much patches are enlarged at most without a word."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +39,11 @@ class Patches:
     stride_level0 : float
         Px of level 0 from one patch to the next, before positions are rounded.
     squares : int
-        Patches of the grid, before the white rule.
+        Patches of the grid, before any rule.
+    tissue : slidecaf.tiles.otsu.Tissue or None
+        Where the slide has tissue, where the tiling asks for it.
+    without_tissue : int
+        Patches discarded for want of it; the white rule looks at the others.
     kept_by : dict of int to int
         Level to the patches that it proved to be kept.
     pixels_read : int
@@ -110,14 +57,21 @@ class Patches:
     squares: int
     kept_by: dict
     pixels_read: int
+    tissue: Tissue | None = None
+    without_tissue: int = 0
 
     @property
     def effort(self) -> str:
-        """What the white rule decided at which level, in words."""
-        if self.tiling.white_above is None:
+        """What the rules decided, the white rule at which level, in words."""
+        if self.tiling.white_above is None and self.tissue is None:
             return f"all {self.squares} of the grid, no white rule"
-        parts = [f"{count} kept by level {level}" for level, count in self.kept_by.items() if count]
-        parts += [f"{self.squares - len(self.coords)} white", f"{self.pixels_read / 1e6:.1f} Mpx read"]
+        parts = []
+        if self.tissue is not None:
+            parts.append(f"{self.without_tissue} without tissue ({100 * self.tissue.share:.1f} % of the slide has it)")
+        if self.tiling.white_above is not None:
+            parts += [f"{count} kept by level {level}" for level, count in self.kept_by.items() if count]
+            white = self.squares - self.without_tissue - len(self.coords)
+            parts += [f"{white} white", f"{self.pixels_read / 1e6:.1f} Mpx read"]
         return f"of {self.squares} of the grid " + ", ".join(parts)
 
 
@@ -174,7 +128,8 @@ def tile(slide, tiling) -> Patches:
     Raises
     ------
     SlidecafError
-        If the tiling names a resolution and the slide has none, or the stride is below 1 px of level 0.
+        If the tiling names a resolution and the slide has none or has no square pixels, or the stride is below 1 px of
+        level 0.
     SlideError
         If the slide cannot be read, or the grid has more than `MOST_SQUARES`.
 
@@ -197,18 +152,26 @@ def tile(slide, tiling) -> Patches:
             f"slide {slide.name}: {slide.path} has {slide.width} x {slide.height} px, on which patches every "
             f"{stride:g} px would be {len(xs) * len(ys)}, more than {MOST_SQUARES}; raise tiling.stride."
         )
-    white, kept_by, pixels_read = np.zeros((len(ys), len(xs)), bool), {}, 0
+    kept, tissue, kept_by, pixels_read = np.ones((len(ys), len(xs)), bool), None, {}, 0
+    if tiling.tissue == "otsu":
+        tissue = find_tissue(slide)
+        shares = tissue.shares(xs, ys, size, width=slide.width, height=slide.height)
+        kept = shares >= max(tiling.min_tissue, LEAST_SHARE)
+    with_tissue = np.count_nonzero(kept)
     if tiling.white_above is not None:
-        white, kept_by, pixels_read = find_white(slide, xs, ys, size, tiling.white_above)
-    rows, columns = np.nonzero(~white)
+        white, kept_by, pixels_read = find_white(slide, xs, ys, size, tiling.white_above, among=kept)
+        kept &= ~white
+    rows, columns = np.nonzero(kept)
     return Patches(
         tiling=tiling,
         coords=np.stack([xs[columns], ys[rows]], axis=1),
         patch_size_level0=size,
         stride_level0=stride,
-        squares=white.size,
+        squares=kept.size,
         kept_by=kept_by,
         pixels_read=pixels_read,
+        tissue=tissue,
+        without_tissue=int(kept.size - with_tissue),
     )
 
 
@@ -279,7 +242,35 @@ def _scale(slide, tiling):
             f"slide {slide.name}: {slide.path} does not say its micrometres a pixel, which tiling.mpp needs; write "
             "them into the sheet's column mpp."
         )
+    if not slide.is_square:
+        across, down = slide.file_mpp
+        raise SlidecafError(
+            f"slide {slide.name}: {slide.path} has pixels of {across:g} x {down:g} micrometres, so that patches at "
+            "tiling.mpp would not be square; resample it to square pixels, or, if the file is wrong, write the right "
+            "number into the sheet's column mpp."
+        )
     return tiling.mpp / slide.mpp
+
+
+def enlarged(slide, tiling) -> str:
+    """Say where a tiling asks for a finer resolution than a slide has.
+
+    Parameters
+    ----------
+    slide : slidecaf.slides.Slide
+    tiling : Tiling
+
+    Returns
+    -------
+    str
+        A sentence; empty where it does not.
+    """
+    if tiling.mpp is None or slide.mpp is None or slide.mpp <= ENLARGED * tiling.mpp:
+        return ""
+    return (
+        f"slide {slide.name}: it has {slide.mpp:g} micrometres a pixel and tiling.mpp is {tiling.mpp:g}, so that "
+        f"patches are enlarged {slide.mpp / tiling.mpp:.3g} times and show no more than the slide does."
+    )
 
 
 def _positions(length, size, stride, edge):

@@ -30,7 +30,7 @@ rounded sizes leave uncertain by a pixel.
 """
 
 
-def find_white(slide, xs, ys, size, white_above) -> tuple[np.ndarray, dict, int]:
+def find_white(slide, xs, ys, size, white_above, *, among=None) -> tuple[np.ndarray, dict, int]:
     """Apply the white rule to the patches of a grid.
 
     Parameters
@@ -41,11 +41,13 @@ def find_white(slide, xs, ys, size, white_above) -> tuple[np.ndarray, dict, int]
     size : int
         The side of a patch in px of level 0.
     white_above : int
+    among : ndarray of bool, shape (len(ys), len(xs)), optional
+        Patches that are looked at; all by default.
 
     Returns
     -------
     white : ndarray of bool, shape (len(ys), len(xs))
-        Patches without a pixel that has a channel at most `white_above`.
+        Patches, of those looked at, without a pixel that has a channel at most `white_above`.
     kept_by : dict of int to int
         Level to the patches that it proved to be kept.
     pixels_read : int
@@ -56,7 +58,7 @@ def find_white(slide, xs, ys, size, white_above) -> tuple[np.ndarray, dict, int]
     SlideError
         If the slide cannot be read.
     """
-    undecided = np.ones((len(ys), len(xs)), bool)
+    undecided = np.ones((len(ys), len(xs)), bool) if among is None else among.copy()
     kept_by, pixels_read = {}, 0
     # From coarse to fine. What no level proves is decided by all its pixels of level 0, and by nothing else.
     coarsest = max(level.downsample for level in slide.levels)

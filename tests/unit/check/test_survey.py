@@ -11,7 +11,8 @@ from slidecaf.check import survey as module
 from slidecaf.check.survey import look, survey
 from slidecaf.slides import open_slide
 from slidecaf.study.sheets import Row
-from slidecaf.tiles.grid import Tiling, tile
+from slidecaf.tiles.grid import tile
+from slidecaf.tiles.tiling import Tiling
 
 TILING = {"patch_size": 100, "overlap": 0.0, "edge": "drop", "white_above": 200, "mpp": None}
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from slidecaf.running.demands import PIXELS_A_BYTE, USUAL_MPP, USUAL_STRIDE, Demands
-from slidecaf.tiles.grid import Tiling
+from slidecaf.tiles.tiling import Tiling
 
 SIZES = {"small.svs": 10_000, "large.svs": 1_000_000, "photo.PNG": 50_000, "drawn.svs": 0}
 

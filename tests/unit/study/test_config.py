@@ -64,6 +64,8 @@ def test_plain_keys_and_values_are_what_was_written_with_defaults_and_make_the_s
         ("overlap", 0.25),  # and no stride
         ("edge", "drop"),
         ("white_above", None),
+        ("tissue", None),
+        ("min_tissue", 0.1),
         ("mpp", None),
     ]
     assert plain["features"]["uni"] == {"kind": "imported", "format": "clam", "folder": "f", "patches": None}

@@ -1,11 +1,14 @@
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
+from PIL import Image
 
 from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.slides import open_slide
-from slidecaf.tiles.grid import Patches, Tiling, attributes, tile
+from slidecaf.tiles.grid import Patches, attributes, enlarged, lay, tile
+from slidecaf.tiles.tiling import Tiling
 from tests.unit.tiles.drawn import ArraySlide, blank
 
 
@@ -144,3 +147,25 @@ def test_no_patch_left_is_an_empty_array():
     assert isinstance(patches, Patches)
     assert patches.coords.shape == (0, 2)
     assert patches.effort == "of 4 of the grid 4 white, 0.0 Mpx read"
+
+
+def test_pixels_that_are_not_square_are_refused_where_the_resolution_counts(tmp_path):
+    path = tmp_path / "a.tif"
+    image = np.zeros((64, 64, 3), np.uint8)
+    options = {"photometric": "rgb", "tile": (32, 32), "resolution": (40000, 20000), "resolutionunit": "CENTIMETER"}
+    tifffile.imwrite(path, image, **options)
+    with open_slide(path) as slide:
+        assert len(tile(slide, Tiling(32, 32)).coords) == 4
+        with pytest.raises(SlidecafError, match=r"slide a: .*a.tif has pixels of 0.25 x 0.5 micrometres, .*column mpp"):
+            lay(slide, Tiling(32, 32, mpp=0.5))
+    with open_slide(path, mpp=0.25) as slide:  # the sheet wins
+        assert lay(slide, Tiling(32, 32, mpp=0.5))[2] == 64
+
+
+@pytest.mark.parametrize(("mpp", "said"), [(1.0, "enlarged 4 times"), (0.26, ""), (None, "")])
+def test_enlarged_patches_are_said(tmp_path, mpp, said):
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "a.png")
+    with open_slide(tmp_path / "a.png", mpp=mpp) as slide:
+        found = enlarged(slide, Tiling(32, 32, mpp=0.25))
+    assert bool(found) == bool(said)
+    assert said in found

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from slidecaf.slides import open_slide
-from slidecaf.tiles.grid import Tiling, tile
+from slidecaf.tiles.grid import tile
+from slidecaf.tiles.tiling import Tiling
 from slidecaf.tiles.tissue import PROOF_MARGIN
 from tests.unit.tiles.drawn import ArraySlide, blank, halves, literal, tissue
 

@@ -19,7 +19,8 @@ from slidecaf.features.extraction.seams import Handed
 from slidecaf.features.file import open_features, write_features
 from slidecaf.features.networks.encoder import MEAN, STD, Encoder, load_encoder
 from slidecaf.features.networks.weights import draw_weights
-from slidecaf.tiles.grid import Tiling, tile
+from slidecaf.tiles.grid import tile
+from slidecaf.tiles.tiling import Tiling
 
 
 class ArraySlide:
