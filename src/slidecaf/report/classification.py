@@ -6,7 +6,7 @@ from slidecaf.classification.figure import read_figure
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.report import charts
 from slidecaf.report.paper import CHALLENGE_CLASSIFICATION, METHODS_CLASSIFICATION
-from slidecaf.report.pictures import open_picture, outline_tiles, shrunk
+from slidecaf.report.pictures import open_picture, outline_tiles, shrunk, veil
 from slidecaf.scores.intervals import exact_interval
 from slidecaf.study.status import STATUS_COPY
 
@@ -114,8 +114,9 @@ def _slide(study, features, row, classes, album):
     coords, attributes = study.tiles(features, row["slide"])
     picture = open_picture(study.thumbnail(row["slide"]), album.side)
     if "level0_width" in attributes:
+        picture, tissue = shrunk(picture, album.side), study.tissue(features, row["slide"])
         picture = outline_tiles(
-            shrunk(picture, album.side),
+            picture if tissue is None else veil(picture, tissue),
             coords,
             int(attributes["patch_size_level0"]),
             int(attributes["level0_width"]),

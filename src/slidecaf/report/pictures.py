@@ -21,6 +21,9 @@ SMALLEST, LARGEST = 160, 480
 TILE, MISSED, FALSE = (24, 90, 140), (225, 20, 40), (225, 100, 0)
 """Outlines of patches, and hard examples as overlays colour them."""
 
+VEIL = (128, 128, 128)
+"""R, G and B that are laid over what is no tissue."""
+
 CROWDED = 5
 """Px in a picture below which patches are not outlined one by one, but all together."""
 
@@ -175,6 +178,24 @@ def outline_tiles(picture, coords, size, width, height):
     pixels = np.asarray(picture).copy()
     pixels[inside & ~binary_erosion(inside, np.ones((3, 3)), iterations=2)] = TILE
     return Image.fromarray(pixels)
+
+
+def veil(picture, tissue):
+    """Lay a grey veil over what is no tissue.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+        Of the whole slide, RGB.
+    tissue : ndarray of bool, shape (h, w)
+        Over the whole slide.
+
+    Returns
+    -------
+    PIL.Image.Image
+    """
+    mask = Image.fromarray(tissue).resize(picture.size, Image.Resampling.NEAREST)
+    return Image.composite(picture, Image.blend(picture, Image.new("RGB", picture.size, VEIL), 0.5), mask)
 
 
 def mark_points(picture, points, width, height):

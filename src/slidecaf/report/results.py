@@ -12,7 +12,7 @@ from slidecaf.study.layout import Layout
 from slidecaf.study.provenance import read_study
 from slidecaf.study.status import STATUS_OK
 from slidecaf.study.steps import STEPS
-from slidecaf.tiles.file import read_tiles
+from slidecaf.tiles.file import read_tiles, read_tissue
 
 PACKAGES = ("slidecaf", "snakemake", *sorted({library for _, libraries in STEPS.values() for library in libraries}))
 """What the page says the versions of: the libraries that rules depend on, and who runs them."""
@@ -55,6 +55,10 @@ class Results:
         if key not in self._tiles:
             self._tiles[key] = read_tiles(self.layout.tiles.format(features=features, slide=slide))
         return self._tiles[key]
+
+    def tissue(self, features, slide):
+        """Return where a slide has tissue, as `slidecaf.tiles.file.read_tissue` does."""
+        return read_tissue(self.layout.tiles.format(features=features, slide=slide))
 
     def thumbnail(self, slide) -> Path:
         """Return the path of a slide's small picture."""

@@ -162,6 +162,11 @@ class Catalogue:
             for features in self.config.features
             if features in used
         ]
+        found += [
+            _layer("tissue", features, features=features, files=[_file(layout.tiles, features=features, slide=slide)])
+            for features, settings in self.config.features.items()
+            if features in used and settings.kind == "network" and settings.tiling.tissue
+        ]
         if not segmented:
             return found
         truth = [Path(row.mask)] if row.mask else []

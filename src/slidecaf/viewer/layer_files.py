@@ -13,6 +13,7 @@ from slidecaf.slides.base import LIMITS
 from slidecaf.slides.cache import SegmentCache
 from slidecaf.slides.directories import check_directories
 from slidecaf.slides.pages import open_page
+from slidecaf.tiles.file import read_tissue
 
 CACHE_BYTES = 2**26
 """What a file's cache of decoded tiles may hold."""
@@ -71,6 +72,37 @@ class TiffRaster:
         """
         with self._damage():
             return self._samples.read(x, y, width, height)[..., 0]
+
+
+class TissueRaster:
+    """Where a slide has tissue, from a tiles file that holds it made smaller.
+
+    Parameters
+    ----------
+    path : path-like
+    width, height : int
+        Of the slide at level 0.
+
+    Raises
+    ------
+    SlidecafError
+        If the file is missing or damaged, or does not say it.
+    """
+
+    def __init__(self, path, *, width, height):
+        self.width, self.height, self._mask = width, height, read_tissue(path)
+        if self._mask is None:
+            raise SlidecafError(f"{path} does not say where tissue is: it is of another config; run the study again.")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def read(self, x, y, width, height) -> np.ndarray:
+        """Read a region that lies inside: ndarray of bool, shape (height, width)."""
+        rows, columns = self._mask.shape
+        down = (np.arange(y, y + height) * 2 + 1) * rows // (2 * self.height)
+        across = (np.arange(x, x + width) * 2 + 1) * columns // (2 * self.width)
+        return self._mask[down[:, None], across]
 
 
 class SheetMask:

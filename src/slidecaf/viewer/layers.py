@@ -10,7 +10,7 @@ from slidecaf.slides import open_slide
 from slidecaf.viewer import fields, paint
 from slidecaf.viewer.boxes import box_outlines
 from slidecaf.viewer.catalogue import files_version, hard_examples, patches
-from slidecaf.viewer.layer_files import CACHE_BYTES, SheetMask, TiffRaster
+from slidecaf.viewer.layer_files import CACHE_BYTES, SheetMask, TiffRaster, TissueRaster
 from slidecaf.viewer.leases import Leases
 from slidecaf.viewer.slide_tiles import SlidePyramid
 from slidecaf.viewer.zoom import reductions, tile_box
@@ -130,7 +130,7 @@ class Layers:
                 return paint.encode(paint.confidence_tile(means, _scale(field)))
             if found["kind"] == "comparison":
                 return paint.encode(paint.comparison_tile(means))
-            colour = paint.TRUTH if found["kind"] == "truth" else paint.PREDICTED.fill
+            colour = {"truth": paint.TRUTH, "tissue": paint.TISSUE}.get(found["kind"], paint.PREDICTED.fill)
             return paint.encode(paint.mask_tile(means, colour))
 
     def confidence(self, name, layer) -> dict:
@@ -198,7 +198,9 @@ class Layers:
     def _make(self, name, layer, size):
         with ExitStack() as opened:
             rasters = []
-            if layer["kind"] != "truth":
+            if layer["kind"] == "tissue":
+                rasters.append(TissueRaster(layer["files"][0], width=size[0], height=size[1]))
+            elif layer["kind"] != "truth":
                 rasters.append(TiffRaster(layer["files"][0]))
                 opened.callback(rasters[0].close)
                 if (rasters[0].width, rasters[0].height) != size:

@@ -12,6 +12,9 @@ from slidecaf.viewer.zoom import SIDE
 TRUTH = (0, 150, 60)
 """R, G, B of what is true: a green that neither tissue nor any other layer has."""
 
+TISSUE = (0, 160, 160)
+"""R, G, B of what the tiling takes for tissue."""
+
 PATCHES = (0, 70, 200)
 """R, G, B of patches' outlines."""
 
@@ -34,6 +37,7 @@ def legend():
     """Return what the page says of colours: a name to R, G, B."""
     return {
         "patches": PATCHES,
+        "tissue": TISSUE,
         "truth": TRUTH,
         "prediction": PREDICTED.fill,
         "true": TRUE.fill,
