@@ -22,6 +22,7 @@ from slidecaf.slides import open_slide
 from slidecaf.slides.thumbnail import write_jpeg
 from slidecaf.study.status import STATUS_OK, STATUS_UNREADABLE
 from slidecaf.tiles.file import read_tiles
+from slidecaf.tiles.grid import slide_bounds
 
 
 def segment_slides(
@@ -158,6 +159,9 @@ class _Place:
         self.mpp = mpp if np.isfinite(mpp) else None
         sizes = ("patch_size", "stride", "patch_size_level0") if self.readable else ()
         self.described = {key: int(known[key]) for key in sizes}
+        self.bounds = slide_bounds(known) if self.readable else (0, 0, 1, 1)
+        if self.bounds != (0, 0, self.width, self.height):
+            self.described["bounds"] = self.bounds
 
 
 def _mapped(read: Mapping[str, File], place, part, variant, C):

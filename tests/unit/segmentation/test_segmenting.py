@@ -60,7 +60,10 @@ class Study:
             for kind, own in {"tiles": self.paths, "labels": ("a", "bad"), "maps": ("a", "bad"), "judged": "t"}.items()
         }
         features = [manifest("features/batch-0.tsv", {"u": "features/u.h5"})] if "u" in slides else []
-        own = {slide: {"part": self.parts[slide], "digest": slide, "mpp": 0.5, "scene": "", "masks": {}} for slide in slides}
+        own = {
+            slide: {"part": self.parts[slide], "digest": slide, "mpp": 0.5, "scene": "", "masks": {}}
+            for slide in slides
+        }
         segment_slides(
             MANIFEST,
             own,
