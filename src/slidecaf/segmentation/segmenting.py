@@ -49,7 +49,7 @@ def segment_slides(
     slides : mapping of str to mapping
         Slide to the ``part`` that maps it, its ``digest``, its ``mpp`` and ``scene``, and the ``masks``' digests.
     settings : mapping
-        ``mask_value``, ``caveats``, ``revision`` and ``versions``.
+        ``mask_value``, ``mask_channel`` where it is set, ``caveats``, ``revision`` and ``versions``.
     variant : {"plain", "hard"}
     tiles : path-like
         The manifest of the batch's tiles.
@@ -124,7 +124,7 @@ def segment_slides(
         title = f"{slide}, {variant}: {score}" + "".join(f"\n{caveat}" for caveat in settings["caveats"])
         if place.readable:
             with open_slide(paths[slide], name=slide, mpp=own["mpp"], scene=own["scene"]) as opened:
-                strips = _truth_strips(slide, masks[slide], place, settings["mask_value"])
+                strips = _truth_strips(slide, masks[slide], place, settings)
                 picture = overlay(opened, place.cells, mask, strips, title=title)
         else:
             picture = placeholder(f"{title}\n{status}")
@@ -183,7 +183,7 @@ def _mapped(read: Mapping[str, File], place, part, variant, C):
         return confidence_map(place.cells, place.coords, place.size, judged)
 
 
-def _truth_strips(slide, masks, place, mask_value):
+def _truth_strips(slide, masks, place, settings):
     """Read a slide's mask again, for the picture; None where there is none."""
     if not masks["mask"]:
         return None
@@ -194,5 +194,7 @@ def _truth_strips(slide, masks, place, mask_value):
         column="mask",
         width=place.width,
         height=place.height,
-        mask_value=mask_value,
+        bounds=place.bounds,
+        mask_value=settings["mask_value"],
+        mask_channel=settings.get("mask_channel"),
     )
