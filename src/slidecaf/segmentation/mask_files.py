@@ -127,7 +127,9 @@ def _png(path, sizes, foreground, limits, channel, key):
 def _tiff(path, sizes, foreground, limits, channel, key, most):
     check_directories(path)
     with tifffile.TiffFile(path) as tiff:
-        chosen = choose_channel(tiff, _pages(tiff, sizes), channel, key=key)
+        pages = _pages(tiff, sizes)
+        _check_listed(tiff)
+        chosen = choose_channel(tiff, pages, channel, key=key)
         page, bits = chosen.page, chosen.page.bitspersample
         if (turned := page.tags.valueof("Orientation", 1)) != 1:
             raise MaskProblem(TURNED.format(turned))
@@ -163,6 +165,17 @@ def _pages(tiff, sizes):
         if found:
             return [page for page in found if not page.is_reduced] or found
     raise _wrong_size((pages[0].imagewidth, pages[0].imagelength), sizes)
+
+
+def _check_listed(tiff):
+    """Refuse a file of which only the first image has a directory: ImageJ writes large stacks so."""
+    said, listed = 1, len(tiff.pages)
+    if tiff.is_imagej:
+        said = int((tiff.imagej_metadata or {}).get("images", 1))
+    elif tiff.is_shaped and any(part.get("truncated") for part in tiff.shaped_metadata or ()):
+        raise MaskProblem("holds more images than its directories list; save the one that is meant by itself")
+    if said > listed:
+        raise MaskProblem(f"holds {said} images and lists {listed}; save the one that is meant by itself")
 
 
 def _check_turnable(page):

@@ -90,3 +90,15 @@ def test_a_second_sample_is_alpha_only_where_the_file_says_so(tmp_path, extra):
 
 def test_a_value_is_sought_in_the_channel_that_is_meant(tmp_path):
     np.testing.assert_array_equal(read(ome(tmp_path / "m.ome.tif"), 2, mask_value=255), CLASSES[2])
+
+
+def test_images_that_a_file_holds_and_does_not_list_are_refused(tmp_path):
+    """ImageJ writes a stack beyond 4 GB with a directory for its first image alone."""
+    path = tmp_path / "m.tif"
+    tifffile.imwrite(path, CLASSES * np.uint8(255), imagej=True, truncate=True)
+    assert "holds 3 images and lists 1; save the one that is meant by itself" in refused(path)
+    assert "holds 3 images and lists 1" in refused(path, 0)
+    tifffile.imwrite(path, CLASSES * np.uint8(255), photometric="minisblack", truncate=True)
+    assert "holds more images than its directories list" in refused(path)
+    tifffile.imwrite(path, CLASSES[0] * np.uint8(255), imagej=True)
+    np.testing.assert_array_equal(read(path), CLASSES[0])
