@@ -51,7 +51,7 @@ def config():
             "sheet": "classification.tsv",
             "positive": "GBM",
             "folds": 2,
-            "methods": {"svm-caf": {"features": ["cnn-64"]}},
+            "methods": {"svm-caf": {"features": ["cnn-64"], "C": [1]}},
         },
         "segmentation": {
             "sheet": "segmentation.tsv",

@@ -204,6 +204,16 @@ def test_a_mask_of_another_size_is_an_error_that_names_its_row(study):
     assert "400" in said
 
 
+def test_masks_that_leave_nothing_to_learn_end_the_run_before_any_model(study):
+    study.config(lambda config: config["segmentation"].update(mask_value=1))
+    done = study.run("--until", "map_choice")
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert "segmentation.tsv, column mask: no px of its 3 training masks are foreground" in said
+    assert "(values: 0, 255); correct segmentation.mask_value" in said
+    assert not list(study.folder.glob(f"{TOP}/plain/*/model.h5"))
+
+
 def test_a_stride_off_the_networks_places_fails_at_once_and_lists_strides_that_work(study):
     study.config(lambda config: config["features"]["dense-96"]["tiling"].update(stride=16))
     study.config(method(training_stride=48, hard_examples=None))

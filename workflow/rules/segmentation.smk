@@ -33,7 +33,7 @@ rule labels:
             LAYOUT.labels,
             SEGMENTATION.masked,
             own=mask_digests,
-            mask_value=SEGMENTATION.setting("mask_value"),
+            **SEGMENTATION.mask_settings,
         ),
         untracked=untracked(masks=masks, limits=LIMITS),
     script:
@@ -83,7 +83,7 @@ rule patch_svm:
             seed=STUDY.seed,
             on_bad_slide=STUDY.on_bad_slide,
         ),
-        untracked=untracked(parts=SEGMENTATION.parts, slides=SEGMENTATION.train, memory=STUDY.memory),
+        untracked=untracked(parts=SEGMENTATION.parts, memory=STUDY.memory, **SEGMENTATION.learned_from),
     script:
         "../scripts/patch_svm.py"
 
@@ -202,7 +202,7 @@ rule segment:
             LAYOUT.segments,
             SEGMENTATION.rows,
             own=segmented_from,
-            mask_value=SEGMENTATION.setting("mask_value"),
+            **SEGMENTATION.mask_settings,
             caveats=segmentation_caveats,
         ),
         untracked=untracked(parts=mapped_parts, paths=paths(SEGMENTATION.rows), masks=masks),

@@ -20,5 +20,6 @@ with job(snakemake.log[0]):
         memory=int(untracked["memory"] * 2**30),
         threads=snakemake.threads,
         on_bad_slide=tracked["on_bad_slide"],
+        sheet=untracked["sheet"],
         origin=origin(tracked["revision"]),
     )

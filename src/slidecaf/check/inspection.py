@@ -13,6 +13,7 @@ from slidecaf.check.survey import ImportedFiles, survey
 from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.files.fingerprints import Fingerprints
 from slidecaf.logs import progress
+from slidecaf.segmentation.mask_values import one_sided
 from slidecaf.segmentation.rows import on_grid
 from slidecaf.study.checked import SLIDE_SUFFIXES, check_study
 from slidecaf.study.config_file import read_config
@@ -50,6 +51,8 @@ class Checked:
         By feature set: patches, and what the probe measured; of an imported one also what its files say.
     stages : list of dict
         The run's stages, as `slidecaf.check.estimate.Stage`.
+    masks : list of dict
+        As `slidecaf.check.survey.MaskLook`: first those of which almost nothing, or almost all, is foreground.
     """
 
     errors: list
@@ -58,6 +61,7 @@ class Checked:
     slides: dict
     features: dict
     stages: list
+    masks: list
 
 
 def inspect_study(*, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=None) -> Checked:
@@ -103,7 +107,9 @@ def inspect_study(*, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=N
     left_out += [look.unreadable for look in looks.values() if look.unreadable]
     left_out += [problem for look in readable.values() for problem in look.refused]
     errors += [problem for look in readable.values() for problem in look.problems]
-    errors += _grids(study, readable)
+    errors += _grids(study, readable) + _one_sided(study, readable)
+    masks = [mask for look in readable.values() for mask in look.masks]
+    warnings += [mask.warning for mask in masks if mask.warning]
     warnings += _odd(study, readable) + _unnamed(study)
     imported = _imported(study, readable)
     notes += [f"features.{name}: {_imported_text(of)}" for name, of in imported.items()]
@@ -129,6 +135,7 @@ def inspect_study(*, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=N
         _slides(study, readable),
         _features(study, readable, imported, probes),
         [asdict(stage) for stage in stages],
+        [asdict(mask) for mask in sorted(masks, key=lambda mask: min(mask.share, 1 - mask.share))],
     )
 
 
@@ -220,13 +227,24 @@ def _off_grid(slide, imported, strides):
     return said
 
 
+def _one_sided(study, looks):
+    """Say where training masks leave nothing to learn from; nothing of masks that were looked at in part."""
+    rows = [row.slide for row in study.segmentation if row.split == "train"]
+    masks = [mask for slide in rows if slide in looks for mask in looks[slide].masks if mask.column == "mask"]
+    if not all(mask.whole for mask in masks):
+        return []
+    said = one_sided(study.config.segmentation.sheet, [(mask.marked, mask.pixels, mask.values) for mask in masks])
+    return [said] if said else []
+
+
 def _look(study, rows, wanted, workers, timeout):
-    mask_value = study.config.segmentation.mask_value if study.config.segmentation else None
+    task = study.config.segmentation
+    masks = {"mask_value": task.mask_value, "mask_channel": task.mask_channel} if task else {}
     looks = {}
     if rows:
         pairs = [(row, wanted[row.slide]) for row in rows]
         with progress(len(rows), "slides", unit="slides") as advance:
-            for look in survey(pairs, mask_value=mask_value, workers=workers, timeout=timeout):
+            for look in survey(pairs, masks=masks, workers=workers, timeout=timeout):
                 looks[look.slide] = look
                 advance(1)
     return looks

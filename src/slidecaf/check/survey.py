@@ -17,7 +17,7 @@ import numpy as np
 from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.exchange.reading import check_length, encoder_name, read_patches, tiles_attributes
 from slidecaf.files.parts import parts_of
-from slidecaf.segmentation.masks import mask_strips
+from slidecaf.segmentation.masks import Mask
 from slidecaf.slides import open_slide
 from slidecaf.study.imported import Source
 from slidecaf.tiles.grid import lay
@@ -32,8 +32,8 @@ TISSUE_BELOW = 200
 TIMED_BLOCKS = 4
 """Blocks of level 0 whose reading is timed."""
 
-MASK_PIXELS = 2**28
-"""Px of a mask that are looked at; a larger one is left to its job."""
+MASK_PIXELS = 2**30
+"""Px of a mask that are looked at; of a larger one so many, in bands from its top to its bottom."""
 
 TIMEOUT = 120.0
 """Seconds after which a slide that does not answer is given up."""
@@ -83,6 +83,43 @@ class Imported:
 
 
 @dataclass(frozen=True)
+class MaskLook:
+    """What a look at a mask found.
+
+    Attributes
+    ----------
+    slide : str
+    column : {"mask", "hemorrhage"}
+        Of the sheet.
+    path : str
+    width, height : int
+        Of the file.
+    marked, pixels : int
+        How many px of it are foreground, of how many that were looked at.
+    share : float
+        The share of these that is foreground.
+    whole : bool
+        Whether all of it was looked at; bands of it otherwise.
+    values : str
+        Some values that it holds; all of a mask without foreground.
+    warning : str
+        What looks wrong, as a sentence.
+    """
+
+    slide: str
+    column: str
+    path: str
+    width: int
+    height: int
+    marked: int
+    pixels: int
+    share: float
+    whole: bool
+    values: str
+    warning: str
+
+
+@dataclass(frozen=True)
 class Look:
     """What a look at a slide found.
 
@@ -111,6 +148,8 @@ class Look:
         Why files of imported feature sets cannot be taken.
     megapixel : float
         Seconds to read a million px of level 0.
+    masks : list of MaskLook
+        Of masks that can be taken.
     """
 
     slide: str
@@ -126,9 +165,10 @@ class Look:
     imported: dict = field(default_factory=dict)
     refused: list = field(default_factory=list)
     megapixel: float = 0.0
+    masks: list = field(default_factory=list)
 
 
-def look(row, wanted, mask_value=None) -> Look:
+def look(row, wanted, masks=None) -> Look:
     """Look at one slide and its masks.
 
     Parameters
@@ -136,8 +176,8 @@ def look(row, wanted, mask_value=None) -> Look:
     row : slidecaf.study.sheets.Row
     wanted : dict of str to mapping or ImportedFiles
         Feature set to its tiling in the config, or to the slide's files where the set is imported.
-    mask_value : int, optional
-        As in the config.
+    masks : mapping, optional
+        ``mask_value`` and ``mask_channel``, as in the config.
 
     Returns
     -------
@@ -168,7 +208,8 @@ def look(row, wanted, mask_value=None) -> Look:
                 else:
                     share = _kept_share(blocks, size / downsample, white_above)
                     patches[name] = round(cells[name] * share)
-            problems += _mask_problems(row, slide.width, slide.height, mask_value)
+            looked, refused_masks = _look_at_masks(row, slide, masks or {})
+            problems += refused_masks
             return Look(
                 row.slide,
                 problems=list(dict.fromkeys(problems)),
@@ -182,19 +223,20 @@ def look(row, wanted, mask_value=None) -> Look:
                 imported=imported,
                 refused=refused,
                 megapixel=_read_time(slide),
+                masks=looked,
             )
     except SlideError as error:
         return Look(row.slide, unreadable=str(error))
 
 
-def survey(rows, *, mask_value=None, workers=1, timeout=TIMEOUT):
+def survey(rows, *, masks=None, workers=1, timeout=TIMEOUT):
     """Look at many slides side by side, each in a process that may hang or crash without harm to the others.
 
     Parameters
     ----------
     rows : list of (slidecaf.study.sheets.Row, mapping)
         Slides with the feature sets that they need, as for `look`.
-    mask_value : int, optional
+    masks : mapping, optional
         As for `look`.
     workers : int, optional
         Processes.
@@ -211,7 +253,7 @@ def survey(rows, *, mask_value=None, workers=1, timeout=TIMEOUT):
     context = get_context("forkserver")
     context.set_forkserver_preload([__name__])  # so that imports are no part of a slide's time
     with ProcessPool(workers, context=context) as pool:
-        waiting = [pool.schedule(look, args=(row, wanted, mask_value), timeout=timeout) for row, wanted in rows]
+        waiting = [pool.schedule(look, args=(row, wanted, masks), timeout=timeout) for row, wanted in rows]
         try:
             for (row, _), one in zip(rows, waiting, strict=True):
                 where = f"slide {row.slide}: {row.path}"
@@ -304,19 +346,32 @@ def _read_time(slide):
     return (perf_counter() - start) / (pixels / 1e6)
 
 
-def _mask_problems(row, width, height, mask_value):
-    problems = []
-    for column, value in (("mask", mask_value), ("hemorrhage", None)):
+def _look_at_masks(row, slide, settings):
+    """Return what was found on the masks of a slide, and why others cannot be taken."""
+    looked, problems = [], []
+    for column in ("mask", "hemorrhage"):
         if path := getattr(row, column):
-            strips = mask_strips(
-                path, slide=row.slide, row=row.number, column=column, width=width, height=height, mask_value=value
-            )
+            place = {"width": slide.width, "height": slide.height, "bounds": slide.bounds}
+            mask = Mask(path, slide=row.slide, row=row.number, column=column, **place, **settings)
             try:
-                looked = 0
-                for strip in strips:
-                    looked += strip.size
-                    if looked > MASK_PIXELS:
-                        break
+                mask.look(MASK_PIXELS)
             except SlidecafError as error:
                 problems.append(str(error))
-    return problems
+                continue
+            width, height = mask.size
+            looked.append(
+                MaskLook(
+                    slide=row.slide,
+                    column=column,
+                    path=path,
+                    width=width,
+                    height=height,
+                    marked=mask.marked,
+                    pixels=mask.pixels,
+                    share=mask.marked / mask.pixels,
+                    whole=mask.pixels == width * height,
+                    values=mask.values,
+                    warning=mask.warning,
+                )
+            )
+    return looked, problems

@@ -10,13 +10,14 @@ def table(checked, *, shown=20) -> str:
     ----------
     checked : slidecaf.check.inspection.Checked
     shown : int, optional
-        Lines of errors and of warnings at most.
+        Lines of masks, of errors and of warnings at most.
 
     Returns
     -------
     str
     """
-    lines = [*_slides_text(checked.slides), *_features_text(checked.features), *_stages_text(checked.stages)]
+    lines = [*_slides_text(checked.slides), *_masks_text(checked.masks, shown)]
+    lines += [*_features_text(checked.features), *_stages_text(checked.stages)]
     said = {"Notes": checked.notes, "Looks wrong": checked.warnings, "Has to be mended": checked.errors}
     for title, all_of in said.items():
         more = [f"and {len(all_of) - shown} more"] if len(all_of) > shown else []
@@ -43,6 +44,18 @@ def _slides_text(slides):
             f"{slides['largest_gigapixels']:.3f}; {slides['gigabytes']:.2f} GB on disk; {resolution}"
         )
     return lines
+
+
+def _masks_text(masks, shown):
+    if not masks:
+        return []
+    lines = ["", f"{'mask of slide':<28}{'column':<12}{'px':>17}{'foreground':>12}"]
+    for of in masks[:shown]:
+        part = "" if of["whole"] else f"  of {of['pixels'] / of['width'] / of['height']:.0%} of it, in bands"
+        size = f"{of['width']} x {of['height']}"
+        lines.append(f"{of['slide']:<28}{of['column']:<12}{size:>17}{of['share']:>12.2%}{part}")
+    more = len(masks) - shown
+    return [*lines, f"  and {more} more, of which less extreme shares are foreground: --json"] if more > 0 else lines
 
 
 def _features_text(features):

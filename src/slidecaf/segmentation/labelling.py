@@ -7,10 +7,11 @@ from slidecaf.files.manifests import make_batch, slide_files
 from slidecaf.logs import logger
 from slidecaf.segmentation.cells import Cells
 from slidecaf.segmentation.labels import count_masks, patch_labels, write_labels
-from slidecaf.segmentation.masks import mask_strips
+from slidecaf.segmentation.masks import Mask
 from slidecaf.slides import Limits
 from slidecaf.study.status import STATUS_UNREADABLE
 from slidecaf.tiles.file import read_tiles
+from slidecaf.tiles.grid import slide_bounds
 
 
 def label_slides(
@@ -30,7 +31,7 @@ def label_slides(
     slides : mapping of str to mapping
         Slide to the digests of its masks.
     settings : mapping
-        ``mask_value`` of the config, ``revision`` and ``versions``.
+        ``mask_value`` of the config, ``mask_channel`` where it is set, ``revision`` and ``versions``.
     tiles : path-like
         The manifest of the batch's tiles.
     masks : mapping of str to mapping
@@ -48,33 +49,38 @@ def label_slides(
 
     def work(slide, files, origin):
         coords, attributes = read_tiles(of_tiles[slide].path)
-        truth, labels = None, []
+        truth, labels, values = None, [], ""
         if attributes["status"] != STATUS_UNREADABLE:
             width, height = int(attributes["level0_width"]), int(attributes["level0_height"])
             size = int(attributes["patch_size_level0"])
-
-            def strips(column, mask_value=None):
-                path = masks[slide][column]
-                return path and mask_strips(
-                    path,
+            necrosis, hemorrhage = (
+                Mask(
+                    masks[slide][column],
                     slide=slide,
                     row=masks[slide]["number"],
                     column=column,
                     width=width,
                     height=height,
+                    bounds=slide_bounds(attributes),
                     limits=Limits.from_config(limits),
-                    mask_value=mask_value,
+                    mask_value=settings["mask_value"],
+                    mask_channel=settings.get("mask_channel"),
                 )
-
+                for column in ("mask", "hemorrhage")
+            )
             cells = Cells.of_patches(coords, size, width, height, stride=float(attributes["stride_level0"]))
-            truth = count_masks(cells, strips("mask", settings["mask_value"]), strips("hemorrhage") or None)
+            bled = hemorrhage.strips() if masks[slide]["hemorrhage"] else None
+            truth = count_masks(cells, necrosis.strips(), bled)
             labels = patch_labels(truth, coords, size)
             share = truth.necrosis.sum() / (width * height)
             count = (sum(labels), len(labels))
             logger.info("%s: %.2f %% of px and %d of %d patches are necrosis", slide, 100 * share, *count)
             if share in (0, 1):
                 logger.warning("%s: the mask %s is %s", slide, masks[slide]["mask"], "full" if share else "empty")
-        write_labels(files["labels"], truth, labels, status=attributes["status"], origin=origin)
+                values = necrosis.values
+            if necrosis.warning:
+                logger.warning("%s", necrosis.warning)
+        write_labels(files["labels"], truth, labels, status=attributes["status"], values=values, origin=origin)
 
     make_batch(
         manifest,

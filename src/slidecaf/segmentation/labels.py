@@ -7,6 +7,7 @@ import numpy as np
 from slidecaf.errors import SlidecafError
 from slidecaf.files.hdf5 import create_hdf5, open_hdf5, put_array
 from slidecaf.segmentation.cells import Cells, box_sums
+from slidecaf.segmentation.mask_values import one_sided
 from slidecaf.study.status import STATUS_UNREADABLE
 
 COUNTS = ("necrosis", "hemorrhage", "both")
@@ -81,7 +82,7 @@ def patch_labels(truth, coords, patch_size) -> np.ndarray:
     return (2 * necrosis > area) & ~(2 * bled > area)
 
 
-def write_labels(path, truth, labels, *, status, origin=None) -> None:
+def write_labels(path, truth, labels, *, status, values="", origin=None) -> None:
     """Write what a slide's masks say of its cells and patches.
 
     Parameters
@@ -93,11 +94,15 @@ def write_labels(path, truth, labels, *, status, origin=None) -> None:
         True where a patch is necrosis.
     status : str
         Of the slide's tiles.
+    values : str, optional
+        The values of a mask that has no foreground, or nothing else.
     origin : mapping, optional
         As for `slidecaf.files.hdf5.create_hdf5`.
     """
     with create_hdf5(path, origin=origin) as file:
         file.attrs["status"] = status
+        if values:
+            file.attrs["mask_values"] = values
         put_array(file, "labels", np.asarray(labels, bool))
         if truth is not None:
             file.create_dataset("cuts_x", data=truth.cells.cuts_x)
@@ -153,3 +158,30 @@ def read_truth(path) -> Truth | None:
             return None
         cells = Cells(file["cuts_x"][:], file["cuts_y"][:])
         return Truth(cells, *(file[name][:] for name in COUNTS))
+
+
+def check_truths(labels, *, sheet) -> None:
+    """Check that the training masks together have foreground and background.
+
+    Without one of them every model is constant and every map right about nothing, at a perfect score.
+
+    Parameters
+    ----------
+    labels : iterable of path-like
+        Labels files of all training slides.
+    sheet : str
+        The path of the sheet that lists the masks, for the error.
+
+    Raises
+    ------
+    SlidecafError
+        If no px is foreground, or all are; or if a file is missing or damaged.
+    """
+    masks = []
+    for path in labels:
+        if (truth := read_truth(path)) is not None:
+            with open_hdf5(path) as file:
+                values = str(file.attrs.get("mask_values", ""))
+            masks.append((int(truth.necrosis.sum()), int(truth.cells.areas.sum()), values))
+    if problem := one_sided(sheet, masks):
+        raise SlidecafError(problem)

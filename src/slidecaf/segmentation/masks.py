@@ -1,46 +1,28 @@
 """Masks: which pixels of a slide are necrosis or hemorrhage, by strips (paper, section 3.3).
 
-A mask is a PNG or TIFF file of the slide's size. What counts are the numbers that it stores, not the colours that they
-stand for: palette indices, and zeros even where zero is white.
+A mask is a PNG or TIFF file of the slide's size, or of the size of its bounds, which QuPath shows as the whole image.
+What counts are numbers and no colours: 0 is background and another value foreground, or the config's `mask_value` is.
+They are the file's own, palette indices too, but grey whose 0 is white is turned round (`mask_files`).
 """
 
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import tifffile
-from PIL.PngImagePlugin import PngImageFile
 
 from slidecaf.errors import SlidecafError
-from slidecaf.slides import TIFF
+from slidecaf.segmentation import mask_values
+from slidecaf.segmentation.mask_files import open_mask
+from slidecaf.segmentation.mask_values import CHANNEL_KEY, VALUE_KEY, Foreground, MaskProblem, name_values
 from slidecaf.slides.base import LIMITS
-from slidecaf.slides.cache import SegmentCache
-from slidecaf.slides.directories import check_directories
-from slidecaf.slides.pages import open_page
-from slidecaf.slides.segments import sides
-
-PNG = b"\x89PNG\r\n\x1a\n"
-"""First bytes of PNG."""
-
-PNG_SCALE = {"L;2": 85, "L;4": 17}
-"""Raw modes of Pillow to what it multiplies the stored values by."""
-
-TIFF_CHANNELS = {0: 1, 1: 1, 2: 3, 3: 1, 4: 1, 6: 3}
-"""PhotometricInterpretation to samples a pixel without alpha: grey, RGB, palette, mask, YCbCr (decoded as RGB)."""
-
-PIECE = 2**22
-"""Pixels that are compared at once."""
-
-NAMED_VALUES = 5
-"""How many values of a part of a mask are looked for, to be named in an error."""
 
 
-def mask_strips(path, *, slide, row, column, width, height, mask_value=None, rows=256, limits=LIMITS):
-    """Read a mask from top to bottom.
+class Mask:
+    """A mask that is read once from top to bottom, by `strips` or `look`, and what was seen of it.
 
     Of TIFF, a row of tiles or a strip is held at once, or, without compression, a few rows. PNG allows no parts; it is
-    decoded whole, at its own depth. Of several pages the first of the slide's size is taken. An opaque alpha channel
-    is passed over; colours that PNG declares transparent are values like others.
+    decoded whole, at its own depth. An opaque alpha channel is passed over; colours that PNG declares transparent are
+    values like others.
 
     Parameters
     ----------
@@ -51,16 +33,173 @@ def mask_strips(path, *, slide, row, column, width, height, mask_value=None, row
     row : int
         The sheet's row.
     column : str
-        The sheet's column: mask or hemorrhage.
+        The sheet's column: mask or hemorrhage. The config's keys concern mask alone.
     width, height : int
-        Of the slide at level 0, which the mask must have too.
+        Of the slide at level 0.
+    bounds : (int, int, int, int), optional
+        Of the slide: x, y, width and height. A mask that is as large as they are lies there, and beyond it is
+        background. One that is as large as the slide lies on all of it.
     mask_value : int, optional
-        The grey value or palette index that is foreground; all others are background. Without it, any value but 0 is
-        foreground (of RGB: any channel but 0), and there may be two values, one of them 0, or a single one.
-    rows : int, optional
-        Of each strip but the last, whatever the file's layout, so that strips of two masks fit together.
+        The grey value or palette index that is foreground; all others are background. Of grey whose 0 is white it is
+        the value after that was turned round: 255 is white. Without it, any value but 0 is foreground (of RGB: any
+        channel but 0), and there may be two values, one of them 0, or a single one.
+    mask_channel : int or str, optional
+        Number from 0, or name, of the channel that is meant where a TIFF file holds several.
     limits : slidecaf.slides.Limits, optional
         How many pixels may be decoded at once.
+
+    Attributes
+    ----------
+    size : (int, int) or None
+        The file's width and height, once something was read.
+    """
+
+    def __init__(
+        self,
+        path,
+        *,
+        slide,
+        row,
+        column,
+        width,
+        height,
+        bounds=None,
+        mask_value=None,
+        mask_channel=None,
+        limits=LIMITS,
+    ):
+        self._path, self._named = Path(path), f"row {row}, column {column}: the mask of slide {slide!r}, {path},"
+        self._slide, self._bounds = (width, height), bounds or (0, 0, width, height)
+        self._column, concerned = column, column == "mask"
+        self._value, self._channel = (mask_value, mask_channel) if concerned else (None, None)
+        self._channel_key = CHANNEL_KEY if concerned else ""
+        self._foreground, self._limits = Foreground(self._value, key=VALUE_KEY if concerned else ""), limits
+        self.size = None
+
+    @property
+    def marked(self) -> int:
+        """How many px of what was read are foreground."""
+        return self._foreground.marked
+
+    @property
+    def pixels(self) -> int:
+        """How many px of the file were read."""
+        return self._foreground.pixels
+
+    @property
+    def values(self) -> str:
+        """The values that were seen, as a text: all of a mask without foreground, or the first few of many."""
+        return name_values(self._foreground.values)
+
+    @property
+    def warning(self) -> str:
+        """What looks wrong once all was read, as a sentence; empty where nothing does."""
+        if self._value is None or self.marked or not set(self._foreground.values) - {(0,)}:
+            return ""
+        return (
+            f"{self._named} has no pixel of {VALUE_KEY}: {self._value} and holds {self.values}; correct {VALUE_KEY}, "
+            "or the mask, unless it is meant to be empty."
+        )
+
+    def strips(self, rows=256):
+        """Read the mask as it lies on the slide.
+
+        Parameters
+        ----------
+        rows : int, optional
+            Of each strip but the last, whatever the file's layout, so that strips of two masks fit together.
+
+        Yields
+        ------
+        ndarray of bool, shape (h, width)
+            True for foreground.
+
+        Raises
+        ------
+        SlidecafError
+            If there is no such file, if it is no PNG or TIFF, or damaged, or of another size, or of pixels that are not
+            supported, if it holds several channels and none was chosen, if an alpha channel is not opaque, or if the
+            values are not two, one of them 0. Values are looked at as strips are taken: only who takes all of them
+            knows that the mask is good.
+        """
+        with self._errors():
+            yield from _strips(self._laid(), rows)
+
+    def look(self, most=None) -> None:
+        """Read the mask, and keep nothing but what was seen.
+
+        Parameters
+        ----------
+        most : int, optional
+            Of a larger TIFF file bands at even distances are read, some so many px.
+
+        Raises
+        ------
+        SlidecafError
+            As `strips`, if what was read will not do.
+        """
+        with self._errors():
+            for _ in self._bands(most):
+                pass
+
+    def _bands(self, most=None):
+        sizes = list(dict.fromkeys([self._slide, self._bounds[2:]]))
+        bands = open_mask(
+            self._path,
+            sizes,
+            self._foreground,
+            self._limits,
+            column=self._column,
+            channel=self._channel,
+            key=self._channel_key,
+            most=most,
+        )
+        self.size = next(bands)
+        return bands
+
+    def _laid(self):
+        """Yield bands of the slide's width."""
+        bands = self._bands()
+        if self.size == self._slide:
+            yield from bands
+            return
+        (width, height), (left, top, *_) = self._slide, self._bounds
+        yield from _empty(min(max(0, top), height), width)
+        row = top
+        for band in bands:
+            # bounds may reach beyond the slide's border
+            inside = band[max(0, -row) : max(0, height - row), max(0, -left) : max(0, width - left)]
+            row += len(band)
+            if inside.size:
+                before = max(0, left)
+                yield np.pad(inside, ((0, 0), (before, width - before - inside.shape[1])))
+        yield from _empty(height - min(max(0, row), height), width)
+
+    @contextmanager
+    def _errors(self):
+        """Put the mask before a problem; turn whatever a library raises over the file into an error."""
+        try:
+            yield
+        except MaskProblem as problem:
+            raise SlidecafError(f"{self._named} {problem}.") from None
+        # A damaged file makes libraries raise anything: their own errors, struct.error, KeyError, MemoryError.
+        except Exception as error:
+            reason = str(error).strip().rstrip(".") or type(error).__name__
+            raise SlidecafError(
+                f"{self._named} cannot be read ({reason}); take an undamaged copy, or save it again as PNG or TIFF."
+            ) from error
+
+
+def mask_strips(path, *, rows=256, **options):
+    """Read a mask from top to bottom, where nothing else is asked of it.
+
+    Parameters
+    ----------
+    path : path-like
+    rows : int, optional
+        As of `Mask.strips`.
+    **options
+        As of `Mask`.
 
     Yields
     ------
@@ -70,108 +209,16 @@ def mask_strips(path, *, slide, row, column, width, height, mask_value=None, row
     Raises
     ------
     SlidecafError
-        If there is no such file, if it is no PNG or TIFF, or damaged, or of another size, or of pixels that are not
-        supported, if an alpha channel is not opaque, or if the values are not two, one of them 0. Values are looked at
-        as strips are taken: only who takes all of them knows that the mask is good.
+        As `Mask.strips`.
     """
-    path = Path(path)
-    with _named(f"row {row}, column {column}: the mask of slide {slide!r}, {path},"):
-        if not path.is_file():
-            raise _Problem(f"is no file; correct the sheet's column {column}")
-        with open(path, "rb") as file:
-            start = file.read(8)
-        if not start.startswith((PNG, *TIFF)):
-            raise _Problem(f"{'is neither PNG nor TIFF' if start else 'is empty'}; save it as PNG or TIFF")
-        bands = _png_bands if start.startswith(PNG) else _tiff_bands
-        yield from _strips(bands(path, (width, height), _Foreground(mask_value), limits), rows)
+    yield from Mask(path, **options).strips(rows)
 
 
-class _Problem(Exception):
-    """What is wrong with a mask, and what to do: a sentence without its subject and its full stop."""
-
-
-@contextmanager
-def _named(mask):
-    """Put the mask before a problem; turn whatever a library raises over the file into an error."""
-    try:
-        yield
-    except _Problem as problem:
-        raise SlidecafError(f"{mask} {problem}.") from None
-    # A damaged file makes libraries raise anything: their own errors, struct.error, KeyError, MemoryError.
-    except Exception as error:
-        reason = str(error).strip().rstrip(".") or type(error).__name__
-        raise SlidecafError(
-            f"{mask} cannot be read ({reason}); take an undamaged copy, or save it again as PNG or TIFF."
-        ) from error
-
-
-class _Foreground:
-    """Tells foreground from background, and watches over the values of a whole mask.
-
-    Parameters
-    ----------
-    mask_value : int or None
-    """
-
-    def __init__(self, mask_value):
-        self._mask_value, self._seen = mask_value, set()
-
-    def of(self, samples, *, alpha, opaque):
-        """Return which pixels are foreground.
-
-        Parameters
-        ----------
-        samples : ndarray of whole numbers, shape (h, w, channels)
-        alpha : bool
-            Whether the last channel is alpha.
-        opaque : int
-            The alpha of an opaque pixel.
-
-        Returns
-        -------
-        ndarray of bool, shape (h, w)
-        """
-        foreground = np.empty(samples.shape[:2], bool)
-        step = max(1, PIECE // samples.shape[1])
-        for top in range(0, len(samples), step):
-            piece = samples[top : top + step]
-            if alpha and (piece[..., -1] != opaque).any():
-                raise _Problem("has an alpha channel that is not opaque everywhere; save it without alpha")
-            foreground[top : top + step] = self._of_values(piece[..., :-1] if alpha else piece)
-        return foreground
-
-    def _of_values(self, samples):
-        channels = samples.shape[2]
-        if self._mask_value is not None:
-            if channels > 1:
-                raise _Problem(
-                    f"has {channels} channels of colour, and segmentation.mask_value is one number; save it as grey or "
-                    "with a palette"
-                )
-            return samples[..., 0] == self._mask_value
-        zero = (0,) * channels
-        self._seen.update(_some_values(samples))
-        several = len(self._seen) > 2
-        if several or (len(self._seen) == 2 and zero not in self._seen):
-            named = ", ".join(str(value if channels > 1 else value[0]) for value in sorted(self._seen))
-            what = f"more than two values, among them {named}" if several else f"two values and none is 0: {named}"
-            way = "set segmentation.mask_value to the one that is meant, or " if channels == 1 else ""
-            raise _Problem(f"holds {what}; {way}save it with two values, one of them 0, without lossy compression")
-        return ~_equal(samples, zero)
-
-
-def _some_values(samples):
-    """Return all values, tuples of a number a channel, or the first few where there are more."""
-    values, rest = [], np.ones(samples.shape[:2], bool)
-    while len(values) < NAMED_VALUES and rest.any():
-        place = np.unravel_index(rest.argmax(), rest.shape)
-        values.append(tuple(int(value) for value in samples[place]))
-        rest &= ~_equal(samples, values[-1])
-    return values
-
-
-def _equal(samples, value):
-    return np.logical_and.reduce([samples[..., channel] == number for channel, number in enumerate(value)])
+def _empty(rows, width):
+    """Yield bands of background."""
+    step = max(1, mask_values.PIECE // width)
+    for top in range(0, rows, step):
+        yield np.zeros((min(step, rows - top), width), bool)
 
 
 def _strips(bands, rows):
@@ -188,78 +235,3 @@ def _strips(bands, rows):
                 held, count = [], 0
     if held:
         yield np.concatenate(held)
-
-
-def _check_size(size, expected):
-    if size != expected:
-        (width, height), (slide_width, slide_height) = size, expected
-        raise _Problem(
-            f"has {width} x {height} px, and the slide {slide_width} x {slide_height}; save it at the slide's full size"
-        )
-
-
-def _png_bands(path, size, foreground, limits):
-    """Read a PNG file as bands of bool, shape (h, width)."""
-    # Called by itself, the reader skips Pillow's own limit, which is smaller and the whole process's.
-    with PngImageFile(path) as image:
-        _check_size(image.size, size)
-        width, height = size
-        if width * height > limits.decoded:
-            raise _Problem(
-                f"has {width} x {height} px, too many for PNG, which is decoded whole (the config's "
-                f"max_decoded_megapixels is {limits.decoded / 10**6:g}); save it as tiled TIFF"
-            )
-        raw_mode, alpha = image.tile[0].args, "A" in image.getbands()
-        if raw_mode.endswith(";16B") and raw_mode != "I;16B":
-            raise _Problem("has several channels of 16 bit, of which PNG's reader keeps 8; save it as grey")
-        # Decoding does not look at checksums, and damage could pass for a mask.
-        with PngImageFile(path) as unread:
-            unread.verify()
-        image.load()
-        step = max(1, PIECE // width)
-        for top in range(0, height, step):
-            band = np.asarray(image.crop((0, top, width, min(height, top + step))))
-            samples = band.reshape(len(band), width, -1) // PNG_SCALE.get(raw_mode, 1)
-            yield foreground.of(samples, alpha=alpha, opaque=255)
-
-
-def _tiff_bands(path, size, foreground, limits):
-    """Read a TIFF file as bands of bool, shape (h, width)."""
-    check_directories(path)
-    with tifffile.TiffFile(path) as tiff:
-        right = (page for page in tiff.pages if (page.imagewidth, page.imagelength) == size)
-        page = next(right, tiff.pages.first)
-        _check_size((page.imagewidth, page.imagelength), size)
-        alpha, opaque = _has_alpha(page), 2**page.bitspersample - 1
-        _check_pieces(page, limits)
-        samples = open_page(page, tiff.filehandle.fileno(), SegmentCache(0), limits=limits)
-        (width, height), (across, down) = size, samples.band
-        for top in range(0, height, down):
-            parts = (
-                samples.read(left, top, min(across, width - left), min(down, height - top))
-                for left in range(0, width, across)
-            )
-            yield np.concatenate([foreground.of(part, alpha=alpha, opaque=opaque) for part in parts], axis=1)
-
-
-def _has_alpha(page):
-    """Tell whether a page has a channel beyond its colours, and refuse what is no mask."""
-    photometric, channels, bits = int(page.photometric), page.samplesperpixel, page.bitspersample
-    colours = TIFF_CHANNELS.get(photometric, 0)
-    whole_numbers = page.dtype is not None and page.dtype.kind in "bui" and isinstance(bits, int)
-    if not whole_numbers or page.imagedepth > 1 or channels - colours not in (0, 1) or not colours:
-        raise _Problem(
-            f"holds {channels} channel{'s' if channels > 1 else ''} of {page.dtype} with photometric interpretation "
-            f"{photometric}; save it as grey of 8 bit"
-        )
-    return channels > colours
-
-
-def _check_pieces(page, limits):
-    """Refuse tiles or strips that are too large to be decoded at once."""
-    width, height = sides(page)
-    if not page.is_final and width * height > limits.decoded:
-        raise _Problem(
-            f"is stored in pieces of {width} x {height} px, too large to be decoded (the config's "
-            f"max_decoded_megapixels is {limits.decoded / 10**6:g}); save it as tiled TIFF"
-        )

@@ -111,6 +111,25 @@ def _faithful(simple, objects, tolerance):
     return shapely.is_valid(simple) & same & (np.bincount(owner, ~near, len(objects)) == 0)
 
 
+def seen_from(corner, objects) -> np.ndarray:
+    """Count the px of objects from another corner than the slide's.
+
+    Parameters
+    ----------
+    corner : (int, int)
+        x and y in px of level 0.
+    objects : ndarray of shapely.Polygon, shape (n,)
+
+    Returns
+    -------
+    ndarray of shapely.Polygon, shape (n,)
+        What is left of the corner or above it has coordinates below 0.
+    """
+    import shapely
+
+    return shapely.transform(objects, lambda places: places - corner)
+
+
 def confidence_in(objects, mask, confidence, cells) -> tuple[np.ndarray, np.ndarray]:
     """Average a confidence map over the objects of a mask.
 
@@ -147,7 +166,7 @@ def write_geojson(path, objects, *, measurements, name, about) -> None:
     ----------
     path : path-like
     objects : ndarray of shapely.Polygon, shape (n,)
-        In px of level 0, of whole px.
+        Of whole px.
     measurements : list of dict of str to float, n of them
         QuPath lists them with the object.
     name : str

@@ -1,4 +1,7 @@
-"""Predicted necrosis of a batch of slides as annotations for QuPath: what the rule ``outlines`` does."""
+"""Predicted necrosis of a batch of slides as annotations for QuPath: what the rule ``outlines`` does.
+
+QuPath counts px from the corner of a slide's bounds, which it shows as the whole image, and so do the files.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,10 +11,11 @@ import numpy as np
 from slidecaf.files.manifests import make_batch, read_manifests, slide_files
 from slidecaf.logs import logger
 from slidecaf.segmentation.cells import Cells
-from slidecaf.segmentation.outlines import confidence_in, simplify, trace, write_geojson
+from slidecaf.segmentation.outlines import confidence_in, seen_from, simplify, trace, write_geojson
 from slidecaf.segmentation.rasters import read_attributes, read_cells
 from slidecaf.study.status import STATUS_UNREADABLE
 from slidecaf.tiles.file import read_tiles
+from slidecaf.tiles.grid import slide_bounds
 
 
 def outline_slides(
@@ -61,7 +65,7 @@ def outline_slides(
             exact = trace(mask, cells)
             confidence = read_cells(of_segments[slide]["confidence"].path, cells)
             means, maxima = confidence_in(exact, mask, confidence, cells)
-            objects = simplify(exact, tolerance)
+            objects = seen_from(slide_bounds(attributes)[:2], simplify(exact, tolerance))
             said |= {"width": width, "height": height}
         logger.info("%s, %s: %d objects", slide, variant, len(objects))
         write_geojson(

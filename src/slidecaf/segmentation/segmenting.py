@@ -22,6 +22,7 @@ from slidecaf.slides import open_slide
 from slidecaf.slides.thumbnail import write_jpeg
 from slidecaf.study.status import STATUS_OK, STATUS_UNREADABLE
 from slidecaf.tiles.file import read_tiles
+from slidecaf.tiles.grid import slide_bounds
 
 
 def segment_slides(
@@ -48,7 +49,7 @@ def segment_slides(
     slides : mapping of str to mapping
         Slide to the ``part`` that maps it, its ``digest``, its ``mpp`` and ``scene``, and the ``masks``' digests.
     settings : mapping
-        ``mask_value``, ``caveats``, ``revision`` and ``versions``.
+        ``mask_value``, ``mask_channel`` where it is set, ``caveats``, ``revision`` and ``versions``.
     variant : {"plain", "hard"}
     tiles : path-like
         The manifest of the batch's tiles.
@@ -123,7 +124,7 @@ def segment_slides(
         title = f"{slide}, {variant}: {score}" + "".join(f"\n{caveat}" for caveat in settings["caveats"])
         if place.readable:
             with open_slide(paths[slide], name=slide, mpp=own["mpp"], scene=own["scene"]) as opened:
-                strips = _truth_strips(slide, masks[slide], place, settings["mask_value"])
+                strips = _truth_strips(slide, masks[slide], place, settings)
                 picture = overlay(opened, place.cells, mask, strips, title=title)
         else:
             picture = placeholder(f"{title}\n{status}")
@@ -158,6 +159,9 @@ class _Place:
         self.mpp = mpp if np.isfinite(mpp) else None
         sizes = ("patch_size", "stride", "patch_size_level0") if self.readable else ()
         self.described = {key: int(known[key]) for key in sizes}
+        self.bounds = slide_bounds(known) if self.readable else (0, 0, 1, 1)
+        if self.bounds != (0, 0, self.width, self.height):
+            self.described["bounds"] = self.bounds
 
 
 def _mapped(read: Mapping[str, File], place, part, variant, C):
@@ -179,7 +183,7 @@ def _mapped(read: Mapping[str, File], place, part, variant, C):
         return confidence_map(place.cells, place.coords, place.size, judged)
 
 
-def _truth_strips(slide, masks, place, mask_value):
+def _truth_strips(slide, masks, place, settings):
     """Read a slide's mask again, for the picture; None where there is none."""
     if not masks["mask"]:
         return None
@@ -190,5 +194,7 @@ def _truth_strips(slide, masks, place, mask_value):
         column="mask",
         width=place.width,
         height=place.height,
-        mask_value=mask_value,
+        bounds=place.bounds,
+        mask_value=settings["mask_value"],
+        mask_channel=settings.get("mask_channel"),
     )

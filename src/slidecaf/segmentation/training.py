@@ -7,6 +7,7 @@ from slidecaf.features.file import open_features
 from slidecaf.files.hdf5 import scratch
 from slidecaf.files.tables import read_tsv
 from slidecaf.logs import logger
+from slidecaf.segmentation.labels import check_truths
 from slidecaf.segmentation.parts import problems_of
 from slidecaf.segmentation.rows import read_patch_rows, row_weights
 from slidecaf.segmentation.solver.patch_models import fit_left_out, write_models
@@ -28,6 +29,7 @@ def fit_parts(
     memory,
     threads,
     on_bad_slide="fail",
+    sheet="the sheet",
     origin=None,
 ) -> None:
     """Fit the SVMs of patches of every part, and write them.
@@ -57,14 +59,18 @@ def fit_parts(
         nor on how many threads work.
     on_bad_slide : {"fail", "exclude"}, optional
         Whether a slide that could not be read is an error here.
+    sheet : str, optional
+        The path of the sheet that lists the masks, for errors.
     origin : mapping, optional
         What the files say of how they were made, beside the digest of the network's weights.
 
     Raises
     ------
     SlidecafError
-        As `read_patch_rows` and `fit_left_out`; or if a file is missing or damaged.
+        As `read_patch_rows` and `fit_left_out`; or if no training mask has foreground, or none background; or if a file
+        is missing or damaged.
     """
+    check_truths(labels.values(), sheet=sheet)
     examples = {
         part: [(row["slide"], int(row["x"]), int(row["y"])) for row in read_tsv(path)] for part, path in hard.items()
     }

@@ -137,9 +137,12 @@ class Slide(ABC):
         Of the objective, where the file says it.
     levels : tuple of Level
         Level 0 is the full resolution.
+    bounds : (int, int, int, int)
+        x, y, width and height, in px of level 0, of what was scanned, as the file says it: some programs show it as the
+        whole image. The whole slide where the file does not say it.
     """
 
-    def __init__(self, name, path, levels, *, mpp, limits=LIMITS, file_mpp=None, magnification=None):
+    def __init__(self, name, path, levels, *, mpp, limits=LIMITS, file_mpp=None, magnification=None, bounds=None):
         if levels[0].width * levels[0].height > limits.pixels:
             raise SlideError(
                 f"slide {name}: {path} has {levels[0].width} x {levels[0].height} px, more than the config's "
@@ -151,6 +154,7 @@ class Slide(ABC):
         self.mpp_from = "sheet" if mpp is not None else "file" if self.file_mpp else ""
         self.mpp = mpp if mpp is not None else sum(self.file_mpp) / 2 if self.file_mpp else None
         self.magnification = magnification
+        self.bounds = bounds or (0, 0, self.width, self.height)
         self._closed = False
 
     @property

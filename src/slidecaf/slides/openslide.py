@@ -5,6 +5,10 @@ import threading
 
 import numpy as np
 from openslide import (
+    PROPERTY_NAME_BOUNDS_HEIGHT,
+    PROPERTY_NAME_BOUNDS_WIDTH,
+    PROPERTY_NAME_BOUNDS_X,
+    PROPERTY_NAME_BOUNDS_Y,
     PROPERTY_NAME_MPP_X,
     PROPERTY_NAME_MPP_Y,
     PROPERTY_NAME_OBJECTIVE_POWER,
@@ -22,6 +26,9 @@ CACHE_BYTES = 2**27
 128 MiB are two rows of tiles of 256 px of a slide 60,000 px wide, so that a row of patches finds the tiles that the
 row above it shared. OpenSlide's default is 32 MiB.
 """
+
+
+BOUNDS = (PROPERTY_NAME_BOUNDS_X, PROPERTY_NAME_BOUNDS_Y, PROPERTY_NAME_BOUNDS_WIDTH, PROPERTY_NAME_BOUNDS_HEIGHT)
 
 
 class OpenSlideSlide(Slide):
@@ -64,7 +71,10 @@ class OpenSlideSlide(Slide):
             for key in (PROPERTY_NAME_MPP_X, PROPERTY_NAME_MPP_Y, PROPERTY_NAME_OBJECTIVE_POWER)
         )
         file_mpp = None if mpp_x is None or mpp_y is None else (mpp_x, mpp_y)
-        super().__init__(name, path, levels, limits=limits, mpp=mpp, file_mpp=file_mpp, magnification=power)
+        bounds = tuple(int(properties[key]) for key in BOUNDS) if properties.keys() >= set(BOUNDS) else None
+        super().__init__(
+            name, path, levels, limits=limits, mpp=mpp, file_mpp=file_mpp, magnification=power, bounds=bounds
+        )
 
     def _release(self):
         # The handle closes itself when the last thread has left its read; closing it under a read would crash.

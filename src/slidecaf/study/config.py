@@ -371,7 +371,13 @@ class Segmentation(Settings):
         None,
         ge=0,
         description="The value that stands for necrosis in masks of more than two values, or null, which takes every "
-        "value but 0.",
+        "value but 0. Of a palette it is the index; of a file whose 0 is white it is the value turned round (255 is "
+        "white).",
+    )
+    mask_channel: Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="The name of the channel that is meant, or its number from 0, where masks are TIFF files of "
+        "several channels or pages, or null where they have one.",
     )
     group_name: str = Field(
         "patient",

@@ -45,7 +45,7 @@ STEPS = {
         ["features", "scores", "segmentation", "segmentation.solver", "slides", "tiles"],
         ["scipy", "h5py", "tifffile", "imagecodecs", "pillow", "openslide-bin"],
     ),
-    "outlines": (["segmentation", "tiles"], ["shapely", "scipy", "tifffile", "imagecodecs", "h5py"]),
+    "outlines": (["segmentation", "slides", "tiles"], ["shapely", "scipy", "tifffile", "imagecodecs", "h5py"]),
     "hard_examples": (["features", "scores", "segmentation", "segmentation.solver", "tiles"], ["h5py"]),
     "segmentation_scores": (["scores", "segmentation"], ["scipy"]),
     "variants": (["scores", "segmentation"], ["scipy"]),

@@ -150,6 +150,20 @@ class SegmentationTask(Task):
         fixed = [row.fold for row in rows] if rows[0].fold is not None else None
         return leave_out(self.train, [row.patient for row in rows], self.setting("folds"), seed=seed, fixed=fixed)
 
+    @property
+    def mask_settings(self) -> dict:
+        """How masks are read: `mask_value`, and `mask_channel` where it is set.
+
+        The second is left out otherwise, so that no study of before it had the key is computed anew.
+        """
+        channel = self.setting("mask_channel")
+        return {"mask_value": self.setting("mask_value"), **({} if channel is None else {"mask_channel": channel})}
+
+    @property
+    def learned_from(self) -> dict:
+        """What models learn from: the training `slides`, and the `sheet` that lists them, for errors."""
+        return {"slides": self.train, "sheet": self.setting("sheet")}
+
     def features(self, method: str) -> str:
         """Return the feature set of a method.
 

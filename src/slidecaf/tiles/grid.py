@@ -220,7 +220,7 @@ def slide_attributes(slide, scale) -> dict:
     -------
     dict
         Attributes of ``coords`` in a tiles file. Where the objective's magnification is not known it is 10 / mpp, as is
-        usual, or NaN without mpp.
+        usual, or NaN without mpp. ``bounds`` is there only where the slide's are not all of it.
     """
     mpp = nan if slide.mpp is None else float(slide.mpp)
     magnification = 10 / mpp if slide.magnification is None else float(slide.magnification)
@@ -230,7 +230,25 @@ def slide_attributes(slide, scale) -> dict:
         "level0_mpp": mpp,
         "level0_magnification": magnification,
         "target_magnification": magnification / scale,
+        **({} if slide.bounds == (0, 0, slide.width, slide.height) else {"bounds": slide.bounds}),
     }
+
+
+def slide_bounds(attributes) -> tuple[int, int, int, int]:
+    """Return a slide's bounds, as `slide_attributes` describes them.
+
+    Parameters
+    ----------
+    attributes : mapping
+        Of ``coords`` in the tiles file of a slide that could be opened.
+
+    Returns
+    -------
+    (int, int, int, int)
+        x, y, width and height, as of `slidecaf.slides.Slide`.
+    """
+    whole = 0, 0, attributes["level0_width"], attributes["level0_height"]
+    return tuple(int(number) for number in attributes.get("bounds", whole))
 
 
 def _scale(slide, tiling):

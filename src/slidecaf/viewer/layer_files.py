@@ -117,22 +117,23 @@ class SheetMask:
     column : str
         Of the sheet: mask or hemorrhage.
     width, height : int
-        Of the slide at level 0, which the mask must have too.
-    mask_value : int or None
-        The config's.
+        Of the slide at level 0.
+    bounds : (int, int, int, int)
+        Of the slide.
+    **settings
+        ``mask_value`` and ``mask_channel`` of the config, as `slidecaf.segmentation.masks.Mask` takes them.
 
     Raises
     ------
     SlidecafError
-        If the mask will not do, as `slidecaf.segmentation.masks.mask_strips` says.
+        If the mask will not do, as `slidecaf.segmentation.masks.Mask` says.
     """
 
-    def __init__(self, row, column, *, width, height, mask_value):
+    def __init__(self, row, column, *, width, height, bounds, **settings):
         self.width, self.height = width, height
         path = getattr(row, column)
-        strips = mask_strips(
-            path, slide=row.slide, row=row.number, column=column, width=width, height=height, mask_value=mask_value
-        )
+        place = {"width": width, "height": height, "bounds": bounds}
+        strips = mask_strips(path, slide=row.slide, row=row.number, column=column, **place, **settings)
         with ExitStack() as opened:
             file = opened.enter_context(tempfile.TemporaryFile())
             for strip in strips:

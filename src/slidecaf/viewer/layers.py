@@ -215,10 +215,13 @@ class Layers:
 
     def _truth(self, name, size):
         row = self._catalogue.row(name)
-        value = self._catalogue.config.segmentation.mask_value
+        task = self._catalogue.config.segmentation
+        settings = {"mask_value": task.mask_value, "mask_channel": task.mask_channel}
+        with self._opened(name) as pyramid:
+            settings["bounds"] = pyramid.bounds
         return self._masks.lease(
             (name, files_version([row.mask])),
-            lambda: SheetMask(row, "mask", width=size[0], height=size[1], mask_value=value),
+            lambda: SheetMask(row, "mask", width=size[0], height=size[1], **settings),
         )
 
     def _hard_tile(self, name, layer, size, tile):

@@ -25,6 +25,11 @@ class SlidePyramid(Pyramid):
         return self._slide.mpp
 
     @property
+    def bounds(self) -> tuple[int, int, int, int]:
+        """The slide's bounds: x, y, width and height."""
+        return self._slide.bounds
+
+    @property
     def decoded_whole(self) -> bool:
         """Whether all pixels are held in memory, since the file's format allows no less."""
         return isinstance(self._slide, ImageSlide)

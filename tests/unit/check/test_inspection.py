@@ -2,8 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from slidecaf import demo
 from slidecaf.cli import main
@@ -91,8 +93,6 @@ def test_an_unreadable_slide_that_is_excluded_is_a_warning(study, capsys):
 
 
 def test_mixed_resolutions_and_missing_tissue_look_wrong(study, capsys):
-    from PIL import Image
-
     Image.new("RGB", (400, 400), "white").save(study / "slides" / "gbm-2.png")
     for name in ("classification", "segmentation"):
         path = study / f"{name}.tsv"
@@ -124,3 +124,46 @@ def test_init_and_check_name_the_cells_that_are_empty(study, tmp_path, capsys):
 def test_a_study_without_a_config_says_how_to_make_one(tmp_path, capsys):
     assert main(["check", str(tmp_path)]) == 1
     assert "slidecaf init" in capsys.readouterr().err
+
+
+def masks_of(study):
+    return sorted({study / line.split("\t")[2] for line in (study / "segmentation.tsv").read_text().splitlines()[1:]})
+
+
+def test_a_check_shows_each_masks_size_and_share(study, capsys):
+    assert main(["check", str(study), "--quick"]) == 0
+    said = capsys.readouterr().out
+    assert "mask of slide" in said
+    assert main(["check", str(study), "--quick", "--json"]) == 0
+    masks = json.loads(capsys.readouterr().out)["masks"]
+    assert len([mask for mask in masks if mask["column"] == "mask"]) == len(masks_of(study))
+    for mask in masks:
+        with Image.open(study / mask["path"]) as image:
+            pixels = np.asarray(image)
+        assert (mask["width"], mask["height"]) == image.size
+        assert mask["share"] == (pixels > 0).mean()
+        assert mask["whole"]
+        assert f"{mask['share']:.2%}" in said
+
+
+def test_masks_without_the_value_that_is_meant_are_an_error_once_no_training_mask_has_it(study, capsys):
+    change(study, lambda config: config["segmentation"].update(mask_value=1))
+    assert main(["check", str(study), "--quick"]) == 1
+    said = capsys.readouterr().out
+    assert "has no pixel of segmentation.mask_value: 1 and holds 0, 255" in said
+    assert "segmentation.tsv, column mask: no px of its" in said
+    assert "(values: 0, 255); correct segmentation.mask_value" in said
+    first, *_ = masks_of(study)
+    with Image.open(first) as image:
+        pixels = np.asarray(image) // 255
+    Image.fromarray(pixels).save(first)
+    assert main(["check", str(study), "--quick"]) == 0  # a warning of the others
+
+
+def test_training_masks_that_are_full_are_an_error(study, capsys):
+    for path in masks_of(study):
+        with Image.open(path) as image:
+            size = image.size
+        Image.new("L", size, 255).save(path)
+    assert main(["check", str(study), "--quick"]) == 1
+    assert "all px of its" in capsys.readouterr().out

@@ -13,6 +13,7 @@ from slidecaf.slides import open_slide
 from slidecaf.study.sheets import Row
 from slidecaf.tiles.grid import tile
 from slidecaf.tiles.tiling import Tiling
+from tests.unit.scanned import write_scn
 
 TILING = {"patch_size": 100, "overlap": 0.0, "edge": "drop", "white_above": 200, "mpp": None}
 
@@ -28,13 +29,13 @@ def half_white(path, size=(800, 400)):
     return path
 
 
-def crash(row, tilings, mask_value=None):
+def crash(row, tilings, masks=None):
     """Stands in for a library that ends the process, or never returns."""
     if row.slide == "crash":
         os._exit(11)
     if row.slide == "hang":
         time.sleep(600)
-    return look(row, tilings, mask_value)
+    return look(row, tilings, masks)
 
 
 def test_patches_are_estimated_from_the_white_share(tmp_path):
@@ -84,3 +85,19 @@ def test_slides_that_hang_or_crash_take_no_other_down(tmp_path, monkeypatch):
     assert "exit code 11" in seen["crash"].unreadable
     assert "within 8 s" in seen["hang"].unreadable
     assert seen["first"].patches == seen["last"].patches == {"x": 16}
+
+
+def test_masks_are_looked_at_where_the_bounds_say_so(tmp_path):
+    marked = np.zeros((200, 300), np.uint8)
+    marked[:50] = 1
+    mask = tmp_path / "mask.png"
+    Image.fromarray(marked).save(mask)
+    path = write_scn(tmp_path / "a.scn", np.full((200, 300, 3), 90, np.uint8), (640, 480), (100, 70))
+    seen = look(row(path, mask=str(mask)), {"x": TILING})
+    assert seen.problems == []
+    (found,) = seen.masks
+    assert (found.width, found.height, found.share, found.whole, found.values) == (300, 200, 0.25, True, "0, 1")
+    Image.fromarray(marked[:100]).save(mask)
+    (problem,) = look(row(path, mask=str(mask)), {"x": TILING}).problems
+    assert "640 x 480" in problem
+    assert "300 x 200" in problem

@@ -33,7 +33,7 @@ def config():
             "sheet": "classification.tsv",
             "positive": "GBM",
             "folds": 2,
-            "methods": {"svm": {"features": ["cnn"]}, "other": {"features": ["cnn"]}},
+            "methods": {"svm": {"features": ["cnn"], "C": [1]}, "other": {"features": ["cnn"], "C": [1]}},
         },
         "segmentation": {
             "sheet": "segmentation.tsv",

@@ -18,6 +18,7 @@ class FakeSlide:
     """What is asked of a slide here."""
 
     name, path, width, height, mpp, magnification = "a-1", "a-1.svs", 1500, 1000, 0.25, 40.0
+    bounds = (0, 0, 1500, 1000)
 
 
 def features_of(count, dimension=6, seed=0):

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import tifffile
 
 from slidecaf.errors import SlidecafError
+from slidecaf.files.hdf5 import open_hdf5
 from slidecaf.segmentation.labelling import label_slides
 from slidecaf.segmentation.labels import read_patch_labels, read_truth
 from slidecaf.tiles.file import write_tiles
@@ -21,12 +23,14 @@ def tiles(slide, status="ok"):
     return path
 
 
-def job(masks, statuses=None):
+def job(masks, statuses=None, **settings):
     files = {slide: tiles(slide, (statuses or {}).get(slide, "ok")) for slide in masks}
     listed = manifest("tiles/batch-0.tsv", files)
     named = {slide: {"number": 2, "mask": mask, "hemorrhage": other} for slide, (mask, other) in masks.items()}
     own = {slide: {"mask": "digest", "hemorrhage": ""} for slide in masks}
-    label_slides(MANIFEST, own, of("segmentation", mask_value=None), tiles=listed, masks=named, limits=LIMITS)
+    label_slides(
+        MANIFEST, own, of("segmentation", **{"mask_value": None, **settings}), tiles=listed, masks=named, limits=LIMITS
+    )
 
 
 @pytest.fixture
@@ -65,3 +69,21 @@ def test_a_slide_that_was_left_out_has_no_labels(mask):
     job({"a": (picture("mask.png", mask), "")}, {"a": "unreadable"})
     assert len(read_patch_labels("results/labels/cnn/a.h5", 0)) == 0
     assert read_truth("results/labels/cnn/a.h5") is None
+
+
+def test_a_mask_without_the_value_that_is_meant_is_warned_about_and_its_values_are_kept(mask, caplog):
+    with caplog.at_level("WARNING", logger="slidecaf"):
+        job({"a": (picture("mask.png", mask), ""), "b": (picture("other.png", mask // 255), "")}, mask_value=1)
+    assert "has no pixel of segmentation.mask_value: 1 and holds 0, 255" in caplog.text
+    assert "slide 'a'" in caplog.text
+    assert "slide 'b'" not in caplog.text
+    with open_hdf5("results/labels/cnn/a.h5") as file:
+        assert file.attrs["mask_values"] == "0, 255"
+    with open_hdf5("results/labels/cnn/b.h5") as file:
+        assert "mask_values" not in file.attrs
+
+
+def test_the_channel_that_is_meant_is_learned(mask):
+    tifffile.imwrite("mask.tif", np.stack([255 - mask, mask]), photometric="minisblack", metadata=None)
+    job({"a": ("mask.tif", "")}, mask_channel=1)
+    assert read_patch_labels("results/labels/cnn/a.h5", 6).tolist() == [True, False, False] * 2

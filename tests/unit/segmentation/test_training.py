@@ -6,12 +6,15 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from slidecaf.errors import SlideError
+from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.features.file import open_features
 from slidecaf.files.tables import write_tsv
-from slidecaf.segmentation.labels import read_patch_labels
+from slidecaf.segmentation import training
+from slidecaf.segmentation.labels import count_masks, read_patch_labels, read_truth, write_labels
 from slidecaf.segmentation.solver.patch_models import read_models
 from slidecaf.segmentation.training import fit_parts
+from slidecaf.tiles.file import read_tiles
+from tests.unit.segmentation.conftest import SIDE
 
 
 def fit(files, folder, **changed):
@@ -96,3 +99,21 @@ def test_constant_models_and_fits_that_were_not_done_are_said(files, caplog):
     assert "fold-0: all" in caplog.text
     assert "patches are without necrosis: its confidence is constant" in caplog.text
     assert "final: C = 1.0 did not converge in 1 steps" in caplog.text
+
+
+@pytest.mark.parametrize("marked", [0, 1])
+def test_masks_that_leave_nothing_to_tell_apart_are_an_error_before_any_fit(files, monkeypatch, marked):
+    """Empty masks would be predicted as empty, at a mean score of 1."""
+    monkeypatch.setattr(training, "fit_left_out", None)
+    for slide in "abcde":
+        truth = read_truth(files.labels[slide])
+        mask = np.full((SIDE, SIDE), bool(marked))
+        labels = np.full(len(read_tiles(files.tiles[slide])[0]), bool(marked))
+        values = "0, 255" if slide < "c" else ""
+        write_labels(files.labels[slide], count_masks(truth.cells, [mask]), labels, status="ok", values=values)
+    said = "all" if marked else "no"
+    wanted = f"sheets/masks.tsv, column mask: {said} px of its 5 training masks are foreground"
+    with pytest.raises(SlidecafError, match=wanted) as raised:
+        fit(files, files.folder / "one", sheet="sheets/masks.tsv")
+    assert "(values: 0, 255); correct segmentation.mask_value" in str(raised.value)
+    assert not (files.folder / "one").exists()

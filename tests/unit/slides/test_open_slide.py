@@ -39,7 +39,7 @@ def test_the_resolution_of_the_sheet_counts_for_every_kind(tmp_path):
     ("make", "reason"),
     [
         (lambda path: None, "is no file; correct the sheet's column path"),
-        (lambda path: path.mkdir(), "is no file"),
+        (lambda path: path.mkdir(), "is a folder without a DICOM file"),
         (lambda path: path.write_bytes(b""), "is empty"),
         (lambda path: path.write_bytes(b"<svg/>"), "is of no format that is read; give"),
         (lambda path: Image.fromarray(RGB).save(path, format="BMP"), "is of no format that is read"),

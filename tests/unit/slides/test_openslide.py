@@ -9,6 +9,7 @@ from slidecaf.errors import SlideError
 from slidecaf.slides import open_slide
 from slidecaf.slides.openslide import OpenSlideSlide
 from tests.dicom import write_slide
+from tests.unit.scanned import write_scn
 
 
 def rgb(height, width):
@@ -187,3 +188,15 @@ def test_a_folder_of_dicom_files_is_a_slide(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(SlideError, match="empty is a folder without a DICOM file"):
         open_slide(tmp_path / "empty")
+
+
+def test_bounds_are_what_the_file_says_was_scanned(tmp_path, shared_data):
+    path = write_scn(tmp_path / "a.scn", np.full((200, 300, 3), 90, np.uint8), (640, 480), (100, 70))
+    with open_slide(path) as slide:
+        assert (slide.width, slide.height) == (640, 480)
+        assert slide.bounds == (100, 70, 300, 200)
+        dark = slide.read(0, 0, 640, 480).max(axis=2) < 200
+    assert dark[70:270, 100:400].all()
+    assert dark.sum() == 200 * 300
+    with open_slide(shared_data / "slides" / "cmu-1-small-region.svs") as slide:
+        assert slide.bounds == (0, 0, 2220, 2967)

@@ -7,10 +7,10 @@ from slidecaf.study.tasks import ClassificationTask, SegmentationTask
 ENCODER = {"model": "alexnet", "layer": "classifier.5", "weights": "random:0"}
 
 
-def config(store="all", hard=None, folds=None):
+def config(store="all", hard=None, folds=None, **own):
     features = {"tiling": {"patch_size": 64, "stride": 64}, "encoder": ENCODER, "store": store}
     method = {"features": "cnn", "training_stride": 64, "hard_examples": hard}
-    task = {"sheet": "s.tsv", "folds": folds, "methods": {"maps": method}}
+    task = {"sheet": "s.tsv", "folds": folds, "methods": {"maps": method}, **own}
     labelled = {"sheet": "c.tsv", "positive": "GBM", "folds": 3, "methods": {"svm": {"features": ["cnn"]}}}
     return check_config({"features": {"cnn": features}, "classification": labelled, "segmentation": task})
 
@@ -50,6 +50,15 @@ def test_a_task_that_the_study_has_not_has_nothing():
         assert (task.methods, task.rows, task.train, task.test) == ({}, {}, [], [])
         assert task.setting("sheet") is None
     assert task.parts == []
+    assert task.mask_settings == {"mask_value": None}
+
+
+def test_how_masks_are_read_names_a_channel_only_where_it_is_set():
+    """So no study of before the key was there is computed anew."""
+    assert segmentation().mask_settings == {"mask_value": None}
+    for channel in (0, "necrosis"):
+        found = segmentation(mask_value=1, mask_channel=channel).mask_settings
+        assert found == {"mask_value": 1, "mask_channel": channel}
 
 
 def test_the_config_says_how_many_folds_and_the_sheet_may_overrule_it():
