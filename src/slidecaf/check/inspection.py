@@ -47,6 +47,8 @@ class Checked:
         What is as it is.
     slides : dict
         How many, in which splits, sizes and resolutions.
+    each : list of dict
+        A slide each: what was understood of it.
     features : dict of str to dict
         By feature set: patches, and what the probe measured; of an imported one also what its files say.
     stages : list of dict
@@ -59,6 +61,7 @@ class Checked:
     warnings: list
     notes: list
     slides: dict
+    each: list
     features: dict
     stages: list
     masks: list
@@ -133,6 +136,7 @@ def inspect_study(*, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=N
         warnings,
         notes,
         _slides(study, readable),
+        [_slide(look) for look in readable.values()],
         _features(study, readable, imported, probes),
         [asdict(stage) for stage in stages],
         [asdict(mask) for mask in sorted(masks, key=lambda mask: min(mask.share, 1 - mask.share))],
@@ -231,7 +235,7 @@ def _one_sided(study, looks):
     """Say where training masks leave nothing to learn from; nothing of masks that were looked at in part."""
     rows = [row.slide for row in study.segmentation if row.split == "train"]
     masks = [mask for slide in rows if slide in looks for mask in looks[slide].masks if mask.column == "mask"]
-    if not all(mask.whole for mask in masks):
+    if not masks or not all(mask.whole for mask in masks):
         return []
     said = one_sided(study.config.segmentation.sheet, [(mask.marked, mask.pixels, mask.values) for mask in masks])
     return [said] if said else []
@@ -252,7 +256,7 @@ def _look(study, rows, wanted, workers, timeout):
 
 def _odd(study, looks):
     """Say which slides have little tissue, and whether resolutions are mixed."""
-    said, features = [], study.config.features
+    said, features = [warning for look in looks.values() for warning in look.warnings], study.config.features
     for look in looks.values():
         least = min(look.patches.values(), default=FEW_PATCHES)
         if least < FEW_PATCHES:
@@ -402,6 +406,14 @@ def _slow(probes, stages):
 def _group_name(study):
     """Return what the patient column holds; where two tasks call it differently, the first's."""
     return next(task.group_name for task in study.config.tasks().values())
+
+
+def _slide(look):
+    """Return what was understood of a slide."""
+    return {
+        **{key: getattr(look, key) for key in ("slide", "width", "height", "mpp", "mpp_from", "file_mpp")},
+        **{key: getattr(look, key) for key in ("levels", "tissue", "patches", "kept")},
+    }
 
 
 def _slides(study, looks):

@@ -7,6 +7,7 @@ that another program cut are counted in its files.
 
 from concurrent.futures import TimeoutError
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import product
 from math import ceil
 from multiprocessing import get_context
@@ -20,7 +21,8 @@ from slidecaf.files.parts import parts_of
 from slidecaf.segmentation.masks import Mask
 from slidecaf.slides import open_slide
 from slidecaf.study.imported import Source
-from slidecaf.tiles.grid import lay
+from slidecaf.tiles.grid import enlarged, has_tissue, lay
+from slidecaf.tiles.otsu import find_tissue
 from slidecaf.tiles.tiling import Tiling
 
 OVERVIEW, READ = 4_000_000, 32_000_000
@@ -28,6 +30,9 @@ OVERVIEW, READ = 4_000_000, 32_000_000
 
 TISSUE_BELOW = 200
 """A pixel with a channel up to this counts as tissue in the overview: the paper's white rule, by pixel."""
+
+DARK = 64
+"""No slide with glass or stained tissue on it is darker than this all over, in each px's darkest channel."""
 
 TIMED_BLOCKS = 4
 """Blocks of level 0 whose reading is timed."""
@@ -133,10 +138,20 @@ class Look:
     width, height : int
         In px of level 0.
     mpp : float or None
+    mpp_from : {"sheet", "file", ""}
+        Where that comes from.
+    file_mpp : (float, float) or None
+        Micrometres a pixel across and down, as the file says them.
     size : int
-        Bytes of the file.
+        Bytes of the slide's files.
     tissue : float
         Share of the overview's px that are no glass.
+    levels : dict of str to int
+        Feature set to the level that its patches are read from.
+    kept : dict of str to dict of str to float
+        Feature set to the share of its squares that each rule leaves: ``white`` and ``otsu``.
+    warnings : list of str
+        What looks wrong, as sentences.
     patches : dict of str to int
         Feature set to patches: estimated, or counted where the set is imported. An imported set whose files the run
         would not take is left out, as it is in the next two.
@@ -158,8 +173,13 @@ class Look:
     width: int = 0
     height: int = 0
     mpp: float | None = None
+    mpp_from: str = ""
+    file_mpp: tuple[float, float] | None = None
     size: int = 0
     tissue: float = 0.0
+    levels: dict = field(default_factory=dict)
+    kept: dict = field(default_factory=dict)
+    warnings: list = field(default_factory=list)
     patches: dict = field(default_factory=dict)
     cells: dict = field(default_factory=dict)
     imported: dict = field(default_factory=dict)
@@ -187,27 +207,26 @@ def look(row, wanted, masks=None) -> Look:
         with open_slide(row.path, name=row.slide, mpp=row.mpp, scene=row.scene) as slide:
             level, blocks, whole = _overview(slide)
             problems, patches, cells, imported, refused = [], {}, {}, {}, []
+            levels, kept, warnings = {}, {}, _odd(slide, blocks)
             for name, config in wanted.items():
                 try:
                     if isinstance(config, ImportedFiles):
                         patches[name], cells[name], imported[name] = _read_imported(slide, config)
                         continue
-                    xs, ys, size, _ = lay(slide, Tiling.from_config(config))
-                except SlideError as error:  # of imported files: a grid is laid without a look at them
-                    refused.append(f"features.{name}: {error}")
+                    tiling = Tiling.from_config(config)
+                    xs, ys, size, _ = lay(slide, tiling)
+                    rules = _rules(slide, tiling, blocks, (xs, ys, size), slide.levels[level].downsample, whole)
+                except SlideError as error:  # of imported files, or of a slide whose tissue cannot be told
+                    (refused if isinstance(config, ImportedFiles) else problems).append(f"features.{name}: {error}")
                     continue
                 except SlidecafError as error:
                     problems.append(str(error))
                     continue
                 cells[name] = len(xs) * len(ys)
-                downsample, white_above = slide.levels[level].downsample, config["white_above"]
-                if white_above is None:
-                    patches[name] = cells[name]
-                elif whole:
-                    patches[name] = _kept_patches(blocks[0] <= white_above, xs, ys, size, downsample)
-                else:
-                    share = _kept_share(blocks, size / downsample, white_above)
-                    patches[name] = round(cells[name] * share)
+                kept[name] = {rule: float(np.mean(left)) for rule, left in rules.items()}
+                patches[name] = round(float(np.mean(reduce(np.multiply, rules.values()))) * cells[name])
+                levels[name] = slide.best_level((tiling.mpp or 1) / (slide.mpp if tiling.mpp else 1))
+                warnings += [said] if (said := enlarged(slide, tiling)) else []
             looked, refused_masks = _look_at_masks(row, slide, masks or {})
             problems += refused_masks
             return Look(
@@ -216,6 +235,11 @@ def look(row, wanted, masks=None) -> Look:
                 width=slide.width,
                 height=slide.height,
                 mpp=slide.mpp,
+                mpp_from=slide.mpp_from,
+                file_mpp=slide.file_mpp,
+                levels=levels,
+                kept=kept,
+                warnings=list(dict.fromkeys(warnings)),
                 size=sum(part.stat().st_size for part in parts_of(row.path)),
                 tissue=float(np.concatenate([block.ravel() <= TISSUE_BELOW for block in blocks]).mean()),
                 patches=patches,
@@ -315,8 +339,38 @@ def _read_imported(slide, files):
     return len(patches.coords), columns * rows, said
 
 
-def _kept_patches(dark, xs, ys, size, downsample):
-    """Count the patches of a grid that have a dark px in an overview of the whole slide."""
+def _odd(slide, blocks):
+    """Say what is odd about a slide's pixels."""
+    said, brightest = [], max(int(block.max()) for block in blocks)
+    if not slide.is_square:
+        across, down = slide.file_mpp
+        said.append(
+            f"slide {slide.name}: its pixels are {across:g} x {down:g} micrometres, so that a square patch shows an "
+            "oblong of tissue; resample it to square pixels."
+        )
+    if brightest < DARK:
+        said.append(
+            f"slide {slide.name}: its brightest px has {brightest} of 255 in its darkest channel; see whether it is "
+            "black, or a file of 16 bit that uses fewer and does not say so: convert it to 8 bit."
+        )
+    return said
+
+
+def _rules(slide, tiling, blocks, grid, downsample, whole):
+    """Return rule to which squares it leaves, in an overview; a share stands for all where only parts were read."""
+    (xs, ys, size), rules = grid, {}
+    if tiling.white_above is not None and whole:
+        rules["white"] = _dark_patches(blocks[0] <= tiling.white_above, xs, ys, size, downsample)
+    elif tiling.white_above is not None:
+        share = _kept_share(blocks, size / downsample, tiling.white_above)
+        rules["white"] = np.broadcast_to(share, (len(ys), len(xs)))
+    if tiling.tissue == "otsu":
+        rules["otsu"] = has_tissue(find_tissue(slide), slide, tiling, grid)
+    return rules or {"none": np.broadcast_to(1.0, (len(ys), len(xs)))}
+
+
+def _dark_patches(dark, xs, ys, size, downsample):
+    """Tell which patches of a grid have a dark px in an overview of the whole slide."""
     count = np.zeros(np.add(dark.shape, 1), np.int64)
     count[1:, 1:] = dark.cumsum(axis=0).cumsum(axis=1)
     bounds = []
@@ -325,7 +379,7 @@ def _kept_patches(dark, xs, ys, size, downsample):
         bounds.append((first, np.clip(np.ceil((starts + size) / downsample).astype(np.int64), first + 1, length)))
     (top, bottom), (left, right) = bounds
     top, bottom = top[:, None], bottom[:, None]
-    return int(np.count_nonzero(count[bottom, right] - count[top, right] - count[bottom, left] + count[top, left]))
+    return (count[bottom, right] - count[top, right] - count[bottom, left] + count[top, left]) > 0
 
 
 def _kept_share(blocks, side, white_above):

@@ -10,13 +10,13 @@ def table(checked, *, shown=20) -> str:
     ----------
     checked : slidecaf.check.inspection.Checked
     shown : int, optional
-        Lines of masks, of errors and of warnings at most.
+        Lines of slides, of masks, of errors and of warnings at most.
 
     Returns
     -------
     str
     """
-    lines = [*_slides_text(checked.slides), *_masks_text(checked.masks, shown)]
+    lines = [*_slides_text(checked.slides), *_each_text(checked.each, shown), *_masks_text(checked.masks, shown)]
     lines += [*_features_text(checked.features), *_stages_text(checked.stages)]
     said = {"Notes": checked.notes, "Looks wrong": checked.warnings, "Has to be mended": checked.errors}
     for title, all_of in said.items():
@@ -44,6 +44,35 @@ def _slides_text(slides):
             f"{slides['largest_gigapixels']:.3f}; {slides['gigabytes']:.2f} GB on disk; {resolution}"
         )
     return lines
+
+
+def _each_text(each, shown):
+    if not each:
+        return []
+    lines = ["", f"{'slide':<28}{'px':>17}{'micrometres a px':>22}{'tissue':>9}  patches, level, what the rules leave"]
+    for of in each[:shown]:
+        size = f"{of['width']} x {of['height']}"
+        lines.append(f"{of['slide']:<28}{size:>17}{_resolution(of):>22}{of['tissue']:>9.1%}  {_patches(of)}")
+    more = len(each) - shown
+    return [*lines, f"  and {more} more: --json"] if more > 0 else lines
+
+
+def _resolution(of):
+    if not of["mpp_from"]:
+        return "not stated"
+    if of["mpp_from"] == "sheet":
+        return f"{of['mpp']:.4g} (sheet)"
+    across, down = of["file_mpp"]
+    return f"{across:.4g} (file)" if across == down else f"{across:.4g} x {down:.4g} (file)"
+
+
+def _patches(of):
+    said = []
+    for name, count in of["patches"].items():
+        rules = [f"{rule} {share:.0%}" for rule, share in of["kept"].get(name, {}).items() if rule != "none"]
+        level = f", level {of['levels'][name]}" if name in of["levels"] else ""
+        said.append(f"{name} {count:,}{level}{', ' if rules else ''}{', '.join(rules)}")
+    return "; ".join(said)
 
 
 def _masks_text(masks, shown):

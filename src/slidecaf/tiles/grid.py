@@ -19,7 +19,7 @@ MOST_SQUARES = 2**28
 
 
 LEAST_SHARE = 1e-9
-"""Of a patch that has to be tissue where any will do: sums of shares are not exact."""
+"""Of a patch that has to be tissue where any will do, and by which a share may miss: sums of shares are not exact."""
 
 ENLARGED = 1.1
 """By how much patches are enlarged at most without a word."""
@@ -155,8 +155,7 @@ def tile(slide, tiling) -> Patches:
     kept, tissue, kept_by, pixels_read = np.ones((len(ys), len(xs)), bool), None, {}, 0
     if tiling.tissue == "otsu":
         tissue = find_tissue(slide)
-        shares = tissue.shares(xs, ys, size, width=slide.width, height=slide.height)
-        kept = shares >= max(tiling.min_tissue, LEAST_SHARE)
+        kept = has_tissue(tissue, slide, tiling, (xs, ys, size))
     with_tissue = np.count_nonzero(kept)
     if tiling.white_above is not None:
         white, kept_by, pixels_read = find_white(slide, xs, ys, size, tiling.white_above, among=kept)
@@ -173,6 +172,26 @@ def tile(slide, tiling) -> Patches:
         tissue=tissue,
         without_tissue=int(kept.size - with_tissue),
     )
+
+
+def has_tissue(tissue, slide, tiling, grid) -> np.ndarray:
+    """Tell which patches of a grid have enough tissue.
+
+    Parameters
+    ----------
+    tissue : slidecaf.tiles.otsu.Tissue
+    slide : slidecaf.slides.Slide
+    tiling : Tiling
+    grid : (ndarray, ndarray, int)
+        Where columns and rows start, and the side of a patch, from `lay`.
+
+    Returns
+    -------
+    ndarray of bool, shape (len(ys), len(xs))
+    """
+    xs, ys, size = grid
+    shares = tissue.shares(xs, ys, size, width=slide.width, height=slide.height)
+    return shares >= max(tiling.min_tissue - LEAST_SHARE, LEAST_SHARE)
 
 
 def attributes(slide, patches) -> dict:

@@ -1,6 +1,7 @@
 """A whole study checked before its run, as `slidecaf check` and `slidecaf init` do."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -42,8 +43,6 @@ def drawn(tmp_path_factory):
 @pytest.fixture
 def study(drawn, tmp_path, monkeypatch):
     """A copy to change; the check goes into its folder."""
-    import shutil
-
     shutil.copytree(drawn, tmp_path / "study")
     monkeypatch.chdir(tmp_path)
     return tmp_path / "study"
@@ -167,3 +166,24 @@ def test_training_masks_that_are_full_are_an_error(study, capsys):
         Image.new("L", size, 255).save(path)
     assert main(["check", str(study), "--quick"]) == 1
     assert "all px of its" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("task", ["classification", "segmentation"])
+def test_a_study_of_one_task_is_checked_and_each_slide_is_shown(study, capsys, task):
+    change(study, lambda config: config.pop(task))
+    assert main(["check", str(study), "--quick"]) == 0
+    shown = capsys.readouterr().out
+    assert "gbm-1 " in shown
+    assert "400 x 400" in shown
+    assert main(["check", str(study), "--quick", "--json"]) == 0
+    each = {one["slide"]: one for one in json.loads(capsys.readouterr().out)["each"]}
+    assert (each["gbm-1"]["width"], each["gbm-1"]["mpp_from"], each["gbm-1"]["file_mpp"]) == (400, "", None)
+
+
+def test_copies_are_errors_of_the_check_too(study, capsys):
+    shutil.copy(study / "slides/gbm-1.png", study / "slides/lgg-1.png")
+    assert main(["check", str(study), "--quick"]) == 1
+    assert "is a copy of slide 'gbm-1' in row 2 and has another patient and label" in capsys.readouterr().out
+    change(study, lambda config: (config.update(on_copies="exclude"), config.pop("segmentation")))
+    assert main(["check", str(study), "--quick"]) == 0
+    assert "slide 'lgg-1' is a copy of slide 'gbm-1' in row 2; it is left out." in capsys.readouterr().out

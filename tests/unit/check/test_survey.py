@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from slidecaf.check import survey as module
@@ -101,3 +102,37 @@ def test_masks_are_looked_at_where_the_bounds_say_so(tmp_path):
     (problem,) = look(row(path, mask=str(mask)), {"x": TILING}).problems
     assert "640 x 480" in problem
     assert "300 x 200" in problem
+
+
+def test_what_was_understood_of_a_slide_is_told(tmp_path):
+    pixels = np.full((400, 600, 3), 243, np.uint8)
+    pixels[:, :100] = 0
+    pixels[100:300, 200:400] = (190, 90, 160)
+    options = {"photometric": "rgb", "tile": (64, 64), "resolutionunit": "CENTIMETER"}
+    tifffile.imwrite(tmp_path / "s.tif", pixels, resolution=(20000, 20000), **options)
+    tilings = {
+        "plain": {**TILING, "patch_size": 50},
+        "otsu": {**TILING, "patch_size": 50, "tissue": "otsu"},
+        "fine": {**TILING, "patch_size": 50, "mpp": 0.125},
+    }
+    found = look(row(tmp_path / "s.tif", slide="s"), tilings)
+    assert (found.mpp, found.mpp_from, found.file_mpp) == (pytest.approx(0.5), "file", pytest.approx((0.5, 0.5)))
+    assert found.levels == {"plain": 0, "otsu": 0, "fine": 0}
+    assert found.patches["plain"] == 16 + 2 * 8  # tissue, and black padding
+    assert found.patches["otsu"] == 16
+    assert found.kept["otsu"] == {"white": pytest.approx(32 / 96), "otsu": pytest.approx(16 / 96)}
+    assert found.warnings == [
+        "slide s: it has 0.5 micrometres a pixel and tiling.mpp is 0.125, so that patches are enlarged 4 times and "
+        "show no more than the slide does."
+    ]
+
+
+def test_oblong_and_dark_pixels_are_said(tmp_path):
+    options = {"photometric": "rgb", "tile": (64, 64), "resolutionunit": "CENTIMETER"}
+    dark = np.random.default_rng(0).integers(0, 4096, (200, 200, 3)).astype(np.uint16)  # of 12 bit, and no word of it
+    tifffile.imwrite(tmp_path / "s.tif", dark, resolution=(40000, 20000), **options)
+    found = look(row(tmp_path / "s.tif", slide="s"), {"plain": TILING})
+    assert found.warnings[0].startswith("slide s: its pixels are 0.25 x 0.5 micrometres")
+    assert "slide s: its brightest px has 16 of 255 in its darkest channel" in found.warnings[1]
+    assert not found.problems
+    assert "slide s: " in look(row(tmp_path / "s.tif", slide="s"), {"plain": TILING | {"mpp": 1.0}}).problems[0]
