@@ -13,6 +13,7 @@ from openslide import OpenSlide
 from slidecaf.errors import SlideError
 from slidecaf.files.parts import dicom_slides
 from slidecaf.slides.base import LIMITS, Level, Limits, Slide, slide_errors
+from slidecaf.slides.converters import MASQUERADING, converter, missing_folder
 from slidecaf.slides.directories import check_directories
 from slidecaf.slides.image import READERS, ImageSlide
 from slidecaf.slides.openslide import OpenSlideSlide
@@ -57,6 +58,9 @@ def open_slide(path, *, name=None, mpp=None, scene="", limits=LIMITS) -> Slide:
         several images of which none was chosen.
     """
     name = Path(path).stem if name is None else name
+    known = missing_folder(path) or converter(path)
+    if known and (Path(path).is_dir() or Path(path).suffix.lower() in MASQUERADING):
+        raise SlideError(f"slide {name}: {path} {known}.")
     if Path(path).is_dir():
         path = _dicom_file(name, path)
     if not Path(path).is_file():
@@ -80,6 +84,8 @@ def open_slide(path, *, name=None, mpp=None, scene="", limits=LIMITS) -> Slide:
     for head, reader in READERS.items():
         if start.startswith(head):
             return ImageSlide(name, path, reader, mpp=mpp, limits=limits)
+    if start and known:
+        raise SlideError(f"slide {name}: {path} {known}.")
     what = "is of no format that is read" if start else "is empty"
     raise SlideError(f"slide {name}: {path} {what}; give a whole-slide file that OpenSlide reads, TIFF, PNG or JPEG.")
 

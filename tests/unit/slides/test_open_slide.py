@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import tifffile
@@ -53,3 +55,31 @@ def test_what_is_no_slide_is_an_error_that_names_slide_and_file(tmp_path, make, 
     make(tmp_path / "bad.tif")
     with pytest.raises(SlideError, match=f"slide case-7: .*bad.tif.*{reason}"):
         open_slide(tmp_path / "bad.tif", name="case-7")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.vsi", None, "is Olympus VSI, whose pixels lie in a folder beside it; convert it to OME-TIFF by QuPath or"),
+        ("a.lif", b"p\0\0\0", "is of Leica LAS X; convert it to OME-TIFF by QuPath or Bio-Formats' bfconvert"),
+        ("a.isyntax", b"<DataObject", "is Philips iSyntax; convert it to TIFF by isyntax-to-tiff"),
+        ("a.webp", b"RIFF    WEBP", "is a picture of no format read; save it as PNG or TIFF"),
+        ("a.mrxs", None, "is MIRAX without the folder a beside it, which holds its pixels; copy that too"),
+    ],
+)
+def test_what_is_not_read_says_by_which_converter_it_can_be(tmp_path, name, content, said):
+    path = tmp_path / name
+    if content is None:  # a picture that a library opens: the slide's overview
+        Image.fromarray(RGB).save(path, format="TIFF" if name == "a.vsi" else "JPEG")
+    else:
+        path.write_bytes(content)
+    with pytest.raises(SlideError, match=f"slide a: .*{name} {re.escape(said)}"):
+        open_slide(path)
+
+
+@pytest.mark.parametrize("index", [".zattrs", "zarr.json"])
+def test_a_folder_of_ome_zarr_says_what_it_is(tmp_path, index):
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / index).write_text("{}")
+    with pytest.raises(SlideError, match=r"slide s: .* is OME-Zarr; convert it to OME-TIFF by raw2ometiff"):
+        open_slide(tmp_path / "s")
