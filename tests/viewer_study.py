@@ -80,7 +80,11 @@ def make(folder):
         ("second", "second.png", "second-mask.png", "p2", "train"),
         ("third", "third.png", "third-mask.png", "p3", "train"),
     ]
-    _sheet(folder / "segmentation.tsv", ("slide", "path", "mask", "patient", "split"), rows)
+    _sheet(
+        folder / "segmentation.tsv",
+        ("slide", "path", "mask", "patient", "split", "site"),
+        [(*row, "Wien") for row in rows],
+    )
     labelled = [
         ("same", "same.png", "GBM", "p1", "train"),
         ("second", "second.png", "LGG", "p2", "train"),

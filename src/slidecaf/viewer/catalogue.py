@@ -81,7 +81,10 @@ class Catalogue:
     def summary(self) -> dict:
         """Return what the page shows of the whole study, ready for JSON."""
         shown = {
-            slide: {"slide": slide, "patient": row.patient, "split": row.split, "label": "", "results": {}}
+            slide: {
+                **{"slide": slide, "patient": row.patient, "split": row.split, "label": "", "results": {}},
+                "more": row.more,
+            }
             for slide, row in sorted(self.slides.items())
         }
         for row in self._classified:

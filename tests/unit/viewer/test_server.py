@@ -65,6 +65,7 @@ def test_a_study_lists_its_slides_with_results_and_what_is_artificial(ask):
     assert slides["second"]["results"]["classification/svm-caf"]["right"] is False
     assert slides["bad"]["results"]["classification/svm-caf"]["status"] == "unreadable"
     assert slides["gone"]["patient"] == HOSTILE
+    assert slides["third"]["more"] == {"site": "Wien"}
     assert study["caveats"] == ["random weights: the network was never trained (cnn-64)"]
 
 

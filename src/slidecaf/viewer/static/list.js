@@ -40,7 +40,7 @@ export class SlideList {
 
   draw() {
     const view = this.view(), wanted = byId("filter").value.toLowerCase(), order = byId("order").value;
-    const text = (slide) => [slide.slide, slide.patient, slide.split, slide.label].join(" ").toLowerCase();
+    const text = (slide) => [slide.slide, slide.patient, slide.split, slide.label, ...Object.values(slide.more)].join(" ").toLowerCase();
     this.shown = this.study.slides.filter((slide) => text(slide).includes(wanted));
     if (order !== "name") {
       const sign = order === "worst" ? 1 : -1;
@@ -68,6 +68,8 @@ export class SlideList {
     const status = result && result.status !== "ok" ? result.status : null;
     const details = [`${this.study.group} ${slide.patient}`, slide.split, slide.label, result ? status : "no result"];
     button.append(element("span", { className: "detail", textContent: details.filter(Boolean).join(" · ") }));
+    // further columns of the sheet
+    button.title = Object.entries(slide.more).map(([column, text]) => `${column}: ${text}`).join("\n");
     button.addEventListener("click", () => this.onOpen(slide.slide));
     return element("li", {}, button);
   }
