@@ -44,6 +44,12 @@ def features_text(feature_set, versions) -> str:
         said.append(", on a grid that covers every pixel (pixels beyond the border are reflected)")
     if white is not None:
         said.append(f"; patches whose every pixel has red, green and blue above {white} were discarded")
+    if feature_set["tissue"]:
+        least = f"{100 * feature_set['min_tissue']:g}"
+        said.append(
+            f"; patches of which less than {least} % is tissue were discarded, where tissue was told from glass by "
+            "Otsu's threshold on the saturation at low resolution, black and pen strokes left out"
+        )
     said.append(f". Patches were resized to {side} × {side} px and passed through {network(feature_set)}")
     said.append(f", as implemented in torchvision {versions['torchvision']}; ")
     if feature_set["extraction"] == "dense":

@@ -80,8 +80,9 @@ class Results:
         Returns
         -------
         list of dict
-            name, patch_size, stride, unit, white_above, model, layer, weights, weights_sha256, dimension, input_size,
-            extraction, precision. Of one that another program computed: name and imported, the program.
+            name, patch_size, stride, unit, white_above, tissue, min_tissue, model, layer, weights, weights_sha256,
+            dimension, input_size, extraction, precision. Of one that another program computed: name and imported, the
+            program.
         """
         rows = [
             {"name": name, "imported": settings.format.upper()}
@@ -96,7 +97,10 @@ class Results:
                     "name": name,
                     "stride": tiling.stride_px,
                     "unit": f"px at {tiling.mpp} µm" if tiling.mpp else "px of level 0",
-                    **{key: getattr(tiling, key) for key in ("patch_size", "white_above", "edge", "mpp")},
+                    **{
+                        key: getattr(tiling, key)
+                        for key in ("patch_size", "white_above", "tissue", "min_tissue", "edge", "mpp")
+                    },
                     **{key: encoder[key] for key in ("model", "layer", "weights", "weights_sha256", "dimension")},
                     "input_size": encoder["input_size"],
                     "extraction": settings.extraction,

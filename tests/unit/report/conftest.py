@@ -38,7 +38,10 @@ class MadeUp:
         config = {
             "title": self.title,
             "features": {
-                "cnn": {"tiling": {"patch_size": 336, "overlap": 0.25, "white_above": 200}, "encoder": encoder}
+                "cnn": {
+                    "tiling": {"patch_size": 336, "overlap": 0.25, "white_above": 200, "tissue": "otsu"},
+                    "encoder": encoder,
+                }
             },
             "classification": {
                 "sheet": "a.tsv",

@@ -80,6 +80,11 @@ def test_it_says_what_a_newcomer_needs(plain, plain_results):
     assert f"{found['correct']} of {found['n']} slides" in plain.text
 
 
+def test_the_tissue_rule_is_said_and_shown(plain):
+    assert "patches of which less than 10 % is tissue were discarded" in plain.text
+    assert "what lies under a grey veil is no tissue" in plain.text
+
+
 def test_random_weights_and_synthetic_slides_stand_in_a_banner_and_beside_every_method(plain):
     assert "These numbers say nothing about medicine." in plain.text
     assert plain.text.count("Random weights: the network was never trained.") == 4  # banner, two methods, Figure 5
