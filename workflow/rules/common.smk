@@ -30,21 +30,19 @@ ENVIRONMENT = "../../envs/slidecaf.yaml"
 MADE = demo.made_paths()
 
 
-def checked_study():
-    """Return the study, or end with all its errors.
-
-    Snakemake's own reader would run code that stands in config.yaml (a template with `__use_yte__`).
-    """
-    if version() != VERSION:
-        sys.exit(f"this workflow is of slidecaf {VERSION}, and slidecaf {version()} is installed; install {VERSION}.")
+def or_end(function, *arguments, **named):
+    """Call a function; end with its error where that is one that a user can mend."""
     try:
-        return check_study(study_config(config), made=MADE)
+        return function(*arguments, **named)
     except SlidecafError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
 
 
-CHECKED = checked_study()
+if version() != VERSION:
+    sys.exit(f"this workflow is of slidecaf {VERSION}, and slidecaf {version()} is installed; install {VERSION}.")
+# Snakemake's own reader would run code that stands in config.yaml (a template with `__use_yte__`).
+CHECKED = or_end(lambda: check_study(study_config(config), made=MADE))
 STUDY, SLIDE = CHECKED.config, CHECKED.slides
 FEATURES = STUDY.features
 LIMITS = {key: getattr(STUDY, key) for key in ("max_megapixels", "max_decoded_megapixels")}
@@ -71,7 +69,7 @@ TARGETS = Targets(
 FINGERPRINTS = Fingerprints(os.path.abspath(".snakemake/slidecaf/fingerprints.json"))
 # A job of its own process (on a cluster, two a job) looks at its own slides only, and leaves the memory to the plan.
 if workflow.is_main_process:
-    FINGERPRINTS.read([row.path for row in SLIDE.values() if os.path.exists(row.path)])
+    or_end(FINGERPRINTS.read, [row.path for row in SLIDE.values() if os.path.exists(row.path)])
     atexit.register(FINGERPRINTS.save)
 
 

@@ -95,7 +95,8 @@ def inspect_study(*, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=N
     readable = {slide: look for slide, look in looks.items() if not look.unreadable}
     left_out = errors if study.config.on_bad_slide == "fail" else warnings
     left_out += without_file
-    left_out += [look.unreadable for look in looks.values() if look.unreadable]
+    left_out += [look.unreadable for look in looks.values() if look.unreadable and not look.fault]
+    errors += [look.unreadable for look in looks.values() if look.fault]
     left_out += [problem for look in readable.values() for problem in look.refused]
     errors += [problem for look in readable.values() for problem in look.problems]
     errors += _grids(study, readable)

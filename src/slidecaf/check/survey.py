@@ -15,7 +15,7 @@ from time import perf_counter
 
 import numpy as np
 
-from slidecaf.errors import SlidecafError, SlideError
+from slidecaf.errors import MachineError, SlidecafError, SlideError
 from slidecaf.exchange.reading import check_length, encoder_name, read_patches, tiles_attributes
 from slidecaf.segmentation.masks import mask_strips
 from slidecaf.slides import open_slide
@@ -90,6 +90,8 @@ class Look:
     slide : str
     unreadable : str
         Why it cannot be read: a sentence; empty where it can.
+    fault : bool
+        Whether that is the machine's fault, for which no slide is left out.
     problems : list of str
         What else would stop its jobs: a mask, or a resolution that is missing.
     width, height : int
@@ -114,6 +116,7 @@ class Look:
 
     slide: str
     unreadable: str = ""
+    fault: bool = False
     problems: list = field(default_factory=list)
     width: int = 0
     height: int = 0
@@ -155,6 +158,8 @@ def look(row, wanted, mask_value=None) -> Look:
                 except SlideError as error:  # of imported files: a grid is laid without a look at them
                     refused.append(f"features.{name}: {error}")
                     continue
+                except MachineError:
+                    raise
                 except SlidecafError as error:
                     problems.append(str(error))
                     continue
@@ -182,8 +187,8 @@ def look(row, wanted, mask_value=None) -> Look:
                 refused=refused,
                 megapixel=_read_time(slide),
             )
-    except SlideError as error:
-        return Look(row.slide, unreadable=str(error))
+    except (SlideError, MachineError) as error:
+        return Look(row.slide, unreadable=str(error), fault=isinstance(error, MachineError))
 
 
 def survey(rows, *, mask_value=None, workers=1, timeout=TIMEOUT):

@@ -8,6 +8,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from slidecaf.files.faults import unread
 from slidecaf.files.tables import read_json, write_json
 
 ENDS = 256 * 1024
@@ -100,6 +101,11 @@ class Fingerprints:
         Returns
         -------
         str
+
+        Raises
+        ------
+        SlidecafError
+            If the machine does not give the file.
         """
         stat = Path(path).stat()
         # ctime cannot be set back: a file replaced by an older one, or edited and dated back, is read again
@@ -107,7 +113,10 @@ class Fingerprints:
         key = f"whole {path}" if whole else str(path)
         known = self._known.get(key)
         if known is None or known[:3] != state:
-            known = self._known[key] = [*state, _file_digest(path) if whole else fingerprint(path)]
+            try:
+                known = self._known[key] = [*state, _file_digest(path) if whole else fingerprint(path)]
+            except OSError as error:
+                raise unread(path, error, damaged="take an undamaged copy") from error
             self._changed = True
         return known[3]
 

@@ -12,6 +12,7 @@ import tifffile
 from PIL.PngImagePlugin import PngImageFile
 
 from slidecaf.errors import SlidecafError
+from slidecaf.files.faults import is_file, machine_fault, reason_of, unread
 from slidecaf.slides import TIFF
 from slidecaf.slides.base import LIMITS
 from slidecaf.slides.cache import SegmentCache
@@ -76,7 +77,7 @@ def mask_strips(path, *, slide, row, column, width, height, mask_value=None, row
     """
     path = Path(path)
     with _named(f"row {row}, column {column}: the mask of slide {slide!r}, {path},"):
-        if not path.is_file():
+        if not is_file(path):
             raise _Problem(f"is no file; correct the sheet's column {column}")
         with open(path, "rb") as file:
             start = file.read(8)
@@ -97,11 +98,14 @@ def _named(mask):
         yield
     except _Problem as problem:
         raise SlidecafError(f"{mask} {problem}.") from None
-    # A damaged file makes libraries raise anything: their own errors, struct.error, KeyError, MemoryError.
+    except SlidecafError:
+        raise
+    # A damaged file makes libraries raise anything: their own errors, struct.error, KeyError.
     except Exception as error:
-        reason = str(error).strip().rstrip(".") or type(error).__name__
+        if machine_fault(error):
+            raise unread(mask, error) from error
         raise SlidecafError(
-            f"{mask} cannot be read ({reason}); take an undamaged copy, or save it again as PNG or TIFF."
+            f"{mask} cannot be read ({reason_of(error)}); take an undamaged copy, or save it again as PNG or TIFF."
         ) from error
 
 

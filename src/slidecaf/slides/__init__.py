@@ -11,6 +11,7 @@ from pathlib import Path
 from openslide import OpenSlide
 
 from slidecaf.errors import SlideError
+from slidecaf.files.faults import is_file
 from slidecaf.slides.base import LIMITS, Level, Limits, Slide, slide_errors
 from slidecaf.slides.directories import check_directories
 from slidecaf.slides.image import READERS, ImageSlide
@@ -53,9 +54,11 @@ def open_slide(path, *, name=None, mpp=None, scene="", limits=LIMITS) -> Slide:
     SlideError
         If there is no such file, or it cannot be opened, or is of no format that is read, or is too large, or holds
         several images of which none was chosen.
+    MachineError
+        If the machine does not give the file.
     """
     name = Path(path).stem if name is None else name
-    if not Path(path).is_file():
+    if not is_file(path):
         raise SlideError(f"slide {name}: {path} is no file; correct the sheet's column path.")
     with slide_errors(name, path):
         with open(path, "rb") as file:

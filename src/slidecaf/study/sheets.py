@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slidecaf.errors import InputErrors
+from slidecaf.files.faults import is_file, machine_fault, unread
 from slidecaf.study.columns import COLUMNS
 from slidecaf.study.names import near
 
@@ -100,13 +101,15 @@ def read_sheet(path, task, *, made=()) -> list:
 
 def _table(path):
     """Return the header and (row number, cells) of every line that is not blank."""
-    if os.path.exists(path) and not os.path.isfile(path):
+    if not is_file(path) and os.path.exists(path):
         raise InputErrors(path, ["it is no file; write the sheet's path into the config."])
-    if os.path.isfile(path) and os.path.getsize(path) > MOST_BYTES:
+    if is_file(path) and os.path.getsize(path) > MOST_BYTES:
         raise InputErrors(path, [f"it has more than {MOST_BYTES} bytes; a sheet is shorter: take the right file."])
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
+        if machine_fault(error):
+            raise unread(path, error) from error
         raise InputErrors(
             path, [f"it cannot be read ({error.strerror}); write the sheet's path into the config."]
         ) from error
@@ -222,7 +225,7 @@ def _missing_files(rows, made):
         "relative to the folder of this sheet."
         for row in rows
         for column in PATHS
-        if (path := getattr(row, column)) and path not in made and not os.path.isfile(path)
+        if (path := getattr(row, column)) and path not in made and not is_file(path)
     ]
 
 
