@@ -9,8 +9,23 @@ import os
 import re
 import sys
 
-from slidecaf import demo
 from slidecaf.errors import SlidecafError
+from slidecaf.running.environment import check_inherited, check_workflow
+
+
+def or_end(function, *arguments, **named):
+    """Call a function; end with its error where that is one that a user can mend."""
+    try:
+        return function(*arguments, **named)
+    except SlidecafError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+
+
+or_end(check_inherited)  # before anything is imported that may be another program's
+or_end(check_workflow, os.path.join(str(workflow.current_basedir), "..", ".."))
+
+from slidecaf import demo
 from slidecaf.files.fingerprints import Fingerprints
 from slidecaf.files.manifests import Token
 from slidecaf.files.versions import revisions, version
@@ -28,16 +43,6 @@ ENVIRONMENT = "../../envs/slidecaf.yaml"
 
 # Slides and masks that the workflow draws itself; they need not exist when a plan is made.
 MADE = demo.made_paths()
-
-
-def or_end(function, *arguments, **named):
-    """Call a function; end with its error where that is one that a user can mend."""
-    try:
-        return function(*arguments, **named)
-    except SlidecafError as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
-
 
 if version() != VERSION:
     sys.exit(f"this workflow is of slidecaf {VERSION}, and slidecaf {version()} is installed; install {VERSION}.")

@@ -3,13 +3,12 @@
 import os
 import shutil
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
 from slidecaf.check.estimate import GIB, estimate
-from slidecaf.check.survey import ImportedFiles, survey
+from slidecaf.check.survey import ImportedFiles, forkserver, survey
 from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.logs import progress
 from slidecaf.segmentation.rows import on_grid
@@ -298,7 +297,7 @@ def _probe(study, looks, wanted, seconds):
             what, remedy = "trying its network", "take a smaller model, batch_size or number of threads"
         options |= {"mpp": row.mpp, "scene": row.scene, "threads": threads}
         # a process of its own, so that the peak of memory is this feature set's
-        with ProcessPool(1, context=get_context("forkserver")) as pool:
+        with ProcessPool(1, context=forkserver()) as pool:
             waiting = pool.schedule(tried, args=(of, row.path), kwargs=options, timeout=PROBE_TIMEOUT)
             try:
                 probes[name] = waiting.result()

@@ -5,6 +5,8 @@ pixel there. Where no level is small, some of its blocks tell which share of squ
 that another program cut are counted in its files.
 """
 
+import os
+import tempfile
 from concurrent.futures import TimeoutError
 from dataclasses import dataclass, field
 from itertools import product
@@ -36,6 +38,10 @@ MASK_PIXELS = 2**28
 
 TIMEOUT = 120.0
 """Seconds after which a slide that does not answer is given up."""
+
+
+LONGEST_TEMPORARY = 107 - len("/pymp-12345678/listener-12345678")
+"""Bytes of the path of the folder for temporary files: Linux takes sockets of 107, and Python names them so."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +197,27 @@ def look(row, wanted, mask_value=None) -> Look:
         return Look(row.slide, unreadable=str(error), fault=isinstance(error, MachineError))
 
 
+def forkserver():
+    """Return the context of processes that may hang or crash, which talk through a socket among temporary files.
+
+    Returns
+    -------
+    multiprocessing.context.BaseContext
+
+    Raises
+    ------
+    SlidecafError
+        If the path of that socket would be longer than the system takes.
+    """
+    folder = tempfile.gettempdir()
+    if len(os.fsencode(folder)) > LONGEST_TEMPORARY:
+        raise SlidecafError(
+            f"TMPDIR, {folder}, is longer than the {LONGEST_TEMPORARY} bytes that leave room for the name of a socket; "
+            "set TMPDIR to a shorter path, such as /tmp."
+        )
+    return get_context("forkserver")
+
+
 def survey(rows, *, mask_value=None, workers=1, timeout=TIMEOUT):
     """Look at many slides side by side, each in a process that may hang or crash without harm to the others.
 
@@ -212,7 +239,7 @@ def survey(rows, *, mask_value=None, workers=1, timeout=TIMEOUT):
     """
     from pebble import ProcessExpired, ProcessPool
 
-    context = get_context("forkserver")
+    context = forkserver()
     context.set_forkserver_preload([__name__])  # so that imports are no part of a slide's time
     with ProcessPool(workers, context=context) as pool:
         waiting = [pool.schedule(look, args=(row, wanted, mask_value), timeout=timeout) for row, wanted in rows]

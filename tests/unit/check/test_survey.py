@@ -1,6 +1,7 @@
 """Slides looked at before a run."""
 
 import os
+import tempfile
 import time
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 
 from slidecaf.check import survey as module
 from slidecaf.check.survey import look, survey
+from slidecaf.errors import SlidecafError
 from slidecaf.slides import open_slide
 from slidecaf.study.sheets import Row
 from slidecaf.tiles.grid import Tiling, tile
@@ -83,3 +85,9 @@ def test_slides_that_hang_or_crash_take_no_other_down(tmp_path, monkeypatch):
     assert "exit code 11" in seen["crash"].unreadable
     assert "within 8 s" in seen["hang"].unreadable
     assert seen["first"].patches == seen["last"].patches == {"x": 16}
+
+
+def test_a_folder_of_temporary_files_too_long_for_a_socket_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("x" * 90)))
+    with pytest.raises(SlidecafError, match=r"is longer than the 75 bytes .* such as /tmp"):
+        next(survey([]))
