@@ -18,7 +18,7 @@ from pathlib import Path
 
 from slidecaf.errors import MachineError, SlidecafError
 from slidecaf.files.atomic import atomic
-from slidecaf.files.faults import is_file, machine_fault, unread
+from slidecaf.files.faults import is_file, machine_fault, reason_of, unread
 from slidecaf.files.fingerprints import value_digest
 from slidecaf.files.hdf5 import open_hdf5
 from slidecaf.files.tables import read_json, read_tsv, write_json, write_tsv
@@ -200,8 +200,8 @@ def make_batch(
     Raises
     ------
     SlidecafError
-        After the other slides are done, if the work raised one for a slide. Any other exception is raised again, then
-        too.
+        After the other slides are done, if the work raised one for a slide, or the machine gave it no file or memory.
+        Any other exception is raised again, then too.
     """
     manifest = Path(manifest)
     known, bad, failed, fault = Sums(manifest), Token(manifest).files, [], None
@@ -221,6 +221,10 @@ def make_batch(
             logger.error("%s", error)
             failed.append(slide)
         except Exception as error:
+            if found := machine_fault(error):
+                logger.error("slide %s: %s: %s.", slide, reason_of(error), found[1])
+                failed.append(slide)
+                continue
             logger.exception("%s: this is a fault in slidecaf; please report it with this log.", slide)
             failed.append(slide)
             fault = fault or error

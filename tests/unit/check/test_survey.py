@@ -1,5 +1,6 @@
 """Slides looked at before a run."""
 
+import errno
 import os
 import tempfile
 import time
@@ -91,3 +92,16 @@ def test_a_folder_of_temporary_files_too_long_for_a_socket_is_named(tmp_path, mo
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("x" * 90)))
     with pytest.raises(SlidecafError, match=r"is longer than the 75 bytes .* such as /tmp"):
         next(survey([]))
+
+
+def test_a_slide_that_the_machine_does_not_give_is_its_fault_and_not_left_out(tmp_path, monkeypatch):
+    def refuse(path, *arguments, **options):
+        raise OSError(errno.EIO, "Input/output error")
+
+    path = half_white(tmp_path / "a.png")
+    monkeypatch.setattr("builtins.open", refuse)
+    found = look(row(path), {"f": TILING})
+    assert found.fault
+    assert found.unreadable.endswith(
+        "a.png cannot be read (Input/output error): see whether its disk answers and run again; the file may be good."
+    )

@@ -19,6 +19,7 @@ from slidecaf.files.fingerprints import Fingerprints
 from slidecaf.files.hdf5 import create_hdf5, open_hdf5
 from slidecaf.files.manifests import Sums, Token, make_batch
 from slidecaf.files.tables import read_json, read_tsv, write_tsv
+from slidecaf.logs import job
 from slidecaf.segmentation.masks import mask_strips
 from slidecaf.segmentation.rasters import read_attributes
 from slidecaf.slides import open_slide
@@ -203,3 +204,23 @@ def test_hdf5_files_are_opened_without_locks_everywhere(repository):
     assert len(calls) >= 8
     for name, node in calls:
         assert {word.arg: ast.unparse(word.value) for word in node.keywords}.get("locking") == "False", name
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.EMFILE, "Too many open files")])
+def test_a_slides_job_that_the_machine_stops_is_not_slidecafs_fault(tmp_path, monkeypatch, caplog, error):
+    def work(slide, files, origin):
+        raise error
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SlidecafError, match=r"1 of the 1 slides of this job failed \(a\)"):
+        make_batch("b.tsv", {"a": {}}, work, outputs=lambda slide: {"x": "a.h5"}, settings={"revision": {"files": 1}})
+    assert "fault in slidecaf" not in caplog.text
+    assert ("give the job more memory" in caplog.text) or ("ulimit -n" in caplog.text)
+
+
+def test_a_job_without_memory_says_so_and_is_not_slidecafs_fault(tmp_path):
+    with pytest.raises(SystemExit), job(tmp_path / "a.log"):
+        raise MemoryError
+    said = (tmp_path / "a.log").read_text()
+    assert "not enough memory" in said
+    assert "fault in slidecaf" not in said

@@ -106,11 +106,17 @@ def download_state(weights):
         If they can be neither found nor downloaded.
     """
     try:
-        return weights.get_state_dict(progress=False, check_hash=True)
+        # what lies there already is not compared with its hash, and could run code
+        return weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (OSError, RuntimeError) as error:
         raise SlidecafError(
             f"weights: {weights} could not be had from {weights.url} ({error}); download that file elsewhere and put "
             f"it at {checkpoint(weights)}, or write its path as weights."
+        ) from error
+    except Exception as error:  # torch.load raises whatever the bytes lead it to
+        raise SlidecafError(
+            f"weights: {checkpoint(weights)} is not a state dict that loads without running code "
+            f"({type(error).__name__}); delete it, and it is downloaded again."
         ) from error
 
 

@@ -149,6 +149,18 @@ def test_weights_that_cannot_be_downloaded_say_where_to_put_them(tmp_path, monke
         weights.download_state(named)
 
 
+def test_code_in_weights_by_name_does_not_run(tmp_path, monkeypatch):
+    """What lies in the cache already is not compared with its hash by torch."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    named = weights.torchvision_weights("squeezenet1_0", "IMAGENET1K_V1")
+    weights.checkpoint(named).parent.mkdir(parents=True)
+    weights.checkpoint(named).write_bytes(bomb())
+    with pytest.raises(SlidecafError, match=f"{tmp_path}.* loads without running code .*; delete it, and"):
+        weights.download_state(named)
+    assert not Path("exploded").exists()
+
+
 def _refuse(*args, **kwargs):
     raise OSError("no network")
 
