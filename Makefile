@@ -8,6 +8,15 @@ PORT ?= 8080
 PYTHON ?= python3
 BIN := .venv/bin
 .DELETE_ON_ERROR:
+# Another Python's home would hide the packages in .venv.
+unexport PYTHONHOME
+# A .venv that was copied or moved with its clone runs the code of the place where it was made.
+MADE_IN := $(shell cat .venv/installed 2>/dev/null)
+ifneq ($(MADE_IN),)
+ifneq ($(MADE_IN),$(shell pwd -P))
+$(error .venv was made for the clone in $(MADE_IN) and was copied or moved here; delete it (rm -r .venv) and run make again)
+endif
+endif
 .PHONY: run view test test-browser test-slurm test-faults check format bench slurm install docs reliability
 
 run: .venv/installed
@@ -61,7 +70,7 @@ install: .venv/installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@rm .venv/installing
-	@touch $@
+	@pwd -P > $@
 
 view: .venv/installed
 	@$(BIN)/slidecaf view "$(STUDY)" --port $(PORT)

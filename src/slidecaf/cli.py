@@ -7,6 +7,7 @@ import sys
 from slidecaf.commands import COMMANDS
 from slidecaf.errors import SlidecafError
 from slidecaf.files.versions import version
+from slidecaf.running.environment import check_inherited, check_temporary
 
 
 def main(arguments=None):
@@ -22,6 +23,12 @@ def main(arguments=None):
     int
         The exit code: what the command returns, 1 after an error that a user can mend, 2 for wrong arguments.
     """
+    try:
+        check_inherited()
+        check_temporary()
+    except SlidecafError as error:
+        print(error, file=sys.stderr)
+        return 1
     parser = argparse.ArgumentParser(prog="slidecaf", description=__doc__)
     parser.add_argument("--version", action="version", version=f"slidecaf {version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

@@ -11,6 +11,13 @@ class SlidecafError(Exception):
     """
 
 
+class MachineError(SlidecafError):
+    """A file that the machine did not give, by a disk, a missing leave or too little memory; it may be good.
+
+    It is never taken for a bad slide or a damaged result.
+    """
+
+
 class SlideError(SlidecafError):
     """A slide that cannot be opened or read.
 

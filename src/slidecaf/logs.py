@@ -103,8 +103,8 @@ def job(log):
     Raises
     ------
     SystemExit
-        With code 1 after a `SlidecafError`. Anything else is a fault of slidecaf: its traceback goes into
-        the log, and it is raised.
+        With code 1 after a `SlidecafError`, or where memory ran out. Anything else is a fault of slidecaf: its
+        traceback goes into the log, and it is raised.
     """
     handler = _LogFile(log, mode="w", encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
@@ -119,6 +119,9 @@ def job(log):
         yield
     except SlidecafError as error:
         logger.error("%s", error)
+        sys.exit(1)
+    except MemoryError:
+        logger.error("there is not enough memory for this job; give it more, or run fewer jobs at a time.")
         sys.exit(1)
     except Exception:
         logger.exception("This is a fault in slidecaf, not in your data; please report it with this log.")

@@ -118,14 +118,15 @@ def no_images(corpus):
     corpus.add("archive.ndpi", b"PK\3\4" + bytes(100))
     corpus.add("zeros.tif", bytes(100_000))
     corpus.add("gif.png", encoded(RGB, "GIF"))
-    corpus.add("folder.svs", Path.mkdir, says="is no file")
+    corpus.add("folder.svs", Path.mkdir, says="is a folder without a DICOM file")
     corpus.add("fifo.svs", os.mkfifo, says="is no file")
     corpus.add("socket.svs", _socket, says="is no file")
     corpus.add("loop.svs", lambda path: path.symlink_to(path.name), says="is no file")
     corpus.add("dangling.svs", lambda path: path.symlink_to("nowhere"), says="is no file")
     corpus.add("endless.svs", lambda path: path.symlink_to("/dev/zero"), says="is no file")
     corpus.add("absent.svs", lambda path: None, says="is no file")
-    for name in ("png.svs", "png.mrxs", "png.ndpi", "name with\nline\x1b[31m.png"):
+    corpus.add("png.mrxs", png, says="is MIRAX without the folder png beside it")
+    for name in ("png.svs", "png.ndpi", "name with\nline\x1b[31m.png"):
         corpus.add(name, png, RGB)
     corpus.add("tiff.jpg", tiff_bytes(RGB, **RGB_TILES), RGB)
 

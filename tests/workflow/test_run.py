@@ -146,3 +146,13 @@ def test_a_signal_ends_the_run_and_its_jobs_and_frees_the_study(study, number, g
     assert not [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
     shutil.rmtree(study / "results/tiles", ignore_errors=True)
     assert "This was a dry-run" in study.run("-n").stdout
+
+
+def test_a_run_needs_no_home(study):
+    """A service's user has none that can be written to; Snakemake keeps its caches there."""
+    (study / FOLDS).unlink()
+    environment = {**study.environment(), "HOME": "/proc/nope", "XDG_CACHE_HOME": "", "OMP_NUM_THREADS": "many"}
+    done = subprocess.run(study.run_command(FOLDS), env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert f"caches go to {study / '.snakemake/slidecaf/cache'}" in done.stderr
+    assert (study / FOLDS).is_file()

@@ -9,8 +9,23 @@ import os
 import re
 import sys
 
-from slidecaf import demo
 from slidecaf.errors import SlidecafError
+from slidecaf.running.environment import check_inherited, check_workflow
+
+
+def or_end(function, *arguments, **named):
+    """Call a function; end with its error where that is one that a user can mend."""
+    try:
+        return function(*arguments, **named)
+    except SlidecafError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+
+
+or_end(check_inherited)  # before anything is imported that may be another program's
+or_end(check_workflow, os.path.join(str(workflow.current_basedir), "..", ".."))
+
+from slidecaf import demo
 from slidecaf.files.fingerprints import Fingerprints
 from slidecaf.files.manifests import Token
 from slidecaf.files.versions import revisions, version
@@ -30,20 +45,8 @@ ENVIRONMENT = "../../envs/slidecaf.yaml"
 # Slides and masks that the workflow draws itself; they need not exist when a plan is made.
 MADE = demo.made_paths()
 
-
-def checked_study():
-    """Return the study, or end with all its errors.
-
-    Snakemake's own reader would run code that stands in config.yaml (a template with `__use_yte__`).
-    """
-    if version() != VERSION:
-        sys.exit(f"this workflow is of slidecaf {VERSION}, and slidecaf {version()} is installed; install {VERSION}.")
-    try:
-        return check_study(study_config(config), made=MADE, copies=COPIES)
-    except SlidecafError as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
-
+if version() != VERSION:
+    sys.exit(f"this workflow is of slidecaf {VERSION}, and slidecaf {version()} is installed; install {VERSION}.")
 
 # A plan reads no slide twice; losing this memory costs time only.
 FINGERPRINTS = Fingerprints(os.path.abspath(".snakemake/slidecaf/fingerprints.json"))
@@ -52,7 +55,8 @@ COPIES = Copies(FINGERPRINTS, ".snakemake/slidecaf/copies.json", look=workflow.i
 if workflow.is_main_process:
     atexit.register(FINGERPRINTS.save)
 
-CHECKED = checked_study()
+# Snakemake's own reader would run code that stands in config.yaml (a template with `__use_yte__`).
+CHECKED = or_end(lambda: check_study(study_config(config), made=MADE, copies=COPIES))
 STUDY, SLIDE = CHECKED.config, CHECKED.slides
 FEATURES = STUDY.features
 LIMITS = {key: getattr(STUDY, key) for key in ("max_megapixels", "max_decoded_megapixels")}

@@ -29,10 +29,6 @@ LOCKS = []  # open until this process ends
 
 
 onstart:
-    try:
-        if not is_locked_for_us("."):
-            LOCKS.append(lock_study("."))
-        handle_in_thread(SIGTERM)
-    except SlidecafError as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
+    if not is_locked_for_us("."):
+        LOCKS.append(or_end(lock_study, "."))
+    handle_in_thread(SIGTERM)

@@ -3,13 +3,12 @@
 import os
 import shutil
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
 from slidecaf.check.estimate import GIB, estimate
-from slidecaf.check.survey import ImportedFiles, survey
+from slidecaf.check.survey import ImportedFiles, forkserver, survey
 from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.files.fingerprints import Fingerprints
 from slidecaf.logs import progress
@@ -107,7 +106,8 @@ def inspect_study(*, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=N
     readable = {slide: look for slide, look in looks.items() if not look.unreadable}
     left_out = errors if study.config.on_bad_slide == "fail" else warnings
     left_out += without_file
-    left_out += [look.unreadable for look in looks.values() if look.unreadable]
+    left_out += [look.unreadable for look in looks.values() if look.unreadable and not look.fault]
+    errors += [look.unreadable for look in looks.values() if look.fault]
     left_out += [problem for look in readable.values() for problem in look.refused]
     errors += [problem for look in readable.values() for problem in look.problems]
     errors += _grids(study, readable) + _one_sided(study, readable)
@@ -335,7 +335,7 @@ def _probe(study, looks, wanted, seconds):
             what, remedy = "trying its network", "take a smaller model, batch_size or number of threads"
         options |= {"mpp": row.mpp, "scene": row.scene, "threads": threads}
         # a process of its own, so that the peak of memory is this feature set's
-        with ProcessPool(1, context=get_context("forkserver")) as pool:
+        with ProcessPool(1, context=forkserver()) as pool:
             waiting = pool.schedule(tried, args=(of, row.path), kwargs=options, timeout=PROBE_TIMEOUT)
             try:
                 probes[name] = waiting.result()

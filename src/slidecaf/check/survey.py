@@ -5,6 +5,8 @@ pixel there. Where no level is small, some of its blocks tell which share of squ
 that another program cut are counted in its files.
 """
 
+import os
+import tempfile
 from concurrent.futures import TimeoutError
 from dataclasses import dataclass, field
 from functools import reduce
@@ -15,7 +17,7 @@ from time import perf_counter
 
 import numpy as np
 
-from slidecaf.errors import SlidecafError, SlideError
+from slidecaf.errors import MachineError, SlidecafError, SlideError
 from slidecaf.exchange.reading import check_length, encoder_name, read_patches, tiles_attributes
 from slidecaf.files.parts import parts_of
 from slidecaf.segmentation.masks import Mask
@@ -42,6 +44,10 @@ MASK_PIXELS = 2**30
 
 TIMEOUT = 120.0
 """Seconds after which a slide that does not answer is given up."""
+
+
+LONGEST_TEMPORARY = 107 - len("/pymp-12345678/listener-12345678")
+"""Bytes of the path of the folder for temporary files: Linux takes sockets of 107, and Python names them so."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +139,8 @@ class Look:
     slide : str
     unreadable : str
         Why it cannot be read: a sentence; empty where it can.
+    fault : bool
+        Whether that is the machine's fault, for which no slide is left out.
     problems : list of str
         What else would stop its jobs: a mask, or a resolution that is missing.
     width, height : int
@@ -169,6 +177,7 @@ class Look:
 
     slide: str
     unreadable: str = ""
+    fault: bool = False
     problems: list = field(default_factory=list)
     width: int = 0
     height: int = 0
@@ -219,6 +228,8 @@ def look(row, wanted, masks=None) -> Look:
                 except SlideError as error:  # of imported files, or of a slide whose tissue cannot be told
                     (refused if isinstance(config, ImportedFiles) else problems).append(f"features.{name}: {error}")
                     continue
+                except MachineError:
+                    raise
                 except SlidecafError as error:
                     problems.append(str(error))
                     continue
@@ -249,8 +260,29 @@ def look(row, wanted, masks=None) -> Look:
                 megapixel=_read_time(slide),
                 masks=looked,
             )
-    except SlideError as error:
-        return Look(row.slide, unreadable=str(error))
+    except (SlideError, MachineError) as error:
+        return Look(row.slide, unreadable=str(error), fault=isinstance(error, MachineError))
+
+
+def forkserver():
+    """Return the context of processes that may hang or crash, which talk through a socket among temporary files.
+
+    Returns
+    -------
+    multiprocessing.context.BaseContext
+
+    Raises
+    ------
+    SlidecafError
+        If the path of that socket would be longer than the system takes.
+    """
+    folder = tempfile.gettempdir()
+    if len(os.fsencode(folder)) > LONGEST_TEMPORARY:
+        raise SlidecafError(
+            f"TMPDIR, {folder}, is longer than the {LONGEST_TEMPORARY} bytes that leave room for the name of a socket; "
+            "set TMPDIR to a shorter path, such as /tmp."
+        )
+    return get_context("forkserver")
 
 
 def survey(rows, *, masks=None, workers=1, timeout=TIMEOUT):
@@ -274,7 +306,7 @@ def survey(rows, *, masks=None, workers=1, timeout=TIMEOUT):
     """
     from pebble import ProcessExpired, ProcessPool
 
-    context = get_context("forkserver")
+    context = forkserver()
     context.set_forkserver_preload([__name__])  # so that imports are no part of a slide's time
     with ProcessPool(workers, context=context) as pool:
         waiting = [pool.schedule(look, args=(row, wanted, masks), timeout=timeout) for row, wanted in rows]

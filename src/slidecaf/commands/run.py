@@ -32,6 +32,7 @@ def add_arguments(parser):
 
 def run(arguments):
     """Run Snakemake on the study under its lock; print the scores, or what failed."""
+    from slidecaf.running.environment import use_caches
     from slidecaf.running.lock import HELD, lock_study
     from slidecaf.running.snakemake_faults import run_snakemake
 
@@ -45,6 +46,7 @@ def run(arguments):
     with lock_study(study):
         results = _results(study)
         _check_writable(results)
+        use_caches(study / ".snakemake" / "slidecaf" / "cache")
         if any(Path(".snakemake/locks").glob("*")):  # Snakemake's, which a killed run left: ours is free
             command = [sys.executable, "-m", "snakemake", *words, "--unlock"]
             subprocess.run(command, check=False, capture_output=True)  # noqa: S603  no shell reads it
@@ -107,8 +109,15 @@ def _run(study, results, words):
     if count := date_anew(study, results):
         print(f"{count} results are dated in the future; the clock was set back, and they are dated anew.")
     folder = study / ".snakemake" / "slidecaf" / "watch"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+    except OSError as error:  # a study that another user ran
+        raise SlidecafError(
+            f"{error.filename} cannot be written to ({error.strerror}); make {study / '.snakemake'} writable for "
+            "yourself, with all that is in it."
+        ) from error
     os.environ[WATCH] = str(folder)  # which jobs inherit
     start = time.monotonic()
     code = run_snakemake([*words, "--logger", "slidecaf"])

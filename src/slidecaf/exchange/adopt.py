@@ -14,6 +14,7 @@ from ruamel.yaml.representer import RoundTripRepresenter
 from slidecaf.errors import InputErrors, SlidecafError, SlideError
 from slidecaf.exchange.reading import describe_set, read_features, read_patches, tiles_attributes
 from slidecaf.files.atomic import atomic
+from slidecaf.files.faults import is_file
 from slidecaf.slides import open_slide
 from slidecaf.study.config_file import read_config
 from slidecaf.study.imported import find_sources
@@ -101,7 +102,7 @@ def check_set(settings, rows, *, exclude, advance) -> Adopted:
     described = describe_set(sources, folder=settings["folder"])
     count, patches, negative, regular, problems = 0, 0, False, True, []
     for row in rows:
-        if sources[row.slide].features.is_file():
+        if is_file(sources[row.slide].features):
             try:
                 with open_slide(row.path, name=row.slide, mpp=row.mpp, scene=row.scene) as slide:
                     found = read_patches(sources[row.slide], slide, kind=settings["format"])

@@ -41,7 +41,7 @@ def write_clam(slides, folder):
         name = slide.row.slide
         features, coords, attributes = slide.read()
         features = features.astype(np.float32)
-        with atomic(folder / "h5_files" / f"{name}.h5") as partial, h5py.File(partial, "w") as file:
+        with atomic(folder / "h5_files" / f"{name}.h5") as partial, h5py.File(partial, "w", locking=False) as file:
             file.create_dataset(
                 "features", data=features, chunks=(min(256, len(features)), features.shape[1]), **PACKED
             )
@@ -67,7 +67,7 @@ def _write_patches(path, name, coords, attributes):
         "name": name,
         "save_path": "patches",
     }
-    with atomic(path) as partial, h5py.File(partial, "w") as file:
+    with atomic(path) as partial, h5py.File(partial, "w", locking=False) as file:
         dataset = file.create_dataset("coords", data=coords.astype(np.int32))
         for key in sorted(described):
             dataset.attrs[key] = described[key]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from slidecaf.errors import SlidecafError, SlideError
+from slidecaf.files.faults import is_file, machine_fault, unread
 from slidecaf.tiles.grid import slide_attributes
 
 ROWS = 4096
@@ -206,7 +207,7 @@ def describe_set(sources, *, folder) -> dict:
     """
     first, dimension, encoder = None, None, ""
     for name, source in sources.items():
-        if not source.features.is_file():
+        if not is_file(source.features):
             continue
         with _opened(source.features, name) as file:
             own = file["features"].shape[-1]
@@ -273,10 +274,12 @@ def _opened(path, name):
     import h5py
 
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", locking=False) as file:
             yield file
-    except (OSError, KeyError) as error:
+    except (OSError, KeyError, MemoryError) as error:
+        if machine_fault(error):
+            raise unread(path, error, of=f"slide {name}: ") from error
+        how = "is damaged" if is_file(path) else "is missing"
         raise SlideError(
-            f"slide {name}: {path} is missing or damaged ({error}); extract the slide's features again, or correct "
-            "the folder."
+            f"slide {name}: {path} {how} ({error}); extract the slide's features again, or correct the folder."
         ) from error

@@ -47,7 +47,7 @@ def write_stamp(slides, folder, *, name):
     for slide in slides:
         features, coords, attributes = slide.read()
         mpp = needed(attributes, "level0_mpp", slide.row.slide, "STAMP")
-        with atomic(folder / name / f"{slide.row.slide}.h5") as partial, h5py.File(partial, "w") as file:
+        with atomic(folder / name / f"{slide.row.slide}.h5") as partial, h5py.File(partial, "w", locking=False) as file:
             file.create_dataset("feats", data=features, chunks=(min(256, len(features)), features.shape[1]), **PACKED)
             file.create_dataset("coords", data=(coords * mpp).astype(np.float32))
             file.attrs["extractor"] = name

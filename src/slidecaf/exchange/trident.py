@@ -50,7 +50,7 @@ def write_trident(slides, folder, *, name, copy=False):
     for slide in slides:
         slide_name = slide.row.slide
         target = top / f"features_{name}" / f"{slide_name}.h5"
-        with h5py.File(slide.path, "r") as file:
+        with h5py.File(slide.path, "r", locking=False) as file:
             described = {key: file["coords"].attrs[key] for key in COORDS}
             coords = file["coords"][:][file["valid"][:]]
         if np.isnan(described["level0_magnification"]):
@@ -59,7 +59,8 @@ def write_trident(slides, folder, *, name, copy=False):
                 del described[key]
             described |= {"patch_level": 0, "patch_size": described["patch_size_level0"]}
         described |= {"name": slide_name, "savetodir": coords_folder}
-        with atomic(top / "patches" / f"{slide_name}_patches.h5") as partial, h5py.File(partial, "w") as file:
+        patches = top / "patches" / f"{slide_name}_patches.h5"
+        with atomic(patches) as partial, h5py.File(partial, "w", locking=False) as file:
             _describe(file.create_dataset("coords", data=coords), described)
         with atomic(target) as partial:
             if slide.whole and not copy:
@@ -75,7 +76,7 @@ def _coords_folder(slides):
 
     found = set()
     for slide in slides:
-        with h5py.File(slide.path, "r") as file:
+        with h5py.File(slide.path, "r", locking=False) as file:
             found.add(
                 tuple(float(file["coords"].attrs[key]) for key in ("target_magnification", "patch_size", "overlap"))
             )
@@ -88,7 +89,7 @@ def _copy(slide, partial, described, said):
     import h5py
 
     features, coords, _ = slide.read()
-    with h5py.File(partial, "w") as file:
+    with h5py.File(partial, "w", locking=False) as file:
         chunks = (min(256, len(features)), features.shape[1])
         _describe(file.create_dataset("features", data=features, chunks=chunks, **PACKED), said)
         _describe(file.create_dataset("coords", data=coords), described)

@@ -16,6 +16,7 @@ import struct
 from pathlib import Path
 
 from slidecaf.errors import SlidecafError
+from slidecaf.files.faults import machine_fault, unread
 from slidecaf.logs import logger
 
 END = "slidecaf {:012d}\n"
@@ -101,7 +102,7 @@ def check_appended(path):
         if stat.st_size == _own_end(file):
             logger.warning("%s has no checksum behind its end and is read unchecked", path)
         elif not _agrees(file, stat.st_size):
-            raise _damaged(path, "missing or damaged")
+            raise _damaged(path)
     _whole.add(state)
 
 
@@ -125,7 +126,11 @@ def _agrees(file, size):
         # whatever is wrong with a note, it is not the one that was written
         whole = json.dumps({**note, "sha256": digest}).encode() + END.format(length).encode()
         return text == whole and note["bytes"] == size - len(text) and _digest(file, note) == digest
-    except (ValueError, TypeError, KeyError, AttributeError, OSError, OverflowError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        return False
+    except OSError as error:
+        if machine_fault(error):
+            raise
         return False
 
 
@@ -192,12 +197,14 @@ def check(path, content):
     except FileNotFoundError:
         logger.warning("%s has no checksum beside it and is read unchecked", path)
         return
+    except OSError as error:
+        raise unread(beside(path), error) from error
     if expected != line(content, Path(path).name).encode():
-        raise _damaged(path, "damaged")
+        raise _damaged(path)
 
 
-def _damaged(path, how):
+def _damaged(path):
     return SlidecafError(
-        f"{path} is {how} (by its checksum it is not what a job wrote: changed or cut off since); delete it and run "
+        f"{path} is damaged (by its checksum it is not what a job wrote: changed or cut off since); delete it and run "
         "again."
     )

@@ -9,6 +9,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from slidecaf.files.faults import unread
 from slidecaf.files.parts import folder_of, lies_alone, parts_of
 from slidecaf.files.tables import read_json, write_json
 
@@ -131,6 +132,11 @@ class Fingerprints:
         Returns
         -------
         str
+
+        Raises
+        ------
+        SlidecafError
+            If the machine does not give the file.
         """
         stat = Path(path).stat()
         # ctime cannot be set back: a file replaced by an older one, or edited and dated back, is read again
@@ -138,7 +144,10 @@ class Fingerprints:
         key = f"whole {path}" if whole else str(path)
         known = self._known.get(key)
         if known is None or known[:3] != state or known[4:] != self._beside(path, known):
-            known = self._known[key] = [*state, *self._read(path, whole)]
+            try:
+                known = self._known[key] = [*state, *self._read(path, whole)]
+            except OSError as error:
+                raise unread(path, error, damaged="take an undamaged copy") from error
             self._changed = True
         return known[3]
 

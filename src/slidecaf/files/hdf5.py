@@ -11,6 +11,7 @@ import numpy as np
 from slidecaf.errors import SlidecafError
 from slidecaf.files import checksums
 from slidecaf.files.atomic import atomic, refused
+from slidecaf.files.faults import unread
 from slidecaf.files.hdf5_output import Output
 
 CHUNK_ROWS = 256
@@ -79,7 +80,7 @@ def _hdf5_output(path, **options):
 
     output = Output(path)
     try:
-        with h5py.File(output, "w", **options) as file:
+        with h5py.File(output, "w", locking=False, **options) as file:
             yield file, output
         output.check()
     except Exception:
@@ -106,16 +107,17 @@ def open_hdf5(path):
     Raises
     ------
     SlidecafError
-        If the file, or something that is read from it within the block, is missing or damaged.
+        If the file, or something that is read from it within the block, is missing, damaged, or not given by the
+        machine.
     """
     import h5py
 
     try:
         checksums.check_appended(path)
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", locking=False) as file:  # whole since it was renamed; not all disks have locks
             yield file
-    except (OSError, KeyError) as error:
-        raise SlidecafError(f"{path} is missing or damaged ({error}); delete it and run again.") from error
+    except (OSError, KeyError, MemoryError) as error:
+        raise unread(path, error) from error
 
 
 def put_array(file, name, values):

@@ -16,8 +16,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from slidecaf.errors import SlidecafError
+from slidecaf.errors import MachineError, SlidecafError
 from slidecaf.files.atomic import atomic
+from slidecaf.files.faults import is_file, machine_fault, reason_of, unread
 from slidecaf.files.fingerprints import value_digest
 from slidecaf.files.hdf5 import open_hdf5
 from slidecaf.files.tables import read_json, read_tsv, write_json, write_tsv
@@ -75,7 +76,7 @@ def read_manifests(paths: Iterable) -> dict[str, dict[str, File]]:
     for manifest in map(Path, paths):
         for row in read_tsv(manifest):
             path = os.path.normpath(manifest.parent / row["file"])
-            while not os.path.exists(path):
+            while not is_file(path):
                 if time.time() > manifest.stat().st_mtime + LATENCY:
                     raise SlidecafError(f"{path} is missing, which {manifest} lists; run again, and it is made anew.")
                 time.sleep(0.5)
@@ -199,8 +200,8 @@ def make_batch(
     Raises
     ------
     SlidecafError
-        After the other slides are done, if the work raised one for a slide. Any other exception is raised again, then
-        too.
+        After the other slides are done, if the work raised one for a slide, or the machine gave it no file or memory.
+        Any other exception is raised again, then too.
     """
     manifest = Path(manifest)
     known, bad, failed, fault = Sums(manifest), Token(manifest).files, [], None
@@ -220,6 +221,10 @@ def make_batch(
             logger.error("%s", error)
             failed.append(slide)
         except Exception as error:
+            if found := machine_fault(error):
+                logger.error("slide %s: %s: %s.", slide, reason_of(error), found[1])
+                failed.append(slide)
+                continue
             logger.exception("%s: this is a fault in slidecaf; please report it with this log.", slide)
             failed.append(slide)
             fault = fault or error
@@ -265,6 +270,8 @@ def _is_made(path, made_from, bad, known):
         try:
             with open_hdf5(path) as file:
                 return file.attrs.get(MADE_FROM) == made_from
+        except MachineError:  # nothing says that it is not good
+            raise
         except SlidecafError as error:
             logger.warning("%s It is made anew.", error)
             return False
@@ -272,12 +279,19 @@ def _is_made(path, made_from, bad, known):
         said = json.loads(_made_beside(path).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return False
+    except OSError as error:
+        raise unread(_made_beside(path), error) from error
     return said == {MADE_FROM: made_from, "sha256": known(path)[1]}
 
 
 def _sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        if machine_fault(error):
+            raise unread(path, error) from error
+        raise
 
 
 class Sums:
@@ -375,6 +389,8 @@ class Token:
         known, amiss = Sums(self._manifest, self._memory), {}
         try:
             rows = read_tsv(self._manifest)
+        except MachineError:
+            raise
         except SlidecafError:  # its own job says so, and what to do
             return {str(self._manifest): _sha256(self._manifest)}
         for row in rows:

@@ -15,6 +15,7 @@ import numpy as np
 from slidecaf.errors import SlidecafError
 from slidecaf.files import checksums
 from slidecaf.files.atomic import atomic
+from slidecaf.files.faults import unread
 
 FORMULA = re.compile("'*[=+@\t\r\uff0b\uff0d\uff1d\uff20-]")
 """How a cell starts that a spreadsheet would compute, or that is marked as one that it shall not."""
@@ -57,7 +58,7 @@ def _read_text(path):
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        raise SlidecafError(f"{path} cannot be read ({error.strerror}); delete it and run again.") from error
+        raise unread(path, error) from error
     checksums.check(path, content)
     return content.decode()
 

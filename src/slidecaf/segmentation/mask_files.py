@@ -9,6 +9,7 @@ import numpy as np
 import tifffile
 from PIL.PngImagePlugin import PngImageFile
 
+from slidecaf.files.faults import is_file
 from slidecaf.segmentation import mask_values
 from slidecaf.segmentation.mask_channels import PALETTE, WHITE_IS_ZERO, choose_channel
 from slidecaf.segmentation.mask_values import MaskProblem
@@ -61,7 +62,7 @@ def open_mask(path, sizes, foreground, limits, *, column, channel, key, most=Non
     MaskProblem
         If it is no mask, or of another size.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise MaskProblem(f"is no file; correct the sheet's column {column}")
     with open(path, "rb") as file:
         start = file.read(8)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from slidecaf.errors import SlidecafError
+from slidecaf.files.faults import machine_fault, reason_of, unread
 from slidecaf.segmentation import mask_values
 from slidecaf.segmentation.mask_files import open_mask
 from slidecaf.segmentation.mask_values import CHANNEL_KEY, VALUE_KEY, Foreground, MaskProblem, name_values
@@ -182,11 +183,15 @@ class Mask:
             yield
         except MaskProblem as problem:
             raise SlidecafError(f"{self._named} {problem}.") from None
-        # A damaged file makes libraries raise anything: their own errors, struct.error, KeyError, MemoryError.
+        except SlidecafError:
+            raise
+        # A damaged file makes libraries raise anything: their own errors, struct.error, KeyError.
         except Exception as error:
-            reason = str(error).strip().rstrip(".") or type(error).__name__
+            if machine_fault(error):
+                raise unread(self._named, error) from error
             raise SlidecafError(
-                f"{self._named} cannot be read ({reason}); take an undamaged copy, or save it again as PNG or TIFF."
+                f"{self._named} cannot be read ({reason_of(error)}); take an undamaged copy, or save it again as PNG "
+                "or TIFF."
             ) from error
 
 

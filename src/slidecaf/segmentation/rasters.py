@@ -10,6 +10,7 @@ import numpy as np
 
 from slidecaf.errors import SlidecafError
 from slidecaf.files.atomic import atomic
+from slidecaf.files.faults import unread
 
 SIDE = 512
 """Px of a tile's side."""
@@ -144,7 +145,7 @@ def _opened(path):
     except SlidecafError:
         raise
     except Exception as error:  # over a damaged file libraries raise anything
-        raise SlidecafError(f"{path} is missing or damaged ({error}); delete it and run again.") from error
+        raise unread(path, error) from error
 
 
 def _levels(cells):

@@ -11,6 +11,7 @@ from pathlib import Path
 from openslide import OpenSlide
 
 from slidecaf.errors import SlideError
+from slidecaf.files.faults import is_file
 from slidecaf.files.parts import dicom_slides
 from slidecaf.slides.base import LIMITS, Level, Limits, Slide, slide_errors
 from slidecaf.slides.converters import MASQUERADING, converter, missing_folder
@@ -56,6 +57,8 @@ def open_slide(path, *, name=None, mpp=None, scene="", limits=LIMITS) -> Slide:
     SlideError
         If there is no such file, or it cannot be opened, or is of no format that is read, or is too large, or holds
         several images of which none was chosen.
+    MachineError
+        If the machine does not give the file.
     """
     name = Path(path).stem if name is None else name
     known = missing_folder(path) or converter(path)
@@ -63,7 +66,7 @@ def open_slide(path, *, name=None, mpp=None, scene="", limits=LIMITS) -> Slide:
         raise SlideError(f"slide {name}: {path} {known}.")
     if Path(path).is_dir():
         path = _dicom_file(name, path)
-    if not Path(path).is_file():
+    if not is_file(path):
         raise SlideError(f"slide {name}: {path} is no file; correct the sheet's column path.")
     with slide_errors(name, path):
         with open(path, "rb") as file:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slidecaf.errors import SlideError
+from slidecaf.errors import SlidecafError, SlideError
+from slidecaf.files.faults import machine_fault, reason_of, unread
 
 PLAUSIBLE_MPP = (0.01, 50.0)
 """Micrometres a pixel that a file may state; outside are the 72 dots an inch of programs that know no resolution."""
@@ -283,7 +284,7 @@ class Slide(ABC):
 
 @contextmanager
 def slide_errors(name, path, what="cannot be opened"):
-    """Turn whatever a library raises over a file into a `SlideError`.
+    """Turn whatever a library raises over a file into a `SlideError`, or a `MachineError` where it may be good.
 
     Parameters
     ----------
@@ -297,16 +298,20 @@ def slide_errors(name, path, what="cannot be opened"):
     ------
     SlideError
         Naming the slide and its file.
+    MachineError
+        If the machine does not give the file, or no memory: a slide is not left out for that.
     """
     try:
         yield
-    except SlideError:
+    except SlidecafError:
         raise
-    # A damaged file makes libraries raise anything: their own errors, struct.error, KeyError, MemoryError.
+    # A damaged file makes libraries raise anything: their own errors, struct.error, KeyError.
     except Exception as error:
-        reason = str(error).strip().rstrip(".") or type(error).__name__
+        if machine_fault(error):
+            raise unread(path, error, of=f"slide {name}: ") from error
         raise SlideError(
-            f"slide {name}: {path}: {what} ({reason}); take an undamaged copy, or convert it to a tiled RGB TIFF."
+            f"slide {name}: {path}: {what} ({reason_of(error)}); take an undamaged copy, or convert it to a tiled RGB "
+            "TIFF."
         ) from error
 
 

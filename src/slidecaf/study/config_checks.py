@@ -3,9 +3,9 @@
 Each returns sentences that name the key, its value and what to write.
 """
 
-import os
 import re
 
+from slidecaf.files.faults import is_file
 from slidecaf.study.names import is_weights_file, near
 
 
@@ -63,7 +63,7 @@ def _tiling(where, tiling):
 
 def _weights(name, weights, folder):
     where = f"features.{name}.encoder.weights"
-    if is_weights_file(weights) and not os.path.isfile(folder / weights):
+    if is_weights_file(weights) and not is_file(folder / weights):
         return [
             f"{where}: there is no file {weights!r}; write the path of a state dict, a torchvision weights name such "
             "as IMAGENET1K_V1, or random:SEED."

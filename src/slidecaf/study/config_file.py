@@ -5,6 +5,7 @@ from pathlib import Path
 import yaml
 
 from slidecaf.errors import SlidecafError
+from slidecaf.files.faults import is_file, unread
 
 MOST_BYTES = 2**20
 """Of a config file."""
@@ -34,7 +35,7 @@ def read_config(path):
         If there is no such file, if it is not YAML in UTF-8, has a key twice, a tag that would build anything but
         plain values, aliases that stand for themselves or for too much, or is too large.
     """
-    if not Path(path).is_file():
+    if not is_file(path):
         raise SlidecafError(f"{path} is no file; write a config there, such as a copy of slidecaf's config.yaml.")
     if Path(path).stat().st_size > MOST_BYTES:
         raise SlidecafError(f"{path} has more than {MOST_BYTES} bytes; a config is shorter: take the right file.")
@@ -45,6 +46,8 @@ def read_config(path):
         return None if node is None else loader.construct_document(node)
     # PyYAML raises its own errors, and over odd values ValueError, TypeError, RecursionError and others.
     except Exception as error:
+        if isinstance(error, OSError | MemoryError):
+            raise unread(path, error) from error
         raise SlidecafError(f"{path} is not valid YAML: {' '.join(str(error).split()).rstrip('.')}.") from error
 
 

@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from slidecaf.files.faults import is_file
+
 
 @dataclass(frozen=True)
 class Source:
@@ -48,10 +50,10 @@ def find_sources(settings, rows):
     sources, problems, taken = {}, [], {}
     for row in rows:
         names = dict.fromkeys([row.slide, Path(row.path).stem])
-        name = next((name for name in names if (features / f"{name}.h5").is_file()), row.slide)
+        name = next((name for name in names if is_file(features / f"{name}.h5")), row.slide)
         source = Source(features / f"{name}.h5", patches and patches / f"{name}.h5")
         sources[row.slide] = source
-        missing = [path for path in source.files if not path.is_file()]
+        missing = [path for path in source.files if not is_file(path)]
         if missing:
             named = " or ".join(f"{name}.h5" for name in names)
             problems.append(
@@ -100,5 +102,5 @@ class ImportedSet:
     @property
     def first(self) -> str:
         """The first features file that is there, to which the others are held; empty where none is."""
-        there = (source.features for source in self._sources.values() if source.features.is_file())
+        there = (source.features for source in self._sources.values() if is_file(source.features))
         return next((path.as_posix() for path in there), "")

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from slidecaf.errors import InputErrors
+from slidecaf.files.faults import is_file, machine_fault, unread
 
 MOST_BYTES = 2**28
 """Of a sheet: a million rows have less."""
@@ -45,9 +46,9 @@ def read_table(path, known) -> tuple[list, list]:
     InputErrors
         If there is no such file, or it is no such text, or holds no row.
     """
-    if os.path.exists(path) and not os.path.isfile(path):
+    if not is_file(path) and os.path.exists(path):
         raise InputErrors(path, ["it is no file; write the sheet's path into the config."])
-    if os.path.isfile(path) and os.path.getsize(path) > MOST_BYTES:
+    if is_file(path) and os.path.getsize(path) > MOST_BYTES:
         raise InputErrors(path, [f"it has more than {MOST_BYTES} bytes; a sheet is shorter: take the right file."])
     text, before = _text(path), 0
     first, _, rest = text.partition("\n")
@@ -77,6 +78,8 @@ def _text(path):
     try:
         content = Path(path).read_bytes()
     except OSError as error:
+        if machine_fault(error):
+            raise unread(path, error) from error
         raise InputErrors(
             path, [f"it cannot be read ({error.strerror}); write the sheet's path into the config."]
         ) from error

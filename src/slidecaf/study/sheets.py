@@ -12,6 +12,7 @@ from math import ceil
 from pathlib import Path
 
 from slidecaf.errors import InputErrors
+from slidecaf.files.faults import is_file
 from slidecaf.study.columns import COLUMNS
 from slidecaf.study.names import near
 from slidecaf.study.sheet_file import read_table
@@ -212,7 +213,7 @@ def _missing_files(rows, made):
 
 def _is_there(path, column):
     """Tell whether a path is a file; a slide may be a folder of files too."""
-    return os.path.isfile(path) or (column == "path" and os.path.isdir(path))
+    return is_file(path) or (column == "path" and os.path.isdir(path))
 
 
 def _other_name(path, listed):

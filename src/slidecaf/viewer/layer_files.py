@@ -8,6 +8,7 @@ import numpy as np
 import tifffile
 
 from slidecaf.errors import SlidecafError
+from slidecaf.files.faults import unread
 from slidecaf.segmentation.masks import mask_strips
 from slidecaf.slides.base import LIMITS
 from slidecaf.slides.cache import SegmentCache
@@ -54,8 +55,7 @@ class TiffRaster:
             yield
         # A damaged file makes the library raise anything.
         except Exception as error:
-            reason = str(error).strip().rstrip(".") or type(error).__name__
-            raise SlidecafError(f"{self._path} is missing or damaged ({reason}); delete it and run again.") from error
+            raise unread(self._path, error) from error
 
     def read(self, x, y, width, height) -> np.ndarray:
         """Read a region that lies inside.

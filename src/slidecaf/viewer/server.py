@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from slidecaf.errors import SlidecafError
+from slidecaf.files.faults import machine_fault, reason_of
 from slidecaf.study.names import NAME
 from slidecaf.viewer import assets, paint
 from slidecaf.viewer.layers import Layers
@@ -141,7 +142,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_error(HTTPStatus.NOT_FOUND, "the study has nothing of this name.")
         except (BrokenPipeError, ConnectionResetError, TimeoutError):
             self.close_connection = True  # the browser has moved on
-        except Exception:
+        except Exception as error:
+            if fault := machine_fault(error):
+                self._send_error(HTTPStatus.SERVICE_UNAVAILABLE, f"{reason_of(error)}: {fault[1]}.")
+                return
             traceback.print_exc()
             self._send_error(
                 HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -111,7 +111,7 @@ def test_a_damaged_or_foreign_file_counts_as_a_bad_slide(study, capsys, on_bad_s
     trident_file(file_of(study, "gbm-2"), level0_width=999)
     ended, found = check(study, capsys)
     assert ended == code
-    assert any("features.uni: slide gbm-1" in said and "missing or damaged" in said for said in found[kind])
+    assert any("features.uni: slide gbm-1" in said and "is damaged" in said for said in found[kind])
     assert any("gbm-2" in said and "a width of 999 px" in said for said in found[kind])
     assert found["features"]["uni"]["files"] == 6
     assert found["stages"][0]["jobs"] == 6

@@ -1,6 +1,8 @@
 """Slides looked at before a run."""
 
+import errno
 import os
+import tempfile
 import time
 
 import numpy as np
@@ -10,6 +12,7 @@ from PIL import Image
 
 from slidecaf.check import survey as module
 from slidecaf.check.survey import look, survey
+from slidecaf.errors import SlidecafError
 from slidecaf.slides import open_slide
 from slidecaf.study.sheets import Row
 from slidecaf.tiles.grid import tile
@@ -136,3 +139,22 @@ def test_oblong_and_dark_pixels_are_said(tmp_path):
     assert "slide s: its brightest px has 16 of 255 in its darkest channel" in found.warnings[1]
     assert not found.problems
     assert "slide s: " in look(row(tmp_path / "s.tif", slide="s"), {"plain": TILING | {"mpp": 1.0}}).problems[0]
+
+
+def test_a_folder_of_temporary_files_too_long_for_a_socket_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("x" * 90)))
+    with pytest.raises(SlidecafError, match=r"is longer than the 75 bytes .* such as /tmp"):
+        next(survey([]))
+
+
+def test_a_slide_that_the_machine_does_not_give_is_its_fault_and_not_left_out(tmp_path, monkeypatch):
+    def refuse(path, *arguments, **options):
+        raise OSError(errno.EIO, "Input/output error")
+
+    path = half_white(tmp_path / "a.png")
+    monkeypatch.setattr("builtins.open", refuse)
+    found = look(row(path), {"f": TILING})
+    assert found.fault
+    assert found.unreadable.endswith(
+        "a.png cannot be read (Input/output error): see whether its disk answers and run again; the file may be good."
+    )

@@ -158,9 +158,9 @@ def test_a_missing_or_damaged_file_is_named(written, damage):
         path.unlink()
     else:
         path.write_bytes(DAMAGES[damage](path.read_bytes()))
-    with pytest.raises(SlidecafError, match=r"a\.h5 is missing or damaged"):
+    with pytest.raises(SlidecafError, match=r"a\.h5 is (missing|damaged)"):
         read_truth(path)
-    with pytest.raises(SlidecafError, match=r"a\.h5 is missing or damaged"):
+    with pytest.raises(SlidecafError, match=r"a\.h5 is (missing|damaged)"):
         read_patch_labels(path, len(labels))
 
 
@@ -169,5 +169,5 @@ def test_a_file_that_lacks_a_dataset_is_named(written, name):
     path, *_ = written
     with h5py.File(path, "r+") as file:
         del file[name]
-    with pytest.raises(SlidecafError, match=rf"a\.h5 is missing or damaged .*{name}"):
+    with pytest.raises(SlidecafError, match=rf"a\.h5 is (missing|damaged) .*{name}"):
         read_truth(path)

@@ -109,7 +109,7 @@ def test_of_a_features_file_only_the_chunks_that_hold_a_wanted_patch_are_read(tm
             file.write(b"\xff" * span.size)
     found = read_patch_rows({"s": features}, {"s": labels}, training_stride=32)
     np.testing.assert_array_equal(found.matrix, expected.matrix)
-    with pytest.raises(SlidecafError, match=r"f\.h5 is missing or damaged"):
+    with pytest.raises(SlidecafError, match=r"f\.h5 is (missing|damaged)"):
         read_patch_rows({"s": features}, {"s": labels}, training_stride=8)
 
 

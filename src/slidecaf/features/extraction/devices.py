@@ -1,6 +1,5 @@
 """Which device an extraction runs on, and that no two run on one GPU."""
 
-import fcntl
 import os
 import tempfile
 import time
@@ -9,7 +8,14 @@ from pathlib import Path
 
 import torch
 
+from slidecaf.errors import SlidecafError
+from slidecaf.files.locks import NoLocks, try_lock
 from slidecaf.logs import logger
+
+OTHERWISE = (
+    "set TMPDIR to a folder of your own on a local disk, or CUDA_VISIBLE_DEVICES to the GPU that extractions may use"
+)
+"""What to do where a GPU's lock cannot be had."""
 
 
 @contextmanager
@@ -54,6 +60,11 @@ def lock_one(count, *, wait=1.0, folder=None):
     ------
     int
         The device's index. The lock ends with the block or with the process, however it ends.
+
+    Raises
+    ------
+    SlidecafError
+        If the folder has no locks, or a lock file cannot be made or opened.
     """
     folder = Path(folder or tempfile.gettempdir())
     said = False
@@ -61,11 +72,8 @@ def lock_one(count, *, wait=1.0, folder=None):
         for index in range(count):
             descriptor = _open_lock(folder / f"slidecaf-gpu-{index}.lock")
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(descriptor)
-                continue
-            try:
+                if _is_taken(descriptor, folder):
+                    continue
                 yield index
                 return
             finally:
@@ -79,6 +87,19 @@ def lock_one(count, *, wait=1.0, folder=None):
 def _open_lock(path):
     """Open a lock file, made by whoever came first: all users of a workstation share its GPUs."""
     try:
-        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CREAT, 0o644)
+        try:
+            return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CREAT, 0o644)
+            os.fchmod(descriptor, 0o644)  # whatever the umask: the others have to open it too
+            return descriptor
+    except OSError as error:
+        raise SlidecafError(f"{path}, the lock of a GPU, cannot be opened ({error.strerror}); {OTHERWISE}.") from error
+
+
+def _is_taken(descriptor, folder):
+    """Lock a file, or tell that another process has it."""
+    try:
+        return not try_lock(descriptor)
+    except NoLocks as reason:
+        raise SlidecafError(f"{folder} has no locks ({reason}), by which jobs share GPUs; {OTHERWISE}.") from reason

@@ -12,6 +12,7 @@ from slidecaf.errors import SlidecafError
 from slidecaf.features.networks import models
 from slidecaf.features.networks import weights as weights_of
 from slidecaf.features.networks.layers import no_tensor, trace
+from slidecaf.features.networks.weights_file import read_state
 from slidecaf.study.names import is_weights_file
 
 MEAN = (0.485, 0.456, 0.406)
@@ -83,12 +84,12 @@ class Encoder:
         self.layer, self.input_size, self.precision = layer, input_size, precision
         if precision == "fp16" and self.device.type == "cpu":
             raise SlidecafError("precision: fp16 needs a CUDA device and there is none; write fp32 or bf16.")
-        self.model, self.dtype = model, torch.float32
+        self._outputs = outputs_of(layer)
+        traced = traced or trace(model, [output.layer for output in self._outputs.values()])
+        self.model, self.dtype, self._tensors = model, torch.float32, traced.tensors
         if precision == "bf16" and self.device.type == "cpu":  # autocast would convert the weights for every batch
             self.sha256  # noqa: B018  of the weights as they were given
             self.dtype = torch.bfloat16
-        self._outputs = outputs_of(layer)
-        traced = traced or trace(model, [output.layer for output in self._outputs.values()])
         self.network = fx.GraphModule(model, traced.graph)
         # channels_last is how oneDNN and cuDNN like to run convolutions: 1.5 times as fast on CPUs.
         self.network.to(self.device, self.dtype, memory_format=torch.channels_last)
@@ -137,8 +138,8 @@ class Encoder:
 
     @cached_property
     def sha256(self):
-        """The digest of the weights, 64 hexadecimal digits."""
-        return weights_of.weights_sha256(self.model)
+        """The digest of the weights in use, 64 hexadecimal digits."""
+        return weights_of.weights_sha256(self.model, self._tensors)
 
     def _plane(self, values):
         plane = values.view(1, 3, 1, 1).expand(1, 3, self.input_size, self.input_size)
@@ -241,7 +242,7 @@ def load_encoder(spec, *, device="cpu", precision="fp32"):
         traced = trace(model, layers)
     else:
         if is_weights_file(weights):
-            state, source = weights_of.read_state(weights), weights
+            state, source = read_state(weights), weights
         else:
             named = weights_of.torchvision_weights(name, weights)
             state, source = weights_of.download_state(named), str(named)

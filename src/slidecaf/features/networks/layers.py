@@ -13,6 +13,9 @@ from torch import fx
 
 from slidecaf.errors import SlidecafError
 
+COUNTER = "num_batches_tracked"
+"""What a batch normalisation counts while it is trained: no network's output depends on it."""
+
 
 @dataclass(frozen=True, eq=False)
 class Trace:
@@ -74,7 +77,8 @@ def trace(model, layers):
         outputs = [_copied(graph, output) for output in outputs]
     graph.output(outputs)
     modules = frozenset(name for name, before in tracer.before.items() if before <= last)
-    return Trace(graph, modules, frozenset(fx.GraphModule(model, graph).state_dict()))
+    tensors = frozenset(name for name in fx.GraphModule(model, graph).state_dict() if not name.endswith(COUNTER))
+    return Trace(graph, modules, tensors)
 
 
 class _Tracer(fx.Tracer):

@@ -1,8 +1,9 @@
-"""Weights: from torchvision, from a state dict on disk, or drawn at random by a seed."""
+"""Weights: from torchvision, from a file (`weights_file`), or drawn at random by a seed; and put into a network."""
 
 import hashlib
-import zipfile
+import re
 from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,6 +11,11 @@ from torch import nn
 from torchvision import models
 
 from slidecaf.errors import SlidecafError
+from slidecaf.features.networks.layers import COUNTER
+from slidecaf.logs import logger
+
+OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.(?=[12]\.)")
+"""Names in DenseNet's older files, also torchvision's own: ``norm.1`` for ``norm1``."""
 
 DRAWN = (nn.Conv2d, nn.Linear)
 """Layers whose weights are drawn by the seed."""
@@ -100,94 +106,54 @@ def download_state(weights):
         If they can be neither found nor downloaded.
     """
     try:
-        return weights.get_state_dict(progress=False, check_hash=True)
+        # what lies there already is not compared with its hash, and could run code
+        return weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (OSError, RuntimeError) as error:
         raise SlidecafError(
             f"weights: {weights} could not be had from {weights.url} ({error}); download that file elsewhere and put "
             f"it at {checkpoint(weights)}, or write its path as weights."
         ) from error
-
-
-def read_state(path):
-    """Read a state dict from a file, without running any code that the file may hold.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    dict of str to torch.Tensor
-
-    Raises
-    ------
-    SlidecafError
-        If the file is missing, is no state dict, or holds values that are not finite.
-    """
-    if Path(path).exists() and not Path(path).is_file():
-        raise SlidecafError(f"weights: {path} is no file; write the path of a state dict.")
-    _check_unpacked(path)
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise SlidecafError(f"weights: there is no file {path}; write the path of a state dict.") from error
     except Exception as error:  # torch.load raises whatever the bytes lead it to
         raise SlidecafError(
-            f"weights: {path} is not a state dict that loads without running code ({type(error).__name__}); save one "
-            "with torch.save(model.state_dict(), path)."
+            f"weights: {checkpoint(weights)} is not a state dict that loads without running code "
+            f"({type(error).__name__}); delete it, and it is downloaded again."
         ) from error
-    if not (isinstance(state, dict) and state and all(map(_is_entry, state.items()))):
-        raise SlidecafError(
-            f"weights: {path} holds no plain state dict (names to tensors); save one with "
-            "torch.save(model.state_dict(), path)."
-        )
-    broken = [name for name, value in state.items() if value.is_floating_point() and not _all_finite(value)]
-    if broken:
-        raise SlidecafError(f"weights: {path} holds NaN or infinite values in {broken[0]}; take an undamaged file.")
-    return state
 
 
-def _all_finite(value):
-    """Tell whether all values are finite in 32 bit: what is so in 64 bit only would be infinite in the network."""
-    # the extremes alone, which are NaN if any value is: AlexNet's values one by one take 0.4 seconds
-    return value.numel() == 0 or all(extreme.isfinite() for extreme in value.float().aminmax())
+@dataclass(frozen=True)
+class Reading:
+    """One way to take a file's tensors for a network's.
 
+    Attributes
+    ----------
+    where : str
+        Where in the file they are: keys of its dicts, then what stands before the network's own names.
+    tensors : dict of str to torch.Tensor
+        By the names that follow.
+    aside : list of str
+        Names in the same dict that do not start so.
+    metadata : dict or None
+        Versions of modules by name, for which MNASNet asks.
+    """
 
-def _check_unpacked(path):
-    """Refuse an archive that unpacks to more than it holds: torch packs nothing."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            packed = [entry.filename for entry in archive.infolist() if entry.compress_type != zipfile.ZIP_STORED]
-    except (OSError, zipfile.BadZipFile):  # absent, damaged or no archive: torch says what it is
-        return
-    if packed:
-        raise SlidecafError(
-            f"weights: {path} is a compressed archive ({packed[0]}); save it with torch.save(model.state_dict(), path)."
-        )
-
-
-def _is_entry(entry):
-    """Tell whether a name and a tensor are such as state dicts hold: dense, real, and with all its values stored."""
-    name, value = entry
-    return (
-        isinstance(name, str)
-        and isinstance(value, torch.Tensor)
-        and value.layout == torch.strided
-        and value.device.type == "cpu"
-        and not value.is_quantized
-        and not value.is_complex()
-        and value.numel() * value.element_size() <= value.untyped_storage().nbytes()
-    )
+    where: str
+    tensors: dict
+    aside: list
+    metadata: dict | None
 
 
 def load_state(model, state, source, traced=None):
     """Put a state dict into a network, which keeps its tensors; those in use have to fit.
 
+    The state dict may lie in dicts of other things (``state_dict``, ``model``, ``teacher``), and something may stand
+    before its names (``module.``, ``backbone.``), as programs that train networks save them: what fits is found. Where
+    more than one does, nobody can tell which is meant.
+
     Parameters
     ----------
     model : torch.nn.Module
         It may be on the meta device.
-    state : dict of str to torch.Tensor
+    state : dict of str to torch.Tensor or dict
     source : str
         Where the state dict comes from, for the error.
     traced : slidecaf.features.networks.layers.Trace, optional
@@ -197,14 +163,73 @@ def load_state(model, state, source, traced=None):
     Raises
     ------
     SlidecafError
-        If names or shapes differ: weights of another architecture.
+        If names or shapes differ: weights of another architecture. If more than one state dict fits. If a tensor in use
+        holds whole numbers, or a value that is not finite.
     """
     own = model.state_dict()
-    used = traced.tensors if traced else own
-    missing = [name for name in own if name in used and name not in state]
-    unknown = [name for name in state if name not in own and not (traced and _is_behind(name, model, traced))]
-    fitting = {name for name in own if name in state and own[name].shape == state[name].shape}
-    shapes = [name for name in own if name in used and name in state and name not in fitting]
+    used = {name for name in (traced.tensors if traced else own) if not name.endswith(COUNTER)}
+    readings = list(_readings(state, own, old=type(model).__name__ == "DenseNet"))
+    fitting = [one for one in readings if not _missing(one, used) and not _of_another_shape(one, own, used)]
+    if len(fitting) > 1:
+        raise SlidecafError(
+            f"weights: {source} holds {len(fitting)} state dicts that fit {type(model).__name__}, "
+            f"{' and '.join(one.where for one in fitting)}; save the one that you mean with torch.save(its_dict, path)."
+        )
+    chosen = fitting[0] if fitting else max(readings, key=lambda one: len(used & one.tensors.keys()))
+    unknown = [name for name in chosen.tensors if name not in own and not (traced and _is_aside(name, model, traced))]
+    _check_fit(model, source, _missing(chosen, used), unknown, _of_another_shape(chosen, own, used))
+    _check_values(source, chosen, own, used)
+    aside = [*chosen.aside, *(name for name in chosen.tensors if name not in used and not name.endswith(COUNTER))]
+    _log_taken(source, chosen, used, aside)
+    # taken over, not copied: twice the memory of VGG-16's would be 1 GiB to touch
+    taken = OrderedDict((name, value.to(own[name].dtype)) for name, value in chosen.tensors.items() if name in used)
+    for name in own:
+        if name.endswith(COUNTER) and own[name].is_meta:  # older files have none
+            taken[name] = torch.zeros((), dtype=own[name].dtype)
+    if chosen.metadata is not None:
+        taken._metadata = chosen.metadata
+    model.load_state_dict(taken, assign=True, strict=False)
+
+
+def _readings(state, own, old, where=()):
+    """List the ways to take a state dict, and the dicts in it, for a network's, whether all of it is there or not."""
+    tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
+    if old:
+        tensors = {OLD_DENSENET.sub(r"\1", name): value for name, value in tensors.items()}
+    if tensors:
+        metadata = getattr(state, "_metadata", None)
+        for prefix in _prefixes(tensors, own):
+            inside = {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+            yield Reading(
+                "/".join((*where, f"{prefix}*")),
+                inside,
+                [name for name in tensors if not name.startswith(prefix)],
+                metadata and {f"{name}."[len(prefix) :].rstrip("."): value for name, value in metadata.items()},
+            )
+    for name, value in state.items():
+        if not isinstance(value, torch.Tensor):
+            yield from _readings(value, own, old, (*where, name))
+
+
+def _prefixes(names, own):
+    """List what stands before a network's names in some names; nothing where none of them is there."""
+    found = {}
+    for name in names:
+        starts = [0, *(place.end() for place in re.finditer(r"\.", name))]
+        found |= {name[:start]: None for start in starts if name[start:] in own}
+    return list(found) or [""]
+
+
+def _missing(reading, used):
+    return sorted(used - reading.tensors.keys())
+
+
+def _of_another_shape(reading, own, used):
+    given = reading.tensors
+    return [name for name in own if name in used and name in given and given[name].shape != own[name].shape]
+
+
+def _check_fit(model, source, missing, unknown, shapes):
     if missing or unknown or shapes:
         details = [
             f"{what} {', '.join(names[:3])}" + (f" and {len(names) - 3} more" if len(names) > 3 else "")
@@ -215,37 +240,72 @@ def load_state(model, state, source, traced=None):
             f"weights: {source} does not fit {type(model).__name__}: {'; '.join(details)}. Take weights of this "
             "architecture, or set model to theirs."
         )
-    # taken over, not copied: twice the memory of VGG-16's would be 1 GiB to touch
-    taken = OrderedDict((name, value.to(own[name].dtype)) for name, value in state.items() if name in fitting)
-    if hasattr(state, "_metadata"):  # versions of modules, for which MNASNet asks
-        taken._metadata = state._metadata
-    model.load_state_dict(taken, assign=True, strict=len(fitting) == len(own))
 
 
-def _is_behind(name, model, traced):
-    """Tell whether a tensor that the network does not have would belong to a module that does not run."""
+def _check_values(source, reading, own, used):
+    for name in sorted(used):
+        value = reading.tensors[name]
+        if value.is_floating_point() != own[name].is_floating_point():
+            raise SlidecafError(
+                f"weights: {source} has {str(value.dtype).removeprefix('torch.')} in {name}, where the network has "
+                f"{str(own[name].dtype).removeprefix('torch.')}; save weights that are not quantised."
+            )
+        if value.is_floating_point() and not _all_finite(value):
+            raise SlidecafError(f"weights: {source} holds NaN or infinite values in {name}; take an undamaged file.")
+
+
+def _all_finite(value):
+    """Tell whether all values are finite in 32 bit: what is so in 64 bit only would be infinite in the network."""
+    # the extremes alone, which are NaN if any value is: AlexNet's values one by one take 0.4 seconds
+    return value.numel() == 0 or all(extreme.isfinite() for extreme in value.float().aminmax())
+
+
+def _log_taken(source, reading, used, aside):
+    kinds = {str(reading.tensors[name].dtype).removeprefix("torch.") for name in used}
+    said = f"weights: of {source} {len(used)} tensors are used ({reading.where}; {', '.join(sorted(kinds))})"
+    if aside:
+        more = ", …" if len(aside) > 3 else ""
+        said += f", and {len(aside)} are left aside: {', '.join(aside[:3])}{more}"
+    logger.info("%s", said)
+
+
+def _is_aside(name, model, traced):
+    """Tell whether a tensor that the network does not have would belong to nothing that runs.
+
+    That is a module of its own, such as another head, or one in a module that does not run, or one behind the last that
+    runs in a sequence.
+    """
     modules = dict(model.named_modules())
     owner = name.rpartition(".")[0]
     while owner not in modules:  # the network itself has the name ""
         owner = owner.rpartition(".")[0]
-    return owner != "" and owner not in traced.modules
+    if owner == "":
+        return "." in name
+    if owner not in traced.modules:
+        return True
+    children = [child for child, _ in modules[owner].named_children()]
+    running = [int(child) for child in children if child.isdecimal() and f"{owner}.{child}" in traced.modules]
+    given = name[len(owner) + 1 :].partition(".")[0]
+    return len(running) < len(children) and given.isdecimal() and int(given) > max(running, default=-1)
 
 
-def weights_sha256(model):
-    """Digest a network's state dict: names, types, shapes and values of its tensors.
+def weights_sha256(model, used=None):
+    """Digest a network's weights: names, types, shapes and values of its tensors.
 
     Parameters
     ----------
     model : torch.nn.Module
+    used : container of str, optional
+        Names of the tensors in use; by default all of them. So a file with another head has the same digest.
 
     Returns
     -------
     str
-        64 hexadecimal digits. Tensors on the meta device, for which the weights had no values, are left out.
+        64 hexadecimal digits. Tensors on the meta device, which are not in use, are left out.
     """
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
-        if tensor.is_meta:
+        if tensor.is_meta or (used is not None and name not in used):
             continue
         array = tensor.detach().cpu().contiguous().numpy()
         digest.update(f"{name} {array.dtype} {array.shape}\n".encode())

@@ -1,12 +1,18 @@
 """No two extractions hold one GPU."""
 
+import errno
+import fcntl
+import os
+import stat
 import subprocess
 import sys
 import threading
 import time
 
+import pytest
 import torch
 
+from slidecaf.errors import SlidecafError
 from slidecaf.features.extraction import devices
 
 HOLD = (
@@ -49,3 +55,34 @@ def test_without_a_gpu_the_cpu_is_taken(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with devices.device() as device:
         assert device == torch.device("cpu")
+
+
+def test_a_folder_without_locks_is_a_sentence_and_no_gpu_is_shared_unseen(monkeypatch, tmp_path):
+    def flock(file, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with (
+        pytest.raises(SlidecafError, match=r"has no locks \(No locks available\).*TMPDIR.*CUDA_VISIBLE_DEVICES"),
+        devices.lock_one(1, folder=tmp_path),
+    ):
+        pass
+
+
+def test_all_users_can_open_a_gpus_lock_whatever_the_umask_of_who_made_it(tmp_path):
+    before = os.umask(0o077)
+    try:
+        with devices.lock_one(1, folder=tmp_path):
+            pass
+    finally:
+        os.umask(before)
+    (lock,) = tmp_path.iterdir()
+    assert stat.S_IMODE(lock.stat().st_mode) == 0o644
+
+
+def test_a_gpus_lock_that_cannot_be_opened_is_a_sentence(tmp_path):
+    with (
+        pytest.raises(SlidecafError, match=r"slidecaf-gpu-0\.lock, the lock of a GPU, cannot be opened \(No such file"),
+        devices.lock_one(1, folder=tmp_path / "absent"),
+    ):
+        pass
