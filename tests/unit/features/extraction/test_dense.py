@@ -26,6 +26,8 @@ from slidecaf.tiles.tiling import Tiling
 class ArraySlide:
     """A slide of one array a level; `bad` tells which regions cannot be read."""
 
+    is_square = True
+
     def __init__(self, *arrays, bad=lambda x, y, width, height: False):
         self.arrays, self.bad, self.reads = arrays, bad, []
         self.levels = [
