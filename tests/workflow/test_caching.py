@@ -70,6 +70,12 @@ def any_slide(study):
     return next(iter(sorted((study / "slides").iterdir()))).stem
 
 
+def another_slide(study, name):
+    """Draw a slide that is a mirror image of one that is there: a copy would be refused."""
+    pixels = np.asarray(Image.open(slide_of(study, any_slide(study))).convert("RGB"))
+    Image.fromarray(np.ascontiguousarray(pixels[:, ::-1])).save(study / f"slides/{name}.png")
+
+
 def test_a_slide_copied_anew_reruns_nothing(study):
     for path in (study / "slides").iterdir():
         shutil.copy(path, study / "copy")
@@ -100,7 +106,7 @@ def test_a_slide_of_which_another_file_was_replaced_reruns_its_chain(study):
 
 
 def test_a_new_training_slide_is_extracted_and_the_others_are_not(study):
-    shutil.copy(slide_of(study, any_slide(study)), study / "slides/new.png")
+    another_slide(study, "new")
     study.sheet(lambda text: text + f"new\t{'slides/new.png'}\tGBM\tp-new\ttrain\n")
     assert study.planned() == {"tiles": 2, "features": 2, "pooling": 2, "folds": 2, **CLASSIFIERS}
     assert {*study.planned_slides("tiles")} == {*study.batches()[study.batch_of("new")]}
@@ -111,7 +117,7 @@ def test_a_new_training_slide_is_extracted_and_the_others_are_not(study):
 
 
 def test_a_new_test_slide_reruns_no_model(study):
-    shutil.copy(slide_of(study, any_slide(study)), study / "slides/new.png")
+    another_slide(study, "new")
     study.sheet(lambda text: text + "new\tslides/new.png\t\tp-new\ttest\n")
     assert study.planned() == {"tiles": 2, "features": 2, "pooling": 2, "decisions": 2, "scores": 2, "comparison": 1}
 

@@ -78,7 +78,7 @@ def judge_copies(groups, *, classification, segmentation, on_copies) -> Found:
                     ("split", splits[first.slide], splits[row.slide]),
                     ("label", first.label, row.label),
                 )
-                if one != other
+                if one != other and (what != "label" or (one and other))
             ]
             said = f"row {row.number}: slide {row.slide!r} is a copy of slide {first.slide!r} in row {first.number}"
             if on_copies == "exclude" and not {first.slide, row.slide} & masked:
