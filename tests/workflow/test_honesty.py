@@ -83,6 +83,7 @@ def test_three_classes_run_to_scores(study):
     rows = read(study / "classification.tsv")
     write(study / "classification.tsv", [{**row, "label": third.get(row["slide"], row["label"])} for row in rows])
     study.config(lambda c: c["classification"]["methods"].pop("svm-cnn"))  # too few patients to choose among candidates
+    study.config(lambda c: c["classification"].pop("positive"))
     study.finish()
     scores = json.loads((study / "results/classification/mean/scores.json").read_text())
     assert scores["classes"] == ["GBM", "LGG", "low grade, other"]

@@ -15,7 +15,7 @@ def planned(tmp_path_factory):
     config, other = mini_config(), segmentation_config()
     config["features"] |= other["features"]
     config |= {"segmentation": other["segmentation"], "threads": 2}
-    return make_mini(tmp_path_factory.mktemp("studies") / "planned", patients=3, size=300, config=config)
+    return make_mini(tmp_path_factory.mktemp("studies") / "planned", patients=4, size=300, config=config)
 
 
 def plan(study, *arguments, profile="slurm"):
