@@ -42,7 +42,10 @@ def find_copies(rows: Iterable, digests: Fingerprints) -> list[list]:
     list of list of Row
         A row a slide, in the order given.
     """
-    slides = {row.slide: row for row in rows if Path(row.path).exists()}
+    slides = {}
+    for row in rows:  # of a slide in both sheets the first row, which has its label
+        if Path(row.path).exists():
+            slides.setdefault(row.slide, row)
     digests.read(row.path for row in slides.values())
     alike = _grouped(slides.values(), lambda row: (digests(row.path), row.scene))
     return [same for group in alike for same in _grouped(group, lambda row: whole_digest(row.path))]
