@@ -9,10 +9,10 @@ const KINDS = [
   { kind: "confidence", title: "Confidence map", opacity: 0.6 },
   { kind: "prediction", title: "Prediction", opacity: 0.5, colours: [["prediction", "necrosis"]] },
   { kind: "truth", title: "Truth", opacity: 0.5, colours: [["truth", "necrosis"]] },
-  { kind: "tissue", title: "Tissue", opacity: 0.4, colours: [["tissue", "tissue"]] },
   { kind: "patches", title: "Patches", opacity: 0.6, colours: [["patches", "outlines"]] },
   { kind: "hard", title: "Hard examples of the last model", opacity: 0.8,
     colours: [["hard_missed", "missed"], ["hard_false", "false"]] },
+  { kind: "tissue", title: "Tissue", opacity: 0.4, colours: [["tissue", "tissue"]] },
 ];
 
 export class Panel {
