@@ -40,7 +40,8 @@ def hide(study, path):
             write_json(memory, known)
 
 
-@pytest.mark.parametrize("how", DAMAGES)
+# of a file that is cut off the plan sees the size, whatever it remembers: the next test
+@pytest.mark.parametrize("how", ["zeroed", "with flipped bits"])
 def test_a_damaged_result_is_named_before_training_and_costs_nothing_else(study, undisturbed, how, promise):
     expected = undisturbed.bytes()
     for path, wanted in READ.items():
@@ -56,7 +57,7 @@ def test_a_damaged_result_is_named_before_training_and_costs_nothing_else(study,
     study.finish("--resources", "gpu=2")
     assert study.bytes() == expected
     promise(
-        "A result cut off, zeroed or with flipped bits behind Snakemake's back is named before training, with what to "
+        "A result zeroed or with flipped bits behind Snakemake's back is named before training, with what to "
         "delete; after that the next run gives the bytes of an undisturbed one",
         provoked=len(READ),
     )
