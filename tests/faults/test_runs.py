@@ -102,23 +102,26 @@ def test_results_that_cannot_be_written_are_one_clear_sentence(study, undisturbe
     promise("A read-only results folder is one clear sentence, and nothing is changed")
 
 
-def test_a_slide_replaced_by_another_of_its_name_reruns_its_chain_with_right_results(study, undisturbed, promise):
-    one, other = study / "slides/gbm-1.png", study / "slides/lgg-1.png"
-    kept, times = one.read_bytes(), one.stat()
-    shutil.copy(other, one)
-    os.utime(one, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert "gbm-1" in study.planned_slides("features")
+def test_slides_that_exchanged_their_names_rerun_their_chains_with_right_results(study, undisturbed, promise):
+    pair = [study / "slides/gbm-1.png", study / "slides/lgg-1.png"]
+    kept, times = [path.read_bytes() for path in pair], [path.stat() for path in pair]
+    for path, content, stat in zip(pair, kept[::-1], times, strict=True):
+        path.write_bytes(content)
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert {"gbm-1", "lgg-1"} <= set(study.planned_slides("features"))
     others = {path: path.stat().st_ino for path in study.folder.glob("results/features/cnn-160/*.h5")}
     study.finish("--resources", "gpu=2")
     changed = {path.stem for path, inode in others.items() if path.stat().st_ino != inode}
-    assert changed == {"gbm-1"}
+    assert changed == {"gbm-1", "lgg-1"}
     for kind, name in (("features", "features"), ("tiles", "coords")):
-        found, expected = (
-            h5py.File(folder / f"results/{kind}/cnn-160/{slide}.h5", "r")[name][:]
-            for folder, slide in ((study.folder, "gbm-1"), (undisturbed.folder, "lgg-1"))
-        )
-        assert (found == expected).all()
-    one.write_bytes(kept)
+        for slide, other in (("gbm-1", "lgg-1"), ("lgg-1", "gbm-1")):
+            found, expected = (
+                h5py.File(folder / f"results/{kind}/cnn-160/{one}.h5", "r")[name][:]
+                for folder, one in ((study.folder, slide), (undisturbed.folder, other))
+            )
+            assert (found == expected).all()
+    for path, content in zip(pair, kept, strict=True):
+        path.write_bytes(content)
     study.finish("--resources", "gpu=2")
     assert study.bytes() == undisturbed.bytes()
-    promise("A slide replaced by another of its name reruns its own chain, and results are the new slide's", provoked=2)
+    promise("Slides that exchanged their names rerun their own chains, and results are the new slides'", provoked=2)
