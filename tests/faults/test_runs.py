@@ -102,7 +102,7 @@ def test_results_that_cannot_be_written_are_one_clear_sentence(study, undisturbe
     promise("A read-only results folder is one clear sentence, and nothing is changed")
 
 
-def test_slides_that_exchanged_their_names_rerun_their_chains_with_right_results(study, undisturbed, promise):
+def test_a_slide_replaced_by_another_of_its_name_reruns_its_chain_with_right_results(study, undisturbed, promise):
     pair = [study / "slides/gbm-1.png", study / "slides/lgg-1.png"]
     kept, times = [path.read_bytes() for path in pair], [path.stat() for path in pair]
     for path, content, stat in zip(pair, kept[::-1], times, strict=True):
@@ -124,4 +124,4 @@ def test_slides_that_exchanged_their_names_rerun_their_chains_with_right_results
         path.write_bytes(content)
     study.finish("--resources", "gpu=2")
     assert study.bytes() == undisturbed.bytes()
-    promise("Slides that exchanged their names rerun their own chains, and results are the new slides'", provoked=2)
+    promise("A slide replaced by another of its name reruns its own chain, and results are the new slide's", provoked=2)
