@@ -105,7 +105,7 @@ def make_study(folder, root):
     config["classification"]["methods"] = {
         "mean": {"features": ["dense-96"], "norm": [1], "keep": [20], "C": [1]},
     }
-    config |= {"segmentation": other["segmentation"], "threads": 2, "slides_per_job": 4}
+    config |= {"segmentation": other["segmentation"], "threads": 2, "slides_per_job": 1}
     return SlurmStudy(make_mini(folder, patients=3, config=config, size=500).folder, root)
 
 
