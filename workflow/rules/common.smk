@@ -26,7 +26,7 @@ or_end(check_inherited)  # before anything is imported that may be another progr
 or_end(check_workflow, os.path.join(str(workflow.current_basedir), "..", ".."))
 
 from slidecaf import demo
-from slidecaf.files.fingerprints import Fingerprints
+from slidecaf.files.fingerprints import MEMORY, Fingerprints
 from slidecaf.files.manifests import Token
 from slidecaf.files.versions import revisions, version
 from slidecaf.study.batches import deal_apart
@@ -49,7 +49,7 @@ if version() != VERSION:
     sys.exit(f"this workflow is of slidecaf {VERSION}, and slidecaf {version()} is installed; install {VERSION}.")
 
 # A plan reads no slide twice; losing this memory costs time only.
-FINGERPRINTS = Fingerprints(os.path.abspath(".snakemake/slidecaf/fingerprints.json"))
+FINGERPRINTS = Fingerprints(os.path.abspath(MEMORY))
 # A job of its own process (on a cluster, two a job) looks at its own slides only, and leaves the memory to the plan.
 COPIES = Copies(FINGERPRINTS, ".snakemake/slidecaf/copies.json", look=workflow.is_main_process)
 if workflow.is_main_process:

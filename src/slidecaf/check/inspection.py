@@ -10,7 +10,7 @@ import numpy as np
 from slidecaf.check.estimate import GIB, estimate
 from slidecaf.check.survey import ImportedFiles, forkserver, survey
 from slidecaf.errors import SlidecafError, SlideError
-from slidecaf.files.fingerprints import Fingerprints
+from slidecaf.files.fingerprints import MEMORY, Fingerprints
 from slidecaf.logs import progress
 from slidecaf.segmentation.mask_values import one_sided
 from slidecaf.segmentation.rows import on_grid
@@ -145,7 +145,7 @@ def inspect_study(*, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=N
 
 def _copies(study):
     """Compare the slides by content, without a word into the study's memory of digests."""
-    digests = Fingerprints(os.path.join(".snakemake", "slidecaf", "fingerprints.json"))
+    digests = Fingerprints(MEMORY)
     return judge_copies(
         find_copies([*study.classification, *study.segmentation], digests),
         classification=study.classification,

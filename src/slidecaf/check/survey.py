@@ -9,7 +9,7 @@ import os
 import tempfile
 from concurrent.futures import TimeoutError
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cache, reduce
 from itertools import product
 from math import ceil
 from multiprocessing import get_context
@@ -23,7 +23,7 @@ from slidecaf.files.parts import parts_of
 from slidecaf.segmentation.masks import Mask
 from slidecaf.slides import open_slide
 from slidecaf.study.imported import Source
-from slidecaf.tiles.grid import enlarged, has_tissue, lay
+from slidecaf.tiles.grid import enlarged, has_tissue, lay, scale_of
 from slidecaf.tiles.otsu import find_tissue
 from slidecaf.tiles.tiling import Tiling
 
@@ -217,6 +217,7 @@ def look(row, wanted, masks=None) -> Look:
             level, blocks, whole = _overview(slide)
             problems, patches, cells, imported, refused = [], {}, {}, {}, []
             levels, kept, warnings = {}, {}, _odd(slide, blocks)
+            tissue = cache(lambda: find_tissue(slide))  # looked for once, for all feature sets that ask for it
             for name, config in wanted.items():
                 try:
                     if isinstance(config, ImportedFiles):
@@ -224,7 +225,8 @@ def look(row, wanted, masks=None) -> Look:
                         continue
                     tiling = Tiling.from_config(config)
                     xs, ys, size, _ = lay(slide, tiling)
-                    rules = _rules(slide, tiling, blocks, (xs, ys, size), slide.levels[level].downsample, whole)
+                    grid, downsample = (xs, ys, size), slide.levels[level].downsample
+                    rules = _rules(slide, tiling, blocks, grid, downsample, whole, tissue)
                 except SlideError as error:  # of imported files, or of a slide whose tissue cannot be told
                     (refused if isinstance(config, ImportedFiles) else problems).append(f"features.{name}: {error}")
                     continue
@@ -236,7 +238,7 @@ def look(row, wanted, masks=None) -> Look:
                 cells[name] = len(xs) * len(ys)
                 kept[name] = {rule: float(np.mean(left)) for rule, left in rules.items()}
                 patches[name] = round(float(np.mean(reduce(np.multiply, rules.values()))) * cells[name])
-                levels[name] = slide.best_level((tiling.mpp or 1) / (slide.mpp if tiling.mpp else 1))
+                levels[name] = slide.best_level(scale_of(slide, tiling))
                 warnings += [said] if (said := enlarged(slide, tiling)) else []
             looked, refused_masks = _look_at_masks(row, slide, masks or {})
             problems += refused_masks
@@ -388,7 +390,7 @@ def _odd(slide, blocks):
     return said
 
 
-def _rules(slide, tiling, blocks, grid, downsample, whole):
+def _rules(slide, tiling, blocks, grid, downsample, whole, tissue):
     """Return rule to which squares it leaves, in an overview; a share stands for all where only parts were read."""
     (xs, ys, size), rules = grid, {}
     if tiling.white_above is not None and whole:
@@ -397,7 +399,7 @@ def _rules(slide, tiling, blocks, grid, downsample, whole):
         share = _kept_share(blocks, size / downsample, tiling.white_above)
         rules["white"] = np.broadcast_to(share, (len(ys), len(xs)))
     if tiling.tissue == "otsu":
-        rules["otsu"] = has_tissue(find_tissue(slide), slide, tiling, grid)
+        rules["otsu"] = has_tissue(tissue(), slide, tiling, grid)
     return rules or {"none": np.broadcast_to(1.0, (len(ys), len(xs)))}
 
 

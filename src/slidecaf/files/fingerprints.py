@@ -70,10 +70,9 @@ def _sampled(path):
     digest = hashlib.sha256(str(size).encode())
     with open(path, "rb") as file:
         digest.update(file.read(ENDS))
-        for place in range(1, BETWEEN + 1):
-            if size > 2 * ENDS:
-                file.seek(size * place // (BETWEEN + 1))
-                digest.update(file.read(SAMPLE))
+        for place in range(1, BETWEEN + 1) if size > 2 * ENDS else ():
+            file.seek(size * place // (BETWEEN + 1))
+            digest.update(file.read(SAMPLE))
         file.seek(max(ENDS, size - ENDS))
         digest.update(file.read(ENDS))
     return digest.hexdigest()
@@ -105,6 +104,10 @@ def _file_digest(path):
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
+MEMORY = ".snakemake/slidecaf/fingerprints.json"
+"""Where a study remembers them."""
+
+
 class Fingerprints:
     """Fingerprints remembered by path, size and time of change, so that a plan reads no slide twice.
 
@@ -127,7 +130,7 @@ class Fingerprints:
         ----------
         path : path-like
         whole : bool, optional
-            Digest all of the file: for masks, which people edit in their middle, and for weights.
+            Digest every byte: of masks, which people edit in their middle, of weights, and of slides that are alike.
 
         Returns
         -------
@@ -152,10 +155,8 @@ class Fingerprints:
         return known[3]
 
     def _read(self, path, whole):
-        if whole:
-            return [_file_digest(path)]
-        alone = lies_alone(path)
-        return [fingerprint(path), *([] if alone else [self._folder(folder_of(path)), _size(path)])]
+        beside = [] if lies_alone(path) else [self._folder(folder_of(path)), _size(path)]
+        return [whole_digest(path) if whole else fingerprint(path), *beside]
 
     def _beside(self, path, known):
         """Return what is remembered of a slide of several files, as it is now."""

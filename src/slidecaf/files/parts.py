@@ -5,6 +5,7 @@ A digest covers all of them. What stands here is found without a library that op
 
 import os
 import re
+from functools import cache
 from pathlib import Path
 
 INDEXED = (".vms", ".vmu")
@@ -97,7 +98,7 @@ def parts_of(path) -> list[Path]:
     return [path]
 
 
-def series_of(path) -> set[bytes]:
+def series_of(path) -> frozenset[bytes]:
     """Find which series a DICOM file names: its own, and perhaps some that it refers to.
 
     Parameters
@@ -106,10 +107,17 @@ def series_of(path) -> set[bytes]:
 
     Returns
     -------
-    set of bytes
+    frozenset of bytes
     """
+    stat = os.stat(path)
+    return _series(str(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+
+@cache
+def _series(path, *state):
+    """Read a file once: each slide of a folder asks for the series of all files there."""
     with open(path, "rb") as file:
-        return set(SERIES.findall(file.read(HEAD)))
+        return frozenset(SERIES.findall(file.read(HEAD)))
 
 
 def dicom_slides(folder) -> list[list[Path]]:

@@ -57,7 +57,10 @@ class Results:
         return self._tiles[key]
 
     def tissue(self, features, slide):
-        """Return where a slide has tissue, as `slidecaf.tiles.file.read_tissue` does."""
+        """Return where a slide has tissue, as `slidecaf.tiles.file.read_tissue` does; None where nobody looked."""
+        settings = self.config.features[features]
+        if settings.kind != "network" or not settings.tiling.tissue:
+            return None
         return read_tissue(self.layout.tiles.format(features=features, slide=slide))
 
     def thumbnail(self, slide) -> Path:

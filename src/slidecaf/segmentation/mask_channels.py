@@ -4,11 +4,11 @@ Programs write one channel a class. Which one is meant is the user's to say.
 """
 
 from dataclasses import dataclass, replace
-from xml.etree import ElementTree
 
 import tifffile
 
 from slidecaf.segmentation.mask_values import MaskProblem
+from slidecaf.slides.ome import elements, read_ome
 
 COLOURS = {2: 3, 6: 3}
 """PhotometricInterpretation to samples of a colour: RGB, YCbCr (decoded as RGB)."""
@@ -113,14 +113,14 @@ def _names(tiff):
     named = {}
     if not tiff.is_ome:
         return named
-    for image in _all(ElementTree.fromstring(tiff.ome_metadata), "Image"):  # noqa: S314  expat bounds what it expands
-        pixels = next(_all(image, "Pixels"), None)
+    for image in elements(read_ome(tiff), "Image"):
+        pixels = next(elements(image, "Pixels"), None)
         if pixels is None or int(pixels.get("SizeZ", 1)) * int(pixels.get("SizeT", 1)) > 1:
             continue
-        channels = list(_all(pixels, "Channel"))
+        channels = list(elements(pixels, "Channel"))
         if any(int(channel.get("SamplesPerPixel", 1)) > 1 for channel in channels):
             continue
-        for block in _all(pixels, "TiffData"):
+        for block in elements(pixels, "TiffData"):
             page, first = int(block.get("IFD", 0)), int(block.get("FirstC", 0))
             planes = int(block.get("PlaneCount", 1 if "IFD" in block.attrib else len(channels)))
             for place, channel in enumerate(channels[first : first + planes]):
@@ -128,7 +128,3 @@ def _names(tiff):
             if planes == 1 < len(channels) and first == 0:  # channels may be samples of one page
                 named |= {(page, sample): channel.get("Name", "") for sample, channel in enumerate(channels) if sample}
     return named
-
-
-def _all(node, tag):
-    return (one for one in node.iter() if one.tag.rpartition("}")[2] == tag)

@@ -5,11 +5,11 @@ Labels, overviews and reduced levels are none of them. Where a file holds severa
 
 import re
 from dataclasses import dataclass
-from xml.etree import ElementTree
 
 import tifffile
 
 from slidecaf.errors import SlideError
+from slidecaf.slides.ome import elements, read_ome
 
 NO_SCENE = re.compile(r"\b(label|macro|thumbnail|overview|navigator)\b", re.IGNORECASE)
 """Names of images that are no scene, as OME files have them."""
@@ -38,8 +38,6 @@ class Scene:
         Micrometres a pixel, across and down, where the file's description says so.
     bits : int or None
         Bits of a sample that are in use, where the file's description says so.
-    described : bool
-        Whether the file's description tells its images, rather than their pages.
     """
 
     name: str
@@ -47,7 +45,6 @@ class Scene:
     planes: int = 1
     mpp: tuple[float, float] | None = None
     bits: int | None = None
-    described: bool = False
 
     def __str__(self):
         return f"{self.name!r} of {self.page.imagewidth} x {self.page.imagelength} px".removeprefix("'' of ")
@@ -116,9 +113,9 @@ def choose_scene(scenes, wanted, *, name, path) -> Scene:
 def _described(tiff):
     """List the images of an OME-TIFF file by its XML."""
     pages, found = tiff.pages, []
-    for image in _all(ElementTree.fromstring(tiff.ome_metadata), "Image"):  # noqa: S314  expat bounds what it expands
-        pixels = next(_all(image, "Pixels"), None)
-        place = None if pixels is None else next(_all(pixels, "TiffData"), None)
+    for image in elements(read_ome(tiff), "Image"):
+        pixels = next(elements(image, "Pixels"), None)
+        place = None if pixels is None else next(elements(pixels, "TiffData"), None)
         if place is None:
             continue
         number = int(place.get("IFD", 0))
@@ -132,16 +129,12 @@ def _described(tiff):
         bits = pixels.get("SignificantBits")
         name = image.get("Name", "")
         if not NO_SCENE.search(name):
-            found.append(Scene(name, page, planes, _physical(pixels), bits and int(bits), described=True))
+            found.append(Scene(name, page, planes, _physical(pixels), bits and int(bits)))
     if not found:
         raise ValueError("its OME-XML names no image but labels and overviews")
     # exports that know no reduced levels give each level as an image of its own
     first = found[0]
     return [first, *(scene for scene in found[1:] if not is_smaller(scene.page, first.page))]
-
-
-def _all(node, tag):
-    return (one for one in node.iter() if one.tag.rpartition("}")[2] == tag)
 
 
 def _physical(pixels):

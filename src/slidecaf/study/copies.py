@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slidecaf.errors import InputErrors
-from slidecaf.files.fingerprints import Fingerprints, whole_digest
+from slidecaf.files.fingerprints import Fingerprints
 from slidecaf.files.tables import read_json, write_json
 from slidecaf.logs import logger
 
@@ -48,7 +48,7 @@ def find_copies(rows: Iterable, digests: Fingerprints) -> list[list]:
             slides.setdefault(row.slide, row)
     digests.read(row.path for row in slides.values())
     alike = _grouped(slides.values(), lambda row: (digests(row.path), row.scene))
-    return [same for group in alike for same in _grouped(group, lambda row: whole_digest(row.path))]
+    return [same for group in alike for same in _grouped(group, lambda row: digests(row.path, whole=True))]
 
 
 def judge_copies(groups, *, classification, segmentation, on_copies) -> Found:

@@ -97,7 +97,7 @@ def lay(slide, tiling) -> tuple[np.ndarray, np.ndarray, int, float]:
     SlidecafError
         If the tiling names a resolution and the slide has none, or the stride is below 1 px of level 0.
     """
-    scale = _scale(slide, tiling)
+    scale = scale_of(slide, tiling)
     size, stride = max(1, round(tiling.patch_size * scale)), tiling.stride * scale
     if stride < 1:
         raise SlidecafError(
@@ -209,7 +209,7 @@ def attributes(slide, patches) -> dict:
         ``stride_level0`` in px of level 0.
     """
     tiling = patches.tiling
-    scale = _scale(slide, tiling)
+    scale = scale_of(slide, tiling)
     patch_level = slide.best_level(scale)
     level = slide.levels[patch_level]
     return {
@@ -270,8 +270,23 @@ def slide_bounds(attributes) -> tuple[int, int, int, int]:
     return tuple(int(number) for number in attributes.get("bounds", whole))
 
 
-def _scale(slide, tiling):
-    """Return px of level 0 for one px of the tiling."""
+def scale_of(slide, tiling) -> float:
+    """Return px of level 0 for one px of a tiling.
+
+    Parameters
+    ----------
+    slide : slidecaf.slides.Slide
+    tiling : Tiling
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    SlidecafError
+        If the tiling names a resolution and the slide has none or has no square pixels.
+    """
     if tiling.mpp is None:
         return 1.0
     if slide.mpp is None:

@@ -110,9 +110,9 @@ def find_tissue(slide) -> Tissue:
         If the slide cannot be read, or has no colour.
     """
     overview, unread = average(slide, LONGEST)
-    smoothed = np.asarray(Image.fromarray(overview).filter(ImageFilter.MedianFilter(SMOOTHED)))
-    brightest, saturation = smoothed.max(axis=2), _saturation(smoothed)
-    out = unread | (brightest <= BLACK_UP_TO) | _ink(smoothed, brightest, saturation)
+    smoothed = Image.fromarray(overview).filter(ImageFilter.MedianFilter(SMOOTHED))
+    hue, saturation, brightest = np.moveaxis(np.asarray(smoothed.convert("HSV")), 2, 0)
+    out = unread | (brightest <= BLACK_UP_TO) | _ink(hue, saturation, brightest)
     if not (saturation[~out] >= LEAST_SATURATION).any():
         if out.all():
             return Tissue(np.zeros(out.shape, bool), 255)
@@ -181,25 +181,10 @@ def _at(sums, rows, columns):
     return above * (1 - down) + below * down
 
 
-def _saturation(image):
-    """Return the saturation of HSV, of 255."""
-    high, low = image.max(axis=2).astype(np.int32), image.min(axis=2).astype(np.int32)
-    return (255 * (high - low) + high // 2) // np.maximum(high, 1)
-
-
-def _ink(image, brightest, saturation):
+def _ink(hue, saturation, brightest):
     """Tell which pixels have the colour of a pen."""
-    found = np.zeros(saturation.shape, bool)
+    found = np.zeros(hue.shape, bool)
+    degrees = hue * (360 / 255)
     for first, last, saturated, bright in INK:
-        maybe = (saturation > 255 * saturated) & (brightest > bright)
-        hue = _hue(image[maybe])
-        found[maybe] |= (hue >= first) & (hue < last)
+        found |= (degrees >= first) & (degrees < last) & (saturation > 255 * saturated) & (brightest > bright)
     return found
-
-
-def _hue(pixels):
-    """Return the hue of HSV in degrees, of pixels that are not grey."""
-    red, green, blue = pixels.astype(np.float64).T
-    high, spread = pixels.max(axis=1), np.ptp(pixels, axis=1).astype(np.float64)
-    sector = np.where(high == green, (blue - red) / spread + 2, (red - green) / spread + 4)
-    return 60 * np.where(high == red, (green - blue) / spread % 6, sector)
