@@ -203,10 +203,11 @@ def test_the_list_sorts_by_what_a_method_says(look):
     page = look("#slide=same")
     page.select_option("#view", "classification/svm-caf")
     page.select_option("#order", "worst")
-    names = page.locator("#slides .id").all_inner_texts()
-    assert names[:2] == ["second", "same"]
-    assert "GBM 0.25 wrong" in page.locator("#slides").inner_text()
-    assert "unreadable" in page.locator("#slides").inner_text()
+    names = page.locator("#slides .id")
+    expect(names.nth(0)).to_have_text("second")
+    expect(names.nth(1)).to_have_text("same")
+    expect(page.locator("#slides")).to_contain_text("GBM 0.25 wrong")
+    expect(page.locator("#slides")).to_contain_text("unreadable")
 
 
 @pytest.mark.parametrize("width", [1280, 2560])
