@@ -1,13 +1,15 @@
 """Features of each patch of each slide.
 
 Needs   {results}/tiles/{features}/{slide}.h5, slides, the network's weights, or another program's files
-Makes   {results}/encoders/{features}.json, the network looked at once: its dimension and the digest of its weights
+Makes   {results}/encoders/{features}.json, the network: its dimension, precision and the digest of its weights
         {results}/features/{features}/{slide}.h5, of a batch of slides
         {results}/tiles/{features}/{slide}.h5 too, where another program computed the features
 """
 
 
 rule encoder:
+    input:
+        ancient(lambda wildcards: [] if looked_at_first(wildcards) else kept_batches(wildcards)[0]),
     output:
         LAYOUT.encoder,
     log:
@@ -38,7 +40,7 @@ rule features:
     input:
         drawn=ancient(drawn(paths(kept_slides))),
         tiles=LAYOUT.batch(LAYOUT.tiles),
-        encoder=LAYOUT.encoder,
+        encoder=lambda wildcards: [LAYOUT.encoder.format(**wildcards)] if looked_at_first(wildcards) else [],
     output:
         LAYOUT.batch(LAYOUT.features),
     log:
@@ -61,6 +63,7 @@ rule features:
             kept_slides,
             own=slide_digest,
             features=lambda wildcards: feature_settings(wildcards.features),
+            weights=weights_digest,
         ),
         untracked=reading(kept_slides, max_unreadable=STUDY.max_unreadable, threads=STUDY.threads),
     script:

@@ -39,6 +39,19 @@ def kept_slides(wildcards):
     return CHECKED.slides_with_features(wildcards.features) or SLIDE
 
 
+def kept_batches(wildcards):
+    """Return the manifests of a feature set's files."""
+    return TARGETS.manifests(LAYOUT.features, kept_slides(wildcards), features=wildcards.features)
+
+
+FEW = 8  # jobs that may fail for one wrong layer; of these each looks at its network itself
+
+
+def looked_at_first(wildcards):
+    """Tell whether a network is looked at by a job of its own: it fails once, and chooses one precision for all."""
+    return FEATURES[wildcards.features].precision == "auto" or len(kept_batches(wildcards)) > FEW
+
+
 def imported_from(slide, wildcards):
     """Return what the patches and features of a slide depend on; nothing stands for a file that is missing."""
     files = SETS[wildcards.features].files(slide)
@@ -49,11 +62,6 @@ def imported_from(slide, wildcards):
 def imported_files(wildcards):
     """Return the files of each slide of a batch."""
     return {slide: SETS[wildcards.features].files(slide) for slide in batch(slides_of)(wildcards)}
-
-
-def pooled_slides(wildcards):
-    """Return the slides of the classification."""
-    return CLASSIFICATION.rows
 
 
 def norms(wildcards):

@@ -6,7 +6,7 @@ Needs   what common.smk gives; the keys extraction_... of a profile's default-re
 Gives   functions and values for `resources:`
 """
 
-from slidecaf.running.demands import BYTES_A_PATCH, Demands
+from slidecaf.running.demands import BYTES_A_PATCH, SITE_KEYS, Demands, extraction_demands
 from slidecaf.tiles.grid import Tiling
 
 # Patches a second of a slow machine, one core or two.
@@ -23,24 +23,8 @@ def extraction_rate(features):
     return DENSE if FEATURES[features].extraction == "dense" else PATCHWISE
 
 
-def extraction():
-    """Return what jobs that run a network ask for: a GPU, and the partition and kind of GPU that the profile names."""
-    site = workflow.resource_settings.default_resources or {}
-    keys = [key for key in ("partition", "gpu_model", "gpus") if f"extraction_{key}" in site]
-    named = {key: str(site[f"extraction_{key}"].raw).strip("'\"") for key in keys}
-    asked = {"gpu": int(named.get("gpus", 1))}
-    if asked["gpu"] > 1:
-        sys.exit(
-            f"extraction_gpus is {asked['gpu']} in the profile; a job uses one GPU: write 1, or 0 where there are none."
-        )
-    if "partition" in named:
-        asked["slurm_partition"] = named["partition"]
-    if "gpu_model" in named and asked["gpu"]:
-        asked["gpu_model"] = named["gpu_model"]
-    return asked
-
-
-EXTRACTION = extraction()
+SITE = workflow.resource_settings.default_resources or {}
+EXTRACTION = or_end(extraction_demands, {key: str(SITE[key].raw).strip("'\"") for key in SITE_KEYS if key in SITE})
 DEMANDS = Demands(
     SLIDE,
     BATCHES,

@@ -10,6 +10,6 @@ with job(snakemake.log[0]):
         tracked["slides"],
         tracked["settings"],
         tiles=snakemake.input.tiles,
-        encoder=snakemake.input.encoder,
+        encoder=next(iter(snakemake.input.encoder), None),
         **untracked,
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from slidecaf.errors import SlideError
 from slidecaf.features.file import write_features
-from slidecaf.files.manifests import file_of, make_batch, slide_files
+from slidecaf.files.manifests import make_batch, slide_files
 from slidecaf.files.tables import read_json
 from slidecaf.files.versions import version
 from slidecaf.logs import logger
@@ -22,7 +22,7 @@ def extract_slides(
     settings: Mapping,
     *,
     tiles,
-    encoder,
+    encoder=None,
     paths: Mapping,
     limits: Mapping,
     on_bad_slide: str,
@@ -40,8 +40,8 @@ def extract_slides(
         ``features``, the feature set's settings that differ from the defaults, ``revision`` and ``versions``.
     tiles : path-like
         The manifest of the batch's tiles.
-    encoder : path-like
-        What is known of the network, from `slidecaf.features.describe`.
+    encoder : path-like, optional
+        What is known of the network, from `slidecaf.features.describe`. Without it the network is looked at here.
     paths : mapping of str to path-like
         Slide to its file.
     limits : mapping
@@ -59,8 +59,8 @@ def extract_slides(
         After the other slides are done, if one cannot be read, or the network cannot be run like this.
     """
     chosen = NetworkFeatures.model_validate(settings["features"]).plain()
-    described, folder = read_json(encoder), Path(manifest).parent
-    of_tiles, network = slide_files([tiles]), file_of(encoder)
+    of_tiles, folder = slide_files([tiles]), Path(manifest).parent
+    described = read_json(encoder) if encoder else _look(chosen)
 
     def work(slide, files, origin):
         coords, attributes = read_tiles(of_tiles[slide].path)
@@ -108,9 +108,19 @@ def extract_slides(
         slides,
         work,
         outputs=lambda slide: {"features": folder / f"{slide}.h5"},
-        settings=settings,
-        inputs=lambda slide: {"tiles": of_tiles[slide], "encoder": network},
+        settings={**settings, "encoder": described},
+        inputs=lambda slide: {"tiles": of_tiles[slide]},
     )
+
+
+def _look(chosen):
+    """Load the network that a feature set names, and return what it is as `slidecaf.features.describe` says it."""
+    from slidecaf.features.extraction.slide import encoder_of  # here: torch, which a description spares
+
+    precision = chosen["precision"]
+    with encoder_of(chosen, precision) as encoder:
+        described = {"dimension": encoder.dimension, "weights_sha256": encoder.sha256}
+    return {**chosen["encoder"], **described, "precision": precision}
 
 
 def _attributes(chosen, described):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from math import ceil
 
+from slidecaf.errors import SlidecafError
 from slidecaf.tiles.tiling import Tiling
 
 PIXELS_A_BYTE = 8
@@ -25,6 +26,47 @@ BYTES_A_PATCH = 64
 
 WHOLE = (".png", ".jpg", ".jpeg")
 """Suffixes of files that are decoded whole, at 4 bytes a pixel."""
+
+SITE_KEYS = ("extraction_partition", "extraction_gpu_model", "extraction_gpus")
+"""By which a profile says, among its default resources, where jobs with a network run."""
+
+
+def extraction_demands(site: Mapping[str, str]) -> dict:
+    """Return what jobs that run a network ask for beside memory and time.
+
+    Parameters
+    ----------
+    site : mapping of str to str
+        The profile's values of those of `SITE_KEYS` that it has.
+
+    Returns
+    -------
+    dict
+        ``gpu``, 0 or 1, and, where the profile names them, ``slurm_partition`` and ``gpu_model``.
+
+    Raises
+    ------
+    SlidecafError
+        If a job would get several GPUs.
+
+    Examples
+    --------
+    >>> extraction_demands({"extraction_partition": "gpu", "extraction_gpu_model": "a100"})
+    {'gpu': 1, 'slurm_partition': 'gpu', 'gpu_model': 'a100'}
+    >>> extraction_demands({"extraction_gpus": "0"})
+    {'gpu': 0}
+    """
+    partition, model, gpus = (site.get(key) for key in SITE_KEYS)
+    asked = {"gpu": 1 if gpus is None else int(gpus)}
+    if asked["gpu"] > 1:
+        raise SlidecafError(
+            f"extraction_gpus is {gpus} in the profile; a job uses one GPU: write 1, or 0 where there are none."
+        )
+    if partition is not None:
+        asked["slurm_partition"] = partition
+    if model is not None and asked["gpu"]:
+        asked["gpu_model"] = model
+    return asked
 
 
 class Demands:

@@ -1,6 +1,7 @@
 """Features of a batch of slides."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def slides(tmp_path, monkeypatch):
     return made
 
 
-def job(paths, on_bad_slide="fail"):
+def job(paths, on_bad_slide="fail", encoder="results/encoders/cnn.json"):
     own = {slide: {"digest": slide, "mpp": None, "scene": ""} for slide in paths}
     options = {"paths": paths, "limits": LIMITS, "on_bad_slide": on_bad_slide}
     tile_slides("results/tiles/cnn/batch-1.tsv", own, of("tiles", tiling=TILING), **options)
@@ -41,7 +42,7 @@ def job(paths, on_bad_slide="fail"):
         own,
         of("features", features={"tiling": TILING, "encoder": SPEC}),
         tiles="results/tiles/cnn/batch-1.tsv",
-        encoder="results/encoders/cnn.json",
+        encoder=encoder,
         max_unreadable=0.0,
         threads=1,
         **options,
@@ -65,6 +66,22 @@ def test_features_are_the_networks_own_and_say_where_they_come_from(slides):
         assert (said["encoder"], said["layer"], said["status"]) == ("squeezenet1_0", "features.2", "ok")
         assert said["weights_sha256"] == encoder.sha256
         assert json.loads(said["config"])["encoder"]["weights"] == "random:0"
+
+
+def test_a_job_that_looks_at_its_network_itself_makes_the_same_and_says_the_same_of_it(slides):
+    paths = {slide: picture(f"{slide}.png", pixels) for slide, pixels in slides.items()}
+    job(paths)
+    made = {path: path.stat() for path in Path("results/features/cnn").glob("*.h5")}
+    job(paths, encoder=None)
+    assert {path: path.stat() for path in made} == made  # nothing was made anew
+    for path in made:
+        path.unlink()
+    before = Path(MANIFEST).read_bytes()
+    job(paths, encoder=None)
+    assert Path(MANIFEST).read_bytes() == before
+    described = Path("results/encoders/cnn.json").read_bytes()
+    describe_encoder("again.json", SPEC, precision="fp32", features=MANIFEST)
+    assert Path("again.json").read_bytes() == described
 
 
 def test_a_slide_that_cannot_be_read_fails_or_has_no_patches(slides):

@@ -4,6 +4,7 @@ import pytest
 
 from slidecaf.errors import SlidecafError
 from slidecaf.features import describe
+from slidecaf.features.networks import precision as precisions
 from slidecaf.features.networks.encoder import load_encoder
 from slidecaf.files.tables import read_json
 
@@ -24,7 +25,7 @@ def test_a_network_is_described_by_its_dimension_and_the_digest_of_its_weights(t
 
 @pytest.mark.parametrize(("precision", "expected"), [("auto", "bf16"), ("fp32", "fp32")])
 def test_auto_is_decided_once_here_and_a_format_that_is_given_stays(tmp_path, monkeypatch, precision, expected):
-    monkeypatch.setattr(describe, "choose_precision", lambda spec, *, device: "bf16")
+    monkeypatch.setattr(precisions, "choose_precision", lambda spec, *, device: "bf16")
     describe.describe_encoder(tmp_path / "e.json", SPEC, precision=precision)
     assert read_json(tmp_path / "e.json")["precision"] == expected
 

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from slidecaf.running.demands import PIXELS_A_BYTE, USUAL_MPP, USUAL_STRIDE, Demands
+from slidecaf.errors import SlidecafError
+from slidecaf.running.demands import PIXELS_A_BYTE, USUAL_MPP, USUAL_STRIDE, Demands, extraction_demands
 from slidecaf.tiles.tiling import Tiling
 
 SIZES = {"small.svs": 10_000, "large.svs": 1_000_000, "photo.PNG": 50_000, "drawn.svs": 0}
@@ -78,3 +79,11 @@ def test_time_is_that_of_all_slides_of_the_batch(demands):
     assert demands.minutes(30, rate=a_second)(job(0), attempt=1) == pytest.approx(expected, abs=1)
     assert demands.minutes(30, rate={"cnn": a_second}.get)(job(0), attempt=1) == pytest.approx(expected, abs=1)
     assert demands.minutes(30)(job(0), attempt=1) == 30
+
+
+def test_a_job_with_a_network_asks_for_one_gpu_where_the_site_has_some():
+    assert extraction_demands({}) == {"gpu": 1}
+    site = {"extraction_partition": "p", "extraction_gpu_model": "a100", "extraction_gpus": "0"}
+    assert extraction_demands(site) == {"gpu": 0, "slurm_partition": "p"}
+    with pytest.raises(SlidecafError, match="extraction_gpus is 2"):
+        extraction_demands({"extraction_gpus": "2"})

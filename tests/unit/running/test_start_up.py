@@ -7,7 +7,7 @@ import sys
 
 from slidecaf.commands import COMMANDS
 
-WITH_NETWORK = {"encoder", "features", "predict"}
+WITH_NETWORK = {"features", "predict"}
 
 
 def statements(path):

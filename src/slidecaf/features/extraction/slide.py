@@ -1,6 +1,7 @@
 """Extraction of one slide by either way, as a config describes it."""
 
 import json
+from contextlib import contextmanager
 from functools import lru_cache
 
 from slidecaf.features.extraction import dense, devices, patchwise
@@ -9,9 +10,31 @@ from slidecaf.logs import logger, progress
 from slidecaf.slides import LIMITS, open_slide
 
 
+@contextmanager
+def encoder_of(settings, precision):
+    """Hold the network of a feature set, on a GPU where there is one; it is loaded once for all slides of a job.
+
+    Parameters
+    ----------
+    settings : mapping
+        A feature set of the config.
+    precision : {"fp32", "bf16", "fp16"}
+
+    Yields
+    ------
+    slidecaf.features.networks.encoder.Encoder
+
+    Raises
+    ------
+    SlidecafError
+        If the network cannot be had or run like this.
+    """
+    with devices.device() as device:
+        yield _load(json.dumps(settings["encoder"]), device, precision)
+
+
 @lru_cache(maxsize=1)
-def _encoder(spec, device, precision):
-    """Load a network once for all slides of a job."""
+def _load(spec, device, precision):
     return load_encoder(json.loads(spec), device=device, precision=precision)
 
 
@@ -49,21 +72,23 @@ def extract(
     SlidecafError
         If features are not numbers, or the network cannot be had or run like this.
     """
-    with devices.device() as device, open_slide(path, name=name, mpp=mpp, scene=scene, limits=limits) as slide:
-        encoder = _encoder(json.dumps(settings["encoder"]), device, precision)
-        with progress(len(coords), name) as advance:
-            common = {
-                "patch_size": int(tiles["patch_size"]),
-                "threads": threads,
-                "max_unreadable": max_unreadable,
-                "advance": advance,
-            }
-            if settings["extraction"] == "dense":
-                strides = {"stride": int(tiles["stride"]), "stride_level0": float(tiles["stride_level0"])}
-                unreadable = dense.extract(slide, coords, encoder, writer, **common, **strides)
-            else:
-                own = {"patch_size_level0": int(tiles["patch_size_level0"]), "batch_size": settings["batch_size"]}
-                unreadable = patchwise.extract(slide, coords, encoder, writer, **common, **own)
+    with (
+        encoder_of(settings, precision) as encoder,
+        open_slide(path, name=name, mpp=mpp, scene=scene, limits=limits) as slide,
+        progress(len(coords), name) as advance,
+    ):
+        common = {
+            "patch_size": int(tiles["patch_size"]),
+            "threads": threads,
+            "max_unreadable": max_unreadable,
+            "advance": advance,
+        }
+        if settings["extraction"] == "dense":
+            strides = {"stride": int(tiles["stride"]), "stride_level0": float(tiles["stride_level0"])}
+            unreadable = dense.extract(slide, coords, encoder, writer, **common, **strides)
+        else:
+            own = {"patch_size_level0": int(tiles["patch_size_level0"]), "batch_size": settings["batch_size"]}
+            unreadable = patchwise.extract(slide, coords, encoder, writer, **common, **own)
     share = writer.nonzero / max(1, (len(coords) - unreadable) * encoder.dimension)
     logger.info("%s: %.1f %% of values are not zero (the paper: 13.3 %%)", name, 100 * share)
     if unreadable:
