@@ -60,7 +60,8 @@ def test_without_a_config_the_study_is_named(tmp_path):
     assert f"{study.folder} has no config.yaml" in done.stderr
 
 
-def test_a_wrong_encoder_stops_before_any_slide_is_extracted(study):
+def test_a_wrong_encoder_stops_before_any_slide_of_many_jobs_is_extracted(study):
+    study.config(lambda c: c.update(slides_per_job=1))
     (study / "weights.pth").write_text("no weights")
     study.config(encoder("cnn-224", weights="weights.pth"))
     study.config(encoder("cnn-160", layer="feature"))

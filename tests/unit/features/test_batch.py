@@ -84,6 +84,14 @@ def test_a_job_that_looks_at_its_network_itself_makes_the_same_and_says_the_same
     assert Path("again.json").read_bytes() == described
 
 
+def test_a_network_that_cannot_be_had_is_said_before_any_slide(slides, monkeypatch):
+    paths = {slide: picture(f"{slide}.png", pixels) for slide, pixels in slides.items()}
+    monkeypatch.setitem(SPEC, "layer", "feature")
+    with pytest.raises(SlidecafError, match="SqueezeNet has no 'feature'; near names: features"):
+        job(paths, encoder=None)
+    assert not Path("results/features").exists()
+
+
 def test_a_slide_that_cannot_be_read_fails_or_has_no_patches(slides):
     paths = {"a": picture("a.png", slides["a"]), "bad": broken("bad.png")}
     with pytest.raises(SlidecafError, match=r"failed \(bad\)"):
