@@ -18,6 +18,7 @@ rule tiles:
         features=one_of(COMPUTED),
     conda:
         ENVIRONMENT
+    threads: STUDY.threads
     resources:
         mem_mb=slide_memory(1500),
         runtime=minutes(30, rate=MAPPED),
@@ -29,6 +30,6 @@ rule tiles:
             own=slide_digest,
             tiling=lambda wildcards: FEATURES[wildcards.features].tiling.given(),
         ),
-        untracked=reading(slides_of),
+        untracked=reading(slides_of, threads=STUDY.threads),
     script:
         "../scripts/tiles.py"

@@ -2,8 +2,10 @@
 
 import math
 import threading
+from contextlib import ExitStack
 
 import numpy as np
+import tifffile
 from openslide import (
     PROPERTY_NAME_BOUNDS_HEIGHT,
     PROPERTY_NAME_BOUNDS_WIDTH,
@@ -18,6 +20,8 @@ from openslide import (
 )
 
 from slidecaf.slides.base import LIMITS, Level, Slide, slide_errors, whole_tiles
+from slidecaf.slides.cache import SegmentCache
+from slidecaf.slides.direct import VENDORS, direct_pages
 from slidecaf.slides.pixels import on_white
 
 CACHE_BYTES = 2**27
@@ -32,7 +36,7 @@ BOUNDS = (PROPERTY_NAME_BOUNDS_X, PROPERTY_NAME_BOUNDS_Y, PROPERTY_NAME_BOUNDS_W
 
 
 class OpenSlideSlide(Slide):
-    """A slide that OpenSlide reads.
+    """A slide that OpenSlide opens. It also reads it, but for levels whose tiles can be decoded straight from the file.
 
     Where a level's downsample is no whole number, OpenSlide has no exact place for that level's pixels; they
     are taken up to one px of level 0 to the left and above, interpolated, and never from beyond the border.
@@ -54,7 +58,7 @@ class OpenSlideSlide(Slide):
     def __init__(self, name, path, *, mpp, limits=LIMITS):
         self._cache, self._lock = OpenSlideCache(CACHE_BYTES), threading.Lock()
         self.path = path
-        with slide_errors(name, path):
+        with slide_errors(name, path), ExitStack() as opened:
             self._handle = self._open()
             properties = dict(self._handle.properties)
             levels = [
@@ -66,6 +70,11 @@ class OpenSlideSlide(Slide):
             for level in levels:
                 # OpenSlide ends the process where it gets no memory for a tile.
                 limits.check_decoded(*(level.tile or (1, 1)), "a tile")
+            self._pages = [None] * len(levels)
+            if OpenSlide.detect_format(path) in VENDORS:
+                tiff = opened.enter_context(tifffile.TiffFile(path))
+                self._pages = direct_pages(tiff, levels, SegmentCache(CACHE_BYTES), limits=limits)
+            self._opened = opened.pop_all()
         mpp_x, mpp_y, power = (
             float(properties[key]) if key in properties else None
             for key in (PROPERTY_NAME_MPP_X, PROPERTY_NAME_MPP_Y, PROPERTY_NAME_OBJECTIVE_POWER)
@@ -76,9 +85,23 @@ class OpenSlideSlide(Slide):
             name, path, levels, limits=limits, mpp=mpp, file_mpp=file_mpp, magnification=power, bounds=bounds
         )
 
+    def reads_directly(self, level) -> bool:
+        """Tell whether a level's tiles are decoded straight from the file.
+
+        Parameters
+        ----------
+        level : int
+
+        Returns
+        -------
+        bool
+        """
+        return self._pages[level] is not None
+
     def _release(self):
         # The handle closes itself when the last thread has left its read; closing it under a read would crash.
         self._handle = None
+        self._opened.close()
 
     def _open(self):
         handle = OpenSlide(self.path)
@@ -86,6 +109,8 @@ class OpenSlideSlide(Slide):
         return handle
 
     def _read(self, x, y, width, height, level):
+        if self._pages[level] is not None:
+            return self._pages[level].read(x, y, width, height)
         handle = self._handle
         downsample = self.levels[level].downsample
         # The small addend makes up for the rounding of a product that should be whole.

@@ -5,15 +5,23 @@ strips that it meets, each decoded once while a cache holds it. Threads may shar
 """
 
 import os
+from functools import partial
 
 import numpy as np
 import tifffile
 
 from slidecaf.slides.base import whole_tiles
-from slidecaf.slides.segments import check_packed, decode, sides
+from slidecaf.slides.cache import SegmentCache
+from slidecaf.slides.segments import PLAIN_JPEG, check_packed, decode, sides
 
 BAND_PIXELS = 2**22
 """Pixels of the bands by which a page of strips is best read: 12 MiB of RGB."""
+
+ALIKE = 4096
+"""Bytes of a JPEG tile below which there may be others with the same: tiles that a scanner filled with one colour."""
+
+ALIKE_BYTES = 2**24
+"""What is kept of these, decoded."""
 
 
 def open_page(page, descriptor, cache, *, limits, colour=None) -> "PlainPage | SegmentedPage":
@@ -103,6 +111,7 @@ class SegmentedPage:
 
     def __init__(self, page, descriptor, cache, limits, colour):
         self._page, self._descriptor, self._cache, self._colour = page, descriptor, cache, colour
+        self._alike = SegmentCache(ALIKE_BYTES)
         tile = self._width, self._height = sides(page)
         if page.compression not in tifffile.TIFF.DECOMPRESSORS:
             raise ValueError(f"compression {page.compression} is not supported")
@@ -164,7 +173,9 @@ class SegmentedPage:
             check_packed(self._page, count)
             data = bytearray(count)
             _read_at(self._descriptor, data, offset)
-            planes.append(decode(self._page, data, index))
+            unpack = partial(decode, self._page, data, index)
+            short = count < ALIKE and self._page.compression == PLAIN_JPEG  # whose pixels do not depend on the place
+            planes.append(self._alike.get(bytes(data), unpack) if short else unpack())
         samples = np.concatenate(planes, axis=-1) if len(planes) > 1 else planes[0]
         return samples if self._colour is None else self._rgb(samples)
 

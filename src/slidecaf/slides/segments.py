@@ -5,10 +5,14 @@ import struct
 import numpy as np
 import tifffile
 
-from slidecaf.slides.colour import JPEG
+from slidecaf.slides.colour import JPEG, YCBCR
+from slidecaf.slides.jpeg import decode_jpeg, read_frame
 
 MOST_PACKED = 4
 """How many times as long as its pixels a tile or strip may be packed, beside 1 MiB: noise in JPEG takes about twice."""
+
+PLAIN_JPEG = 7
+"""The value of Compression of JPEG as everyone writes it."""
 
 JPEG2000 = {33003, 33004, 33005, 34712}
 """Values of Compression; the decoder takes all memory that such an image claims."""
@@ -21,9 +25,6 @@ CODESTREAM = b"\xff\x4f\xff\x51"
 
 MOST_CHANNELS = 5
 """CMYK and alpha."""
-
-FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-"""Markers of JPEG that say the image's sides."""
 
 
 def check_packed(page, count) -> None:
@@ -67,12 +68,16 @@ def decode(page, data, index) -> np.ndarray:
     if page.compression not in tifffile.TIFF.IMAGE_COMPRESSIONS:  # these stop where the tile or strip is full
         return page.decode(data, index)[0][0]
     width, height = sides(page)
-    if page.compression in JPEG or page.compression in JPEG2000:
+    if page.compression in JPEG:
+        frame = read_frame(page.jpegheader or data)
+        _check_sides(page, frame.width, frame.height)
+        if page.compression == PLAIN_JPEG and frame.is_usual and frame.channels == page.shaped[-1]:
+            return decode_jpeg(data, frame, tables=page.jpegtables, ycbcr=page.photometric == YCBCR)
+        return page.decode(data, index, jpegtables=page.jpegtables, jpegheader=page.jpegheader)[0][0]
+    if page.compression in JPEG2000:
         if page.compression in APERIO:
             data = data[codestream(data) :]
-        wide, high = (jpeg_size if page.compression in JPEG else jpeg2000_size)(page.jpegheader or data)
-        if wide > width or high > height:
-            raise ValueError(f"a tile or strip of {width} x {height} px holds an image of {wide} x {high}")
+        _check_sides(page, *jpeg2000_size(data))
         return page.decode(data, index, jpegtables=page.jpegtables, jpegheader=page.jpegheader)[0][0]
     # Other decoders are given as much room as there is, and refuse an image of another size before they decode it.
     across = -(-page.imagewidth // width)
@@ -87,6 +92,12 @@ def decode(page, data, index) -> np.ndarray:
         except ValueError as error:
             wrong = error
     raise wrong
+
+
+def _check_sides(page, wide, high):
+    width, height = sides(page)
+    if wide > width or high > height:
+        raise ValueError(f"a tile or strip of {width} x {height} px holds an image of {wide} x {high}")
 
 
 def sides(page) -> tuple[int, int]:
@@ -104,35 +115,6 @@ def sides(page) -> tuple[int, int]:
     if page.is_tiled:
         return page.tilewidth, page.tilelength
     return page.imagewidth, min(page.rowsperstrip, page.imagelength)
-
-
-def jpeg_size(data) -> tuple[int, int]:
-    """Find the width and height of a JPEG image.
-
-    Parameters
-    ----------
-    data : bytes
-
-    Returns
-    -------
-    (int, int)
-
-    Raises
-    ------
-    ValueError
-        If there is no frame header where one has to be.
-    """
-    place = 2
-    while place + 9 <= len(data) and data[place] == 0xFF:
-        marker = data[place + 1]
-        if marker == 0xFF:  # a fill byte
-            place += 1
-        elif marker in FRAME_HEADERS:
-            height, width = struct.unpack_from(">HH", data, place + 5)
-            return width, height
-        else:
-            place += 2 + int.from_bytes(data[place + 2 : place + 4])
-    raise ValueError("a tile or strip is no JPEG image")
 
 
 def jpeg2000_size(data) -> tuple[int, int]:

@@ -14,7 +14,14 @@ from slidecaf.tiles.tiling import Tiling
 
 
 def tile_slides(
-    manifest, slides: Mapping[str, Mapping], settings: Mapping, *, paths: Mapping, limits: Mapping, on_bad_slide: str
+    manifest,
+    slides: Mapping[str, Mapping],
+    settings: Mapping,
+    *,
+    paths: Mapping,
+    limits: Mapping,
+    on_bad_slide: str,
+    threads: int = 1,
 ) -> None:
     """Find where the patches of some slides are, and write a tiles file for each beside the manifest.
 
@@ -31,6 +38,8 @@ def tile_slides(
         ``max_megapixels`` and ``max_decoded_megapixels`` of the config.
     on_bad_slide : {"fail", "exclude"}
         Whether a slide that cannot be read is an error, or has a file without patches.
+    threads : int, optional
+        Tiles do not depend on it.
 
     Raises
     ------
@@ -49,7 +58,7 @@ def tile_slides(
                 scene=slides[slide]["scene"],
                 limits=Limits.from_config(limits),
             ) as opened:
-                patches = tile(opened, tiling)
+                patches = tile(opened, tiling, threads=threads)
                 coords, described, tissue = patches.coords, attributes(opened, patches), patches.tissue
                 if said := enlarged(opened, tiling):
                     logger.warning("%s", said)

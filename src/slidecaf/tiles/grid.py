@@ -111,13 +111,15 @@ def lay(slide, tiling) -> tuple[np.ndarray, np.ndarray, int, float]:
     return xs, ys, size, stride
 
 
-def tile(slide, tiling) -> Patches:
+def tile(slide, tiling, *, threads=1) -> Patches:
     """Find a slide's patches.
 
     Parameters
     ----------
     slide : slidecaf.slides.Slide
     tiling : Tiling
+    threads : int, optional
+        Of the white rule. Patches do not depend on it.
 
     Returns
     -------
@@ -158,7 +160,7 @@ def tile(slide, tiling) -> Patches:
         kept = has_tissue(tissue, slide, tiling, (xs, ys, size))
     with_tissue = np.count_nonzero(kept)
     if tiling.white_above is not None:
-        white, kept_by, pixels_read = find_white(slide, xs, ys, size, tiling.white_above, among=kept)
+        white, kept_by, pixels_read = find_white(slide, xs, ys, size, tiling.white_above, among=kept, threads=threads)
         kept &= ~white
     rows, columns = np.nonzero(kept)
     return Patches(

@@ -4,7 +4,8 @@ A patch is discarded on pixels of level 0 and on nothing else. A lower level may
 spares reading it at level 0; it never proves that a patch is discarded.
 """
 
-from itertools import pairwise, product
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice, pairwise, product
 
 import numpy as np
 
@@ -29,8 +30,11 @@ That is for the width of the resampling, what JPEG spreads from a dark neighbour
 rounded sizes leave uncertain by a pixel.
 """
 
+TOGETHER = 16
+"""Blocks that are decided on together. It is a constant, so that threads do not change what is read."""
 
-def find_white(slide, xs, ys, size, white_above, *, among=None) -> tuple[np.ndarray, dict, int]:
+
+def find_white(slide, xs, ys, size, white_above, *, among=None, threads=1) -> tuple[np.ndarray, dict, int]:
     """Apply the white rule to the patches of a grid.
 
     Parameters
@@ -43,6 +47,8 @@ def find_white(slide, xs, ys, size, white_above, *, among=None) -> tuple[np.ndar
     white_above : int
     among : ndarray of bool, shape (len(ys), len(xs)), optional
         Patches that are looked at; all by default.
+    threads : int, optional
+        That read and look. What is found does not depend on it.
 
     Returns
     -------
@@ -62,22 +68,23 @@ def find_white(slide, xs, ys, size, white_above, *, among=None) -> tuple[np.ndar
     kept_by, pixels_read = {}, 0
     # From coarse to fine. What no level proves is decided by all its pixels of level 0, and by nothing else.
     coarsest = max(level.downsample for level in slide.levels)
-    for index, level in sorted(enumerate(slide.levels), key=lambda item: -item[1].downsample):
-        at_most, inset = white_above, 0
-        if index > 0:
-            at_most, inset = white_above - PROOF_MARGIN, PROOF_INSET
-            fine = level.downsample < min(PROOF_DOWNSAMPLE, coarsest)
-            if fine or size / level.downsample < PROOF_PATCH or at_most < 0:
-                continue
-        spans = (
-            _span(xs, size, slide.width, level.width, level.downsample, inset),
-            _span(ys, size, slide.height, level.height, level.downsample, inset),
-        )
-        before = np.count_nonzero(undecided)
-        # a patch at least as long as a tile meets one of every second row and column of tiles
-        sparse = index == 0 and level.tile is not None and size >= max(level.tile)
-        pixels_read += _clear_dark(slide, index, *spans, undecided, at_most, sparse=sparse)
-        kept_by[index] = int(before - np.count_nonzero(undecided))
+    with ThreadPoolExecutor(threads) as pool:
+        for index, level in sorted(enumerate(slide.levels), key=lambda item: -item[1].downsample):
+            at_most, inset = white_above, 0
+            if index > 0:
+                at_most, inset = white_above - PROOF_MARGIN, PROOF_INSET
+                fine = level.downsample < min(PROOF_DOWNSAMPLE, coarsest)
+                if fine or size / level.downsample < PROOF_PATCH or at_most < 0:
+                    continue
+            spans = (
+                _span(xs, size, slide.width, level.width, level.downsample, inset),
+                _span(ys, size, slide.height, level.height, level.downsample, inset),
+            )
+            before = np.count_nonzero(undecided)
+            # a patch at least as long as a tile meets one of every second row and column of tiles
+            sparse = index == 0 and level.tile is not None and size >= max(level.tile)
+            pixels_read += _clear_dark(slide, index, *spans, undecided, at_most, sparse=sparse, pool=pool)
+            kept_by[index] = int(before - np.count_nonzero(undecided))
     return undecided, kept_by, pixels_read
 
 
@@ -89,7 +96,7 @@ def _span(starts, size, length0, length, downsample, inset):
     return starts, np.maximum(starts, ends)
 
 
-def _clear_dark(slide, index, span_x, span_y, undecided, at_most, *, sparse):
+def _clear_dark(slide, index, span_x, span_y, undecided, at_most, *, sparse, pool):
     """Take patches off `undecided` that have a channel at most `at_most` in some pixel of a level.
 
     The level is read by blocks, of these only the box around the patches that are undecided by then, so that
@@ -104,18 +111,29 @@ def _clear_dark(slide, index, span_x, span_y, undecided, at_most, *, sparse):
     """
     level, pixels_read = slide.levels[index], 0
     width, height = level.tile if sparse else level.block
-    for top, left in _places(level, width, height, step=2 if sparse else 1):
-        rows, columns = _meeting(span_y, top, top + height), _meeting(span_x, left, left + width)
-        patches = undecided[rows, columns]  # a view: what is cleared here is cleared for later blocks
-        if not patches.any():
-            continue
-        x, starts_x, ends_x = _clip(span_x, columns, patches.any(axis=0), left, left + width)
-        y, starts_y, ends_y = _clip(span_y, rows, patches.any(axis=1), top, top + height)
-        if ends_x.max() < 1 or ends_y.max() < 1:
-            continue
+
+    def look(box):
+        patches, (x, starts_x, ends_x), (y, starts_y, ends_y) = box
         region = slide.read(x, y, ends_x.max(), ends_y.max(), index)
-        pixels_read += region.shape[0] * region.shape[1]
-        patches &= ~_any_dark(region, starts_x, ends_x, starts_y, ends_y, at_most)
+        dark = _any_dark(region, starts_x, ends_x, starts_y, ends_y, at_most)
+        return patches, dark, region.shape[0] * region.shape[1]
+
+    def boxes():
+        for top, left in _places(level, width, height, step=2 if sparse else 1):
+            rows, columns = _meeting(span_y, top, top + height), _meeting(span_x, left, left + width)
+            patches = undecided[rows, columns]  # a view: what is cleared here is cleared for later blocks
+            if not patches.any():
+                continue
+            across = _clip(span_x, columns, patches.any(axis=0), left, left + width)
+            down = _clip(span_y, rows, patches.any(axis=1), top, top + height)
+            if across[2].max() >= 1 and down[2].max() >= 1:
+                yield patches, across, down
+
+    waiting = boxes()
+    while together := list(islice(waiting, TOGETHER)):
+        for patches, dark, pixels in pool.map(look, together):
+            patches &= ~dark
+            pixels_read += pixels
     return pixels_read
 
 
@@ -147,6 +165,8 @@ def _any_dark(region, starts_x, ends_x, starts_y, ends_y, at_most):
     The rectangles' borders cut the region into cells. Each pixel is looked at once, for its cell's minimum; an
     integral image of the dark cells then answers for any rectangle.
     """
+    if region.min() > at_most:  # most of a slide is white, and one look at all of a block tells it
+        return np.zeros((len(starts_y), len(starts_x)), bool)
     cuts_x, cuts_y = np.unique([starts_x, ends_x]), np.unique([starts_y, ends_y])
     # Minima over rows one cell at a time are ten times as fast as NumPy's reduceat along this axis.
     minima = np.stack([region[a:b].min(axis=0).ravel() for a, b in pairwise(cuts_y)])

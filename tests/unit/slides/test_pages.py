@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from slidecaf.slides import Limits
+from slidecaf.slides import LIMITS, Limits, pages
 from slidecaf.slides.cache import SegmentCache
+from slidecaf.slides.colour import Colour
 from slidecaf.slides.pages import open_page
 from slidecaf.slides.tiff import TiffSlide
 
@@ -103,3 +104,19 @@ def test_a_plain_30000_by_30000_tiff_is_not_loaded_whole(tmp_path, layout):
     run = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
     # The slide is 2,575 MiB. The cache holds 128 of them, and a tile or a region is under way.
     assert int(run.stdout) / 1024 < 180
+
+
+def test_tiles_of_the_same_bytes_are_decoded_once(tmp_path, monkeypatch):
+    image = np.full((256, 256, 3), 240, np.uint8)
+    image[:64, :64] = np.random.default_rng(0).integers(0, 256, (64, 64, 3))
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, image, tile=(64, 64), compression="jpeg", photometric="rgb", metadata=None)
+    decoded, once = [], pages.decode
+    monkeypatch.setattr(pages, "decode", lambda page, data, index: decoded.append(index) or once(page, data, index))
+    with tifffile.TiffFile(path) as tiff:
+        page = tiff.pages[0]
+        read = open_page(page, tiff.filehandle.fileno(), SegmentCache(2**20), limits=LIMITS, colour=Colour.of(page))
+        found = read.read(0, 0, 256, 256)
+    assert decoded == [0, 1]
+    assert np.abs(found[64:].astype(int) - 240).max() <= 1
+    assert found[:64, :64].std() > 30
