@@ -120,7 +120,7 @@ def make_study(folder, slides, weights, precision, threads):
             "sheet": "sheet.tsv",
             "positive": "a",
             "folds": 2,
-            "methods": {"svm": {"features": ["cnn"]}},
+            "methods": {"svm": {"features": ["cnn"], "keep": [100], "C": [1]}},
         },
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
