@@ -30,8 +30,8 @@ That is for the width of the resampling, what JPEG spreads from a dark neighbour
 rounded sizes leave uncertain by a pixel.
 """
 
-TOGETHER = 16
-"""Blocks that are decided on together. It is a constant, so that threads do not change what is read."""
+TOGETHER = 2**23
+"""Px of the blocks that are decided on together. It is a constant, so that threads do not change what is read."""
 
 
 def find_white(slide, xs, ys, size, white_above, *, among=None, threads=1) -> tuple[np.ndarray, dict, int]:
@@ -129,8 +129,8 @@ def _clear_dark(slide, index, span_x, span_y, undecided, at_most, *, sparse, poo
             if across[2].max() >= 1 and down[2].max() >= 1:
                 yield patches, across, down
 
-    waiting = boxes()
-    while together := list(islice(waiting, TOGETHER)):
+    waiting, several = boxes(), max(1, TOGETHER // (width * height))
+    while together := list(islice(waiting, several)):
         for patches, dark, pixels in pool.map(look, together):
             patches &= ~dark
             pixels_read += pixels
@@ -154,9 +154,9 @@ def _meeting(span, start, stop):
 
 def _clip(span, patches, wanted, start, stop):
     """Return the start of the box around wanted patches in a block, and patches' starts and ends within the box."""
-    starts, ends = (np.clip(side[patches], start, stop) for side in span)
+    starts, ends = (np.minimum(np.maximum(side[patches], start), stop) for side in span)
     low, high = starts[wanted].min(), ends[wanted].max()
-    return low, np.clip(starts, low, high) - low, np.clip(ends, low, high) - low
+    return low, *(np.minimum(np.maximum(side, low), high) - low for side in (starts, ends))
 
 
 def _any_dark(region, starts_x, ends_x, starts_y, ends_y, at_most):
