@@ -118,8 +118,8 @@ def _clear_dark(slide, index, span_x, span_y, undecided, at_most, *, sparse, poo
         dark = _any_dark(region, starts_x, ends_x, starts_y, ends_y, at_most)
         return patches, dark, region.shape[0] * region.shape[1]
 
-    def boxes():
-        for top, left in _places(level, width, height, step=2 if sparse else 1):
+    def boxes(places):
+        for top, left in places:
             rows, columns = _meeting(span_y, top, top + height), _meeting(span_x, left, left + width)
             patches = undecided[rows, columns]  # a view: what is cleared here is cleared for later blocks
             if not patches.any():
@@ -129,20 +129,21 @@ def _clear_dark(slide, index, span_x, span_y, undecided, at_most, *, sparse, poo
             if across[2].max() >= 1 and down[2].max() >= 1:
                 yield patches, across, down
 
-    waiting, several = boxes(), max(1, TOGETHER // (width * height))
-    while together := list(islice(waiting, several)):
-        for patches, dark, pixels in pool.map(look, together):
-            patches &= ~dark
-            pixels_read += pixels
+    for places in _rounds(level, width, height, step=2 if sparse else 1):
+        waiting, several = boxes(places), max(1, TOGETHER // (width * height))
+        while together := list(islice(waiting, several)):
+            for patches, dark, pixels in pool.map(look, together):
+                patches &= ~dark
+                pixels_read += pixels
     return pixels_read
 
 
-def _places(level, width, height, *, step):
-    """Yield the corners of a level's blocks, row by row: those of every `step`-th row and column first."""
+def _rounds(level, width, height, *, step):
+    """Yield the corners of a level's blocks in rounds, row by row: those of every `step`-th row and column first."""
     tops, lefts = range(0, level.height, height), range(0, level.width, width)
     # from the last offset down, since every patch that is long enough meets these, also at the slide's border
     for first_row, first_column in product(reversed(range(step)), repeat=2):
-        yield from product(tops[first_row::step], lefts[first_column::step])
+        yield product(tops[first_row::step], lefts[first_column::step])
 
 
 def _meeting(span, start, stop):
