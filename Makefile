@@ -1,7 +1,7 @@
 # The same few commands for a person and for CI.
 #   make run [STUDY=folder] [CORES=4]   make slurm STUDY=folder   make view [STUDY=folder] [PORT=8080]
 #   make test   make test-slurm   make test-faults   make reliability   make docs
-#   make test-browser   make check   make bench
+#   make test-browser   make check   make bench   make bench-gpu
 STUDY ?= .
 CORES ?= all
 PORT ?= 8080
@@ -17,7 +17,7 @@ ifneq ($(MADE_IN),$(shell pwd -P))
 $(error .venv was made for the clone in $(MADE_IN) and was copied or moved here; delete it (rm -r .venv) and run make again)
 endif
 endif
-.PHONY: run view test test-browser test-slurm test-faults check format bench slurm install docs reliability
+.PHONY: run view test test-browser test-slurm test-faults check format bench bench-gpu slurm install docs reliability
 
 run: .venv/installed
 	@$(BIN)/slidecaf run "$(STUDY)" --cores $(CORES)
@@ -54,6 +54,9 @@ format: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/run.py
+
+bench-gpu: .venv/installed
+	$(BIN)/python benchmarks/gpu.py --json build/gpu.json
 
 # The site is build/site/index.html.
 docs: .venv/installed

@@ -161,14 +161,18 @@ def command(path, coords, spec, folder, arguments):
     spec = {**spec, "weights": str(weights)}
     program = f"""
 import numpy as np
-from slidecaf.features.extraction.slide import extract
+from slidecaf.features.extraction.slide import Extraction
 from slidecaf.features.file import write_features
+from slidecaf.features.source import Source
 coords = np.load({str(folder / "coords.npy")!r})
 settings = dict(encoder={spec!r}, extraction="patchwise", batch_size={arguments.batch_size})
 tiles = dict(patch_size=336, patch_size_level0=336)
-with write_features({str(folder / "one.h5")!r}, coords, 4096, coords_attributes={{}}, attributes={{}}) as writer:
-    extract({str(path)!r}, coords, tiles, writer, name="slide", mpp=None, settings=settings, precision="fp32",
-            threads={arguments.threads}, max_unreadable=0)
+source = Source("slide", {str(path)!r}, None, "", coords, tiles)
+with (
+    Extraction(settings, "fp32", threads={arguments.threads}, max_unreadable=0) as extraction,
+    write_features({str(folder / "one.h5")!r}, coords, 4096, coords_attributes={{}}, attributes={{}}) as writer,
+):
+    extraction.extract(source, writer)
 """
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)

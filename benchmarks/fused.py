@@ -14,8 +14,9 @@ import numpy as np
 from rows import Row, report, seconds
 
 from slidecaf.demo import SLIDES, draw_slide, write_slide
-from slidecaf.features.extraction.slide import extract
+from slidecaf.features.extraction.slide import Extraction
 from slidecaf.features.file import open_features, write_features
+from slidecaf.features.source import Source
 from slidecaf.segmentation.cells import Cells
 from slidecaf.segmentation.maps import ConfidenceWriter, confidence_map, confidences
 from slidecaf.slides import open_slide
@@ -66,8 +67,8 @@ def prepare(path):
 
 def predict(path, coords, described, writer, threads):
     """Run the network over the slide."""
-    options = {"mpp": None, "settings": SETTINGS, "precision": "fp32", "threads": threads, "max_unreadable": 0}
-    extract(path, coords, described, writer, name="slide", **options)
+    with Extraction(SETTINGS, "fp32", threads=threads, max_unreadable=0) as extraction:
+        extraction.extract(Source("slide", path, None, "", coords, described), writer)
 
 
 def main():

@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 from slidecaf.errors import SlideError
 from slidecaf.features.file import write_features
+from slidecaf.features.source import Sources
 from slidecaf.files.manifests import make_batch, slide_files
 from slidecaf.files.tables import read_json
 from slidecaf.files.versions import version
@@ -13,7 +16,6 @@ from slidecaf.logs import logger
 from slidecaf.slides import Limits
 from slidecaf.study.config import NetworkFeatures
 from slidecaf.study.status import STATUS_UNREADABLE
-from slidecaf.tiles.file import read_tiles
 
 
 def extract_slides(
@@ -60,67 +62,61 @@ def extract_slides(
     """
     chosen = NetworkFeatures.model_validate(settings["features"]).plain()
     of_tiles, folder = slide_files([tiles]), Path(manifest).parent
-    described = read_json(encoder) if encoder else _look(chosen)
+    sources = Sources(slides, paths, of_tiles, lambda slide: folder / f"{slide}.h5")
+    how = {"threads": threads, "max_unreadable": max_unreadable, "limits": Limits.from_config(limits)}
 
-    def work(slide, files, origin):
-        coords, attributes = read_tiles(of_tiles[slide].path)
+    with ExitStack() as opened:
+        known = read_json(encoder) if encoder else None
 
-        def write(coords, status, fill=None):
-            with write_features(
-                files["features"],
-                coords,
-                described["dimension"],
-                coords_attributes={**attributes, "status": status},
-                attributes={**_attributes(chosen, described), "status": status},
-                origin={**origin, "weights_sha256": described["weights_sha256"]},
-            ) as writer:
-                if fill:
-                    fill(writer)
+        @cache
+        def network():  # a batch without patches, or whose files are there, needs none
+            from slidecaf.features.extraction.slide import Extraction
 
-        def extract(writer):
-            from slidecaf.features.extraction.slide import extract  # here: a batch without patches needs no network
+            precision = known["precision"] if known else chosen["precision"]
+            return opened.enter_context(Extraction(chosen, precision, after=sources.after, **how))
 
-            extract(
-                paths[slide],
-                coords,
-                attributes,
-                writer,
-                name=slide,
-                mpp=slides[slide]["mpp"],
-                scene=slides[slide]["scene"],
-                settings=chosen,
-                precision=described["precision"],
-                threads=threads,
-                max_unreadable=max_unreadable,
-                limits=Limits.from_config(limits),
-            )
+        described = known or _described(chosen, network().encoder)
 
-        try:
-            write(coords, str(attributes["status"]), extract if len(coords) else None)
-        except SlideError as error:
-            if on_bad_slide == "fail":
-                raise
-            logger.warning("left out: %s", error)
-            write([], STATUS_UNREADABLE)
+        def work(slide, files, origin):
+            source = sources(slide)
 
-    make_batch(
-        manifest,
-        slides,
-        work,
-        outputs=lambda slide: {"features": folder / f"{slide}.h5"},
-        settings={**settings, "encoder": described},
-        inputs=lambda slide: {"tiles": of_tiles[slide]},
-    )
+            def write(coords, status, fill=None):
+                with write_features(
+                    files["features"],
+                    coords,
+                    described["dimension"],
+                    coords_attributes={**source.tiles, "status": status},
+                    attributes={**_attributes(chosen, described), "status": status},
+                    origin={**origin, "weights_sha256": described["weights_sha256"]},
+                ) as writer:
+                    if fill:
+                        fill(writer)
+
+            def extract(writer):
+                network().extract(source, writer)
+
+            try:
+                write(source.coords, str(source.tiles["status"]), extract if len(source.coords) else None)
+            except SlideError as error:
+                if on_bad_slide == "fail":
+                    raise
+                logger.warning("left out: %s", error)
+                write([], STATUS_UNREADABLE)
+
+        make_batch(
+            manifest,
+            slides,
+            work,
+            outputs=lambda slide: {"features": folder / f"{slide}.h5"},
+            settings={**settings, "encoder": described},
+            inputs=lambda slide: {"tiles": of_tiles[slide]},
+        )
 
 
-def _look(chosen):
-    """Load the network that a feature set names, and return what it is as `slidecaf.features.describe` says it."""
-    from slidecaf.features.extraction.slide import encoder_of  # here: torch, which a description spares
-
-    precision = chosen["precision"]
-    with encoder_of(chosen, precision) as encoder:
-        described = {"dimension": encoder.dimension, "weights_sha256": encoder.sha256}
-    return {**chosen["encoder"], **described, "precision": precision}
+def _described(chosen, encoder):
+    """Say of a network what `slidecaf.features.describe` says."""
+    own = {"dimension": encoder.dimension, "weights_sha256": encoder.sha256, "precision": chosen["precision"]}
+    return {**chosen["encoder"], **own}
 
 
 def _attributes(chosen, described):

@@ -1,11 +1,14 @@
 """Test slides judged as the network gives their features, which are not kept: what the rule ``predict`` does."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from slidecaf.errors import SlideError
+from slidecaf.features.source import Sources
 from slidecaf.files.manifests import file_of, make_batch, slide_files
 from slidecaf.files.tables import read_json
 from slidecaf.logs import logger
@@ -13,7 +16,6 @@ from slidecaf.segmentation.maps import ConfidenceWriter, write_confidences
 from slidecaf.segmentation.solver.patch_models import read_models
 from slidecaf.slides import Limits
 from slidecaf.study.config import NetworkFeatures
-from slidecaf.tiles.file import read_tiles
 
 
 def judge_slides(
@@ -47,49 +49,44 @@ def judge_slides(
     chosen = NetworkFeatures.model_validate(settings["features"]).plain()
     described, folder = read_json(encoder), Path(manifest).parent
     of_tiles = slide_files([tiles])
+    sources = Sources(slides, paths, of_tiles, lambda slide: folder / f"{slide}.h5")
+    how = {"threads": threads, "max_unreadable": max_unreadable, "limits": Limits.from_config(limits)}
     shared = {"encoder": file_of(encoder), "models": [file_of(path) for path in models.values()]}
     final = {variant: read_models(path)[0] for variant, path in models.items()}
     C = read_models(next(iter(models.values())))[1]
 
-    def work(slide, files, origin):
-        coords, attributes = read_tiles(of_tiles[slide].path)
-        writer = ConfidenceWriter(
-            len(coords),
-            np.concatenate([model.coef for model in final.values()]),
-            np.concatenate([model.intercept for model in final.values()]),
+    with ExitStack() as opened:
+
+        @cache
+        def network():
+            from slidecaf.features.extraction.slide import Extraction  # here: torch, which few batches do without
+
+            return opened.enter_context(Extraction(chosen, described["precision"], after=sources.after, **how))
+
+        def work(slide, files, origin):
+            source = sources(slide)
+            writer = ConfidenceWriter(
+                len(source.coords),
+                np.concatenate([model.coef for model in final.values()]),
+                np.concatenate([model.intercept for model in final.values()]),
+            )
+            try:
+                if len(source.coords):
+                    network().extract(source, writer)
+            except SlideError as error:
+                if on_bad_slide == "fail":
+                    raise
+                logger.warning("left out: %s", error)
+                writer.values[:] = np.nan
+            values = dict(zip(final, np.split(writer.values, len(final)), strict=True))
+            made = {**origin, "weights_sha256": described["weights_sha256"]}
+            write_confidences(files["confidences"], values, C=C, origin=made)
+
+        make_batch(
+            manifest,
+            slides,
+            work,
+            outputs=lambda slide: {"confidences": folder / f"{slide}.h5"},
+            settings=settings,
+            inputs=lambda slide: {"tiles": of_tiles[slide], **shared},
         )
-        try:
-            if len(coords):
-                from slidecaf.features.extraction.slide import extract  # here: torch, which few batches do without
-
-                extract(
-                    paths[slide],
-                    coords,
-                    attributes,
-                    writer,
-                    name=slide,
-                    mpp=slides[slide]["mpp"],
-                    scene=slides[slide]["scene"],
-                    settings=chosen,
-                    precision=described["precision"],
-                    threads=threads,
-                    max_unreadable=max_unreadable,
-                    limits=Limits.from_config(limits),
-                )
-        except SlideError as error:
-            if on_bad_slide == "fail":
-                raise
-            logger.warning("left out: %s", error)
-            writer.values[:] = np.nan
-        values = dict(zip(final, np.split(writer.values, len(final)), strict=True))
-        made = {**origin, "weights_sha256": described["weights_sha256"]}
-        write_confidences(files["confidences"], values, C=C, origin=made)
-
-    make_batch(
-        manifest,
-        slides,
-        work,
-        outputs=lambda slide: {"confidences": folder / f"{slide}.h5"},
-        settings=settings,
-        inputs=lambda slide: {"tiles": of_tiles[slide], **shared},
-    )

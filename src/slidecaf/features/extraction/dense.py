@@ -5,6 +5,7 @@ border, here the network sees the slide's own pixels. The slide goes through in 
 the network sees, so that blocks and the whole slide agree.
 """
 
+from contextlib import closing
 from functools import lru_cache
 from itertools import chain
 from math import ceil
@@ -15,7 +16,7 @@ import torch
 from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.features.extraction.blocks import plan_blocks
 from slidecaf.features.extraction.patchwise import resize_to
-from slidecaf.features.extraction.pipeline import run, too_many_unreadable
+from slidecaf.features.extraction.pipeline import Pipeline, too_many_unreadable
 from slidecaf.features.extraction.seams import Handed, Seams
 from slidecaf.features.networks.dense import DenseEncoder
 
@@ -82,6 +83,33 @@ def extract(
     SlidecafError
         If the network cannot be run densely at this stride, or features are not numbers or too large for 16 bit.
     """
+    sizes = {"patch_size": patch_size, "stride": stride, "stride_level0": stride_level0, "block": block}
+    with Pipeline(threads, encoder.device) as pipeline:
+        write = begin(slide, coords, encoder, pipeline, **sizes)
+        return write(writer, max_unreadable=max_unreadable, advance=advance)
+
+
+def begin(slide, coords, encoder, pipeline, *, patch_size, stride, stride_level0, block=None, ahead=lambda: None):
+    """Begin to compute the features of a slide's patches.
+
+    Parameters
+    ----------
+    slide, coords, encoder, patch_size, stride, stride_level0, block
+        As for `extract`.
+    pipeline : slidecaf.features.extraction.pipeline.Pipeline
+    ahead : callable, optional
+        As for `slidecaf.features.extraction.pipeline.Pipeline.run`.
+
+    Returns
+    -------
+    callable
+        What ends it: it takes ``writer``, ``max_unreadable`` and ``advance``, and returns and raises as `extract` does.
+
+    Raises
+    ------
+    SlidecafError
+        If the network cannot be run densely at this stride.
+    """
     dense = _made_dense(encoder)
     step = dense.check_stride(patch_size, stride)
     reach = ceil(dense.span / step) - 1
@@ -103,10 +131,9 @@ def extract(
             for square in chain.from_iterable(squares for squares, _ in damage):
                 valid &= ~reader.meets(own, square)
             reason = next((why for _, why in damage if why), None)
-            return (region, own), valid, None if valid.all() else reason
+            return region, valid, None if valid.all() else reason
 
-    def encode(piece):
-        region, own = piece
+    def encode(region, own):
         rows, columns = (count * step for count in own.shape)
         with seams.failing(own):
             try:
@@ -122,18 +149,23 @@ def extract(
         before = [min(reach, start) - reach for start in (own.top, own.left)]
         return features[own.grid_y + before[0], own.grid_x + before[1]].to(torch.float16)
 
-    results = run(read, encode, blocks, threads=threads, device=encoder.device)
-    unreadable = 0
-    for piece, (features, valid, reason) in zip(blocks, results, strict=True):
-        unreadable += len(valid) - int(valid.sum())
-        if unreadable > max_unreadable * len(coords):
-            raise too_many_unreadable(reason, max_unreadable, len(coords))
-        # patches of one grid row follow on one another in the file
-        for own in np.split(np.arange(len(valid)), np.flatnonzero(np.diff(piece.rows) != 1) + 1):
-            if len(own):
-                writer.write(int(piece.rows[own[0]]), features[own], valid[own])
-        advance(len(valid))
-    return unreadable
+    running = pipeline.run(read, encode, blocks, ahead=ahead)
+
+    def write(writer, *, max_unreadable, advance):
+        unreadable = 0
+        with closing(running) as results:
+            for piece, (features, valid, reason) in zip(blocks, results, strict=True):
+                unreadable += len(valid) - int(valid.sum())
+                if unreadable > max_unreadable * len(coords):
+                    raise too_many_unreadable(reason, max_unreadable, len(coords))
+                # patches of one grid row follow on one another in the file
+                for own in np.split(np.arange(len(valid)), np.flatnonzero(np.diff(piece.rows) != 1) + 1):
+                    if len(own):
+                        writer.write(int(piece.rows[own[0]]), features[own], valid[own])
+                advance(len(valid))
+        return unreadable
+
+    return write
 
 
 @lru_cache(maxsize=1)

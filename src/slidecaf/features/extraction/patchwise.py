@@ -4,8 +4,12 @@ Patches are taken in small rectangles of neighbours, a batch each: the rectangle
 are not decoded twice. Worker threads take batches side by side. On a CPU a worker also runs the network, on one
 core: no core waits for another, and a batch's features do not depend on how many workers there are. On a GPU the
 workers read and resize, and the calling thread keeps the GPU busy.
+
+`extract` does a slide from its first patch to its last. `begin` gives the workers of a job a slide's first patches, so
+that they have work while the slide before is written to its end.
 """
 
+from contextlib import closing
 from math import isqrt
 
 import numpy as np
@@ -13,7 +17,7 @@ import torch
 from torch.nn import functional
 
 from slidecaf.errors import SlidecafError, SlideError
-from slidecaf.features.extraction.pipeline import run, too_many_unreadable
+from slidecaf.features.extraction.pipeline import Pipeline, too_many_unreadable
 from slidecaf.logs import logger
 
 REGION_PIXELS = 2**24
@@ -72,6 +76,28 @@ def extract(
     SlidecafError
         If features are not numbers, or too large for 16 bit.
     """
+    sizes = {"patch_size": patch_size, "patch_size_level0": patch_size_level0, "batch_size": batch_size}
+    with Pipeline(threads, encoder.device) as pipeline:
+        write = begin(slide, coords, encoder, pipeline, **sizes)
+        return write(writer, max_unreadable=max_unreadable, advance=advance)
+
+
+def begin(slide, coords, encoder, pipeline, *, patch_size, patch_size_level0, batch_size, ahead=lambda: None):
+    """Begin to compute the features of a slide's patches.
+
+    Parameters
+    ----------
+    slide, coords, encoder, patch_size, patch_size_level0, batch_size
+        As for `extract`.
+    pipeline : slidecaf.features.extraction.pipeline.Pipeline
+    ahead : callable, optional
+        As for `slidecaf.features.extraction.pipeline.Pipeline.run`.
+
+    Returns
+    -------
+    callable
+        What ends it: it takes ``writer``, ``max_unreadable`` and ``advance``, and returns and raises as `extract` does.
+    """
     reader = PatchReader(
         slide,
         patch_size=patch_size,
@@ -81,21 +107,26 @@ def extract(
     )
     bands = plan_bands(coords, patch_size_level0, batch_size)
     batches = [coords[rows] for band in bands for rows in band]
-    results = run(reader, _Encode(encoder), batches, threads=threads, device=encoder.device)
-    unreadable, start = 0, 0
-    for band in bands:
-        count = sum(map(len, band))
-        features = np.zeros((count, encoder.dimension), np.float16)
-        valid = np.zeros(count, bool)
-        for rows in band:
-            features[rows - start], valid[rows - start], reason = next(results)
-            unreadable += len(rows) - int(valid[rows - start].sum())
-            if unreadable > max_unreadable * len(coords):
-                raise too_many_unreadable(reason, max_unreadable, len(coords))
-            advance(len(rows))
-        writer.append(features, valid)
-        start += count
-    return unreadable
+    running = pipeline.run(reader, _Encode(encoder), batches, ahead=ahead)
+
+    def write(writer, *, max_unreadable, advance):
+        unreadable, start = 0, 0
+        with closing(running) as results:
+            for band in bands:
+                count = sum(map(len, band))
+                features = np.zeros((count, encoder.dimension), np.float16)
+                valid = np.zeros(count, bool)
+                for rows in band:
+                    features[rows - start], valid[rows - start], reason = next(results)
+                    unreadable += len(rows) - int(valid[rows - start].sum())
+                    if unreadable > max_unreadable * len(coords):
+                        raise too_many_unreadable(reason, max_unreadable, len(coords))
+                    advance(len(rows))
+                writer.append(features, valid)
+                start += count
+        return unreadable
+
+    return write
 
 
 def plan_bands(coords, patch_size, batch_size):
@@ -244,7 +275,7 @@ class _Encode:
     def __init__(self, encoder):
         self._encoder, self._limit = encoder, None
 
-    def __call__(self, patches):
+    def __call__(self, patches, coords):
         while True:
             limit = min(self._limit or len(patches), len(patches))
             try:

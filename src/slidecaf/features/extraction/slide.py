@@ -1,95 +1,131 @@
-"""Extraction of one slide by either way, as a config describes it."""
+"""Extraction of a job's slides by either way, as a config describes it."""
 
-import json
-from contextlib import contextmanager
-from functools import lru_cache
+from contextlib import ExitStack
 
+from slidecaf.errors import SlidecafError
 from slidecaf.features.extraction import dense, devices, patchwise
+from slidecaf.features.extraction.pipeline import Pipeline
 from slidecaf.features.networks.encoder import load_encoder
 from slidecaf.logs import logger, progress
 from slidecaf.slides import LIMITS, open_slide
 
 
-@contextmanager
-def encoder_of(settings, precision):
-    """Hold the network of a feature set, on a GPU where there is one; it is loaded once for all slides of a job.
+class Extraction:
+    """One network and its workers for all slides of a job, on a GPU where there is one; use it in a ``with`` statement.
+
+    While a slide's last patches are computed and its file is written, the workers begin the one after it.
 
     Parameters
     ----------
     settings : mapping
-        A feature set of the config.
+        A feature set of the config: ``encoder``, ``extraction`` and ``batch_size``.
     precision : {"fp32", "bf16", "fp16"}
+    threads : int
+        Features do not depend on it.
+    max_unreadable : float
+        The share, 0 to 1, of a slide's patches that may be unreadable.
+    limits : slidecaf.slides.Limits, optional
+    after : callable, optional
+        A slide's id to the `slidecaf.features.source.Source` that comes after it, or None.
 
-    Yields
-    ------
-    slidecaf.features.networks.encoder.Encoder
+    Attributes
+    ----------
+    encoder : slidecaf.features.networks.encoder.Encoder
 
     Raises
     ------
     SlidecafError
         If the network cannot be had or run like this.
     """
-    with devices.device() as device:
-        yield _load(json.dumps(settings["encoder"]), device, precision)
+
+    def __init__(self, settings, precision, *, threads, max_unreadable, limits=LIMITS, after=lambda slide: None):
+        self._settings, self._precision, self._threads = settings, precision, threads
+        self._max_unreadable, self._limits, self._after = max_unreadable, limits, after
+        self._begun = {}
+
+    def __enter__(self):
+        with ExitStack() as opened:
+            device = opened.enter_context(devices.device())
+            self.encoder = load_encoder(self._settings["encoder"], device=device, precision=self._precision)
+            opened.callback(self._forget)
+            self._pipeline = opened.enter_context(Pipeline(self._threads, device))
+            self._opened = opened.pop_all()
+        return self
+
+    def __exit__(self, *error):
+        return self._opened.__exit__(*error)
+
+    def extract(self, source, writer) -> None:
+        """Run the network over all patches of a slide.
+
+        Parameters
+        ----------
+        source : slidecaf.features.source.Source
+        writer : slidecaf.features.file.FeatureWriter or slidecaf.segmentation.maps.ConfidenceWriter
+            What becomes of the features.
+
+        Raises
+        ------
+        SlideError
+            If the slide, or too much of it, cannot be read.
+        SlidecafError
+            If features are not numbers, or the network cannot be run like this.
+        """
+        begun = self._begun.pop(source.name, None) or _Begun(self, source)
+        with begun as write, progress(len(source.coords), source.name) as advance:
+            unreadable = write(writer, max_unreadable=self._max_unreadable, advance=advance)
+        share = writer.nonzero / max(1, (len(source.coords) - unreadable) * self.encoder.dimension)
+        logger.info("%s: %.1f %% of values are not zero (the paper: 13.3 %%)", source.name, 100 * share)
+        if unreadable:
+            logger.warning("%s: %d of %d patches cannot be read", source.name, unreadable, len(source.coords))
+
+    def begin(self, source, slide):
+        """Give the workers a slide's first patches; return what ends it, as `patchwise.begin` and `dense.begin` do."""
+        tiles, patch_size = source.tiles, int(source.tiles["patch_size"])
+        common = {"patch_size": patch_size, "ahead": lambda: self._begin_after(source.name)}
+        if self._settings["extraction"] == "dense":
+            own = {"stride": int(tiles["stride"]), "stride_level0": float(tiles["stride_level0"])}
+            return dense.begin(slide, source.coords, self.encoder, self._pipeline, **common, **own)
+        own = {"patch_size_level0": int(tiles["patch_size_level0"]), "batch_size": self._settings["batch_size"]}
+        return patchwise.begin(slide, source.coords, self.encoder, self._pipeline, **common, **own)
+
+    def open(self, source):
+        """Open a source's slide."""
+        return open_slide(source.path, name=source.name, mpp=source.mpp, scene=source.scene, limits=self._limits)
+
+    def _begin_after(self, slide):
+        try:
+            source = self._after(slide)
+        except SlidecafError:  # of that slide's own tiles: it is raised again at its turn
+            return
+        if source is not None:
+            self._begun[source.name] = _Begun(self, source)
+
+    def _forget(self):
+        """Close slides that were begun and never asked for, once no worker reads any more."""
+        for begun in self._begun.values():
+            begun.close()
 
 
-@lru_cache(maxsize=1)
-def _load(spec, device, precision):
-    return load_encoder(json.loads(spec), device=device, precision=precision)
+class _Begun:
+    """A slide that workers have begun; what went wrong over it is raised where it is asked for, as it is its own."""
 
+    def __init__(self, extraction, source):
+        self._opened, self._wrong = ExitStack(), None
+        try:
+            slide = self._opened.enter_context(extraction.open(source))
+            self._write = extraction.begin(source, slide)
+        except Exception as error:
+            self._wrong = error
 
-def extract(
-    path, coords, tiles, writer, *, name, mpp, settings, precision, threads, max_unreadable, scene="", limits=LIMITS
-):
-    """Run the network over all patches of a slide, on a GPU where there is one.
+    def __enter__(self):
+        if self._wrong:
+            self.close()
+            raise self._wrong
+        return self._write
 
-    Parameters
-    ----------
-    path : path-like
-    coords : ndarray of int64, shape (N, 2)
-    tiles : mapping
-        Attributes of the tiles file.
-    writer : slidecaf.features.file.FeatureWriter or slidecaf.segmentation.maps.ConfidenceWriter
-        What becomes of the features.
-    name : str
-        The slide's, for errors and progress.
-    mpp : float or None
-        As the sheet has it.
-    settings : mapping
-        A feature set of the config: ``encoder``, ``extraction`` and ``batch_size``.
-    precision : {"fp32", "bf16", "fp16"}
-    threads : int
-    max_unreadable : float
-        The share, 0 to 1, of patches that may be unreadable.
-    scene : str, optional
-        As the sheet has it.
-    limits : slidecaf.slides.Limits, optional
+    def __exit__(self, *error):
+        self.close()
 
-    Raises
-    ------
-    SlideError
-        If the slide, or too much of it, cannot be read.
-    SlidecafError
-        If features are not numbers, or the network cannot be had or run like this.
-    """
-    with (
-        encoder_of(settings, precision) as encoder,
-        open_slide(path, name=name, mpp=mpp, scene=scene, limits=limits) as slide,
-        progress(len(coords), name) as advance,
-    ):
-        common = {
-            "patch_size": int(tiles["patch_size"]),
-            "threads": threads,
-            "max_unreadable": max_unreadable,
-            "advance": advance,
-        }
-        if settings["extraction"] == "dense":
-            strides = {"stride": int(tiles["stride"]), "stride_level0": float(tiles["stride_level0"])}
-            unreadable = dense.extract(slide, coords, encoder, writer, **common, **strides)
-        else:
-            own = {"patch_size_level0": int(tiles["patch_size_level0"]), "batch_size": settings["batch_size"]}
-            unreadable = patchwise.extract(slide, coords, encoder, writer, **common, **own)
-    share = writer.nonzero / max(1, (len(coords) - unreadable) * encoder.dimension)
-    logger.info("%s: %.1f %% of values are not zero (the paper: 13.3 %%)", name, 100 * share)
-    if unreadable:
-        logger.warning("%s: %d of %d patches cannot be read", name, unreadable, len(coords))
+    def close(self):
+        self._opened.close()

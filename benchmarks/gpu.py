@@ -1,0 +1,404 @@
+"""What a GPU gives: one command, ten minutes at most, no network, nothing but the installed packages.
+
+    make bench-gpu            # or: python benchmarks/gpu.py [--json FILE]
+
+For AlexNet, VGG-19, ResNet-50 and ViT-L/16 with random weights, in fp32, bf16 and fp16: the bare network on patches
+that lie ready on the card, in the batch that is fastest, as patches a second and as a share of what the card multiplies
+matrices with in the same run; and the whole extraction (read, resize, copy, network, back) from a pyramid, as patches a
+second and as a share of the bare network. Then what reading alone does on one core and on all, and how many cores it
+takes to feed the card; dense extraction at stride 8 of AlexNet and SqueezeNet, into features and fused with an SVM; peak
+memory; and whether CPU and GPU agree: features, and the predictions of a small study that both run. What does not fit
+into the time is left out and named. SVMs are fitted on CPUs only, so that no row is theirs.
+
+`--dry` does the same on a CPU with little of everything, to see that it runs.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from datetime import date
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from slidecaf import demo
+from slidecaf.demo import SLIDES, draw_slide, write_slide
+from slidecaf.features.extraction import dense, patchwise
+from slidecaf.features.networks.encoder import load_encoder
+from slidecaf.segmentation.maps import ConfidenceWriter
+from slidecaf.slides import open_slide
+from slidecaf.tiles.grid import tile
+from slidecaf.tiles.tiling import Tiling
+
+REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "slides" / "cmu-1-small-region.svs"
+NETWORKS = {
+    "alexnet": "classifier.5",
+    "resnet50": "avgpool",
+    "vgg19": "classifier.4",
+    "vit_l_16": "encoder",
+}
+DENSE = {"alexnet": "classifier.5", "squeezenet1_0": "features"}
+FORMATS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+PATCHES = Tiling(patch_size=336, stride=252, white_above=200)
+DENSELY = Tiling(patch_size=112, stride=8, edge="cover")
+AGREE = 2e-2
+"""How far features of 16 bit may be from those of the CPU, as a share of the largest."""
+
+GAIN = 1.05
+"""By how much a batch of twice the size must be faster to be worth its memory."""
+
+
+@dataclass
+class Sizes:
+    """How much of everything is done."""
+
+    side: int = 8000
+    dense_side: int = 2048
+    matrix: int = 8192
+    seconds: float = 1.0
+    most: int = 1024
+    agree: int = 64
+    patients: int = 4
+
+
+DRY = Sizes(side=1400, dense_side=160, matrix=256, seconds=0.05, most=8, agree=4, patients=0)
+
+
+class Discard:
+    """A writer that throws features away: what is measured is the card and what feeds it."""
+
+    def __init__(self):
+        self.written, self.nonzero = 0, 0
+
+    def append(self, features, valid):
+        """Count rows."""
+        self.written += len(features)
+
+    def write(self, start, features, valid):
+        """Count rows."""
+        self.written += len(features)
+
+
+@dataclass
+class Bench:
+    """The run: its device, sizes, time, and rows found so far."""
+
+    device: torch.device
+    sizes: Sizes
+    threads: int
+    end: float
+    rows: list = field(default_factory=list)
+    left_out: list = field(default_factory=list)
+
+    def say(self, **row):
+        """Keep a row and print it."""
+        self.rows.append(row)
+        print("  ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{value}" for key, value in row.items()))
+        sys.stdout.flush()
+
+    def in_time(self, name):
+        """Tell whether there is time for another row; what there is none for is named at the end."""
+        if time.monotonic() < self.end:
+            return True
+        self.left_out.append(name)
+        return False
+
+    def wait(self):
+        """Wait for the card."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def rate(self, call):
+        """Return calls a second, after one that does not count."""
+        call()
+        self.wait()
+        start, calls = time.perf_counter(), 0
+        while time.perf_counter() - start < self.sizes.seconds:
+            for _ in range(4):
+                call()
+            calls += 4
+            self.wait()
+        return calls / (time.perf_counter() - start)
+
+    @contextlib.contextmanager
+    def peak(self, row):
+        """Note the peak of the card's memory over a block, in GiB."""
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats(self.device)
+        yield
+        if self.device.type == "cuda":
+            row["peak_gib"] = torch.cuda.max_memory_allocated(self.device) / 2**30
+
+
+def formats(device):
+    """Return the number formats that a device has."""
+    return [name for name in FORMATS if device.type == "cuda" or name != "fp16"]
+
+
+def matrices(bench):
+    """Measure what the card multiplies matrices with; return operations a second by format."""
+    found, size = {}, bench.sizes.matrix
+    for name in formats(bench.device):
+        a, b = (torch.randn(size, size, device=bench.device).to(FORMATS[name]) for _ in range(2))
+        found[name] = 2 * size**3 * bench.rate(lambda a=a, b=b: a @ b)
+        bench.say(what="matrices", precision=name, tflops=found[name] / 1e12)
+    return found
+
+
+def spec_of(model, size=224):
+    """Return an encoder of the config."""
+    layer = {**NETWORKS, **DENSE}[model]
+    return {"model": model, "layer": layer, "weights": "random:0", "input_size": size}
+
+
+def operations(encoder):
+    """Return the floating-point operations of one patch."""
+    patch = torch.zeros(1, 3, encoder.input_size, encoder.input_size, dtype=torch.uint8, device=encoder.device)
+    with FlopCounterMode(display=False) as counter:
+        encoder(patch)
+    return counter.get_total_flops()
+
+
+def fastest(bench, encoder):
+    """Return patches a second of the bare network, and the batch, doubled as long as that pays and fits."""
+    best, chosen, batch = 0.0, 8, 8
+    while batch <= bench.sizes.most:
+        try:
+            shape = batch, 3, encoder.input_size, encoder.input_size
+            patches = torch.zeros(shape, dtype=torch.uint8, device=bench.device)
+            rate = batch * bench.rate(lambda patches=patches: encoder(patches))
+        except torch.OutOfMemoryError:
+            break
+        if rate < GAIN * best:
+            break
+        best, chosen, batch = rate, batch, 2 * batch
+    return best, chosen
+
+
+def extraction(bench, encoder, path, coords, batch):
+    """Return patches a second of the whole extraction, without start-up."""
+
+    def run():
+        writer = Discard()
+        with open_slide(path) as slide:
+            patchwise.extract(
+                slide,
+                coords,
+                encoder,
+                writer,
+                patch_size=PATCHES.patch_size,
+                patch_size_level0=PATCHES.patch_size,
+                batch_size=batch,
+                threads=bench.threads,
+                max_unreadable=0,
+                advance=lambda count: None,
+            )
+        return writer.written
+
+    run()
+    start = time.perf_counter()
+    return run() / (time.perf_counter() - start)
+
+
+def patchwise_rows(bench, path, most):
+    """Measure networks in every format, bare and as a whole."""
+    with open_slide(path) as slide:
+        coords = tile(slide, PATCHES, threads=bench.threads).coords
+    alone = {}
+    for model in NETWORKS:
+        for precision in formats(bench.device):
+            if not bench.in_time(f"{model} {precision}"):
+                continue
+            row = {"what": "patchwise", "model": model, "precision": precision}
+            with bench.peak(row):
+                encoder = load_encoder(spec_of(model), device=bench.device, precision=precision)
+                bare, batch = fastest(bench, encoder)
+                row |= {"batch": batch, "network": bare, "of_matrices": bare * operations(encoder) / most[precision]}
+                row["extraction"] = extraction(bench, encoder, path, coords, batch)
+                row["of_network"] = row["extraction"] / bare
+            alone[model, precision] = bare
+            bench.say(**row)
+    return alone
+
+
+def reading_rows(bench, path, alone):
+    """Measure reading and resizing without a network, and how many cores would feed each."""
+    with open_slide(path) as slide:
+        coords = tile(slide, PATCHES, threads=bench.threads).coords
+    bands = patchwise.plan_bands(coords, PATCHES.patch_size, 32)
+    batches = [coords[rows] for band in bands for rows in band]
+    torch.set_num_threads(1)
+    rates = {}
+    from concurrent.futures import ThreadPoolExecutor
+
+    for threads in sorted({1, bench.threads}):
+        with open_slide(path) as slide, ThreadPoolExecutor(threads) as pool:
+            size = PATCHES.patch_size
+            reader = patchwise.PatchReader(slide, patch_size=size, patch_size_level0=size, input_size=224)
+            start = time.perf_counter()
+            count = sum(len(patches) for patches, *_ in pool.map(reader, batches))
+            rates[threads] = count / (time.perf_counter() - start)
+        bench.say(what="reading", threads=threads, patches=rates[threads], a_core=rates[threads] / threads)
+    for (model, precision), rate in alone.items():
+        bench.say(what="cores to feed", model=model, precision=precision, cores=ceil(rate / rates[1]))
+
+
+def dense_rows(bench, folder):
+    """Measure dense extraction, into features and fused with an SVM."""
+    path = folder / "dense.tiff"
+    write_slide(path, np.ascontiguousarray(picture()[: bench.sizes.dense_side, : bench.sizes.dense_side]))
+    for model in DENSE:
+        for precision in formats(bench.device):
+            if not bench.in_time(f"dense {model} {precision}"):
+                continue
+            encoder = load_encoder(spec_of(model), device=bench.device, precision=precision)
+            with open_slide(path) as slide:
+                coords = tile(slide, DENSELY).coords
+            coef = np.random.default_rng(0).normal(0, 0.1, (1, encoder.dimension))
+            for how in ("features", "fused"):
+                row = {"what": "dense", "model": model, "precision": precision, "how": how}
+                with bench.peak(row), open_slide(path) as slide:
+                    for _ in range(2):  # the first fills caches
+                        fused = ConfidenceWriter(len(coords), coef, np.zeros(1))
+                        start = time.perf_counter()
+                        dense.extract(
+                            slide,
+                            coords,
+                            encoder,
+                            fused if how == "fused" else Discard(),
+                            patch_size=DENSELY.patch_size,
+                            stride=DENSELY.stride,
+                            stride_level0=DENSELY.stride,
+                            threads=bench.threads,
+                            max_unreadable=0,
+                            advance=lambda count: None,
+                        )
+                        row["patches"] = len(coords) / (time.perf_counter() - start)
+                bench.say(**row)
+
+
+def agreement_rows(bench, path):
+    """Hold features of the card against the CPU's; return whether all agree."""
+    with open_slide(path) as slide:
+        size = PATCHES.patch_size
+        coords = tile(slide, PATCHES).coords[: bench.sizes.agree]
+        reader = patchwise.PatchReader(slide, patch_size=size, patch_size_level0=size, input_size=224)
+        patches = torch.cat([reader(coords[i : i + 1])[0] for i in range(len(coords))])
+    good = True
+    for model in ("alexnet", "resnet50"):
+        with_cpu = load_encoder(spec_of(model))(patches)
+        for precision in formats(bench.device):
+            found = load_encoder(spec_of(model), device=bench.device, precision=precision)(patches).cpu()
+            apart = float((found - with_cpu).abs().max() / with_cpu.abs().max())
+            good &= apart <= AGREE
+            bench.say(what="features and the CPU's", model=model, precision=precision, apart=apart, at_most=AGREE)
+    return good
+
+
+def study_rows(bench, folder):
+    """Run a small study on the card and on the CPU; return whether predictions are equal. A dry run has no card."""
+    said = []
+    for device in (bench.device.type, "cpu"):
+        study = folder / f"study-{device}-{len(said)}"
+        demo.make_mini(study, patients=bench.sizes.patients)
+        encoder = {**spec_of("alexnet"), "weights": "random:0"}
+        methods = {"svm": {"features": ["cnn"], "keep": [50, 100], "C": [0.1, 1]}}
+        config = {
+            "features": {"cnn": {"tiling": {"patch_size": 224, "overlap": 0.25}, "encoder": encoder}},
+            "classification": {"sheet": "classification.tsv", "positive": "GBM", "folds": 2, "methods": methods},
+        }
+        (study / "config.yaml").write_text(json.dumps(config))
+        hidden = {"CUDA_VISIBLE_DEVICES": ""} if device == "cpu" else {}
+        command = [sys.executable, "-m", "slidecaf.cli", "run", str(study), "--cores", str(bench.threads)]
+        start = time.perf_counter()
+        done = subprocess.run(command, env=os.environ | hidden, capture_output=True, text=True, check=False)
+        if done.returncode:
+            sys.exit(done.stdout + done.stderr)
+        table = (study / "results/classification/svm/predictions.tsv").read_text().splitlines()
+        column = table[0].split("\t").index("predicted")
+        said.append([line.split("\t")[column] for line in table[1:]])
+        bench.say(what="small study", device=device, seconds=time.perf_counter() - start, predictions=len(said[-1]))
+    bench.say(what="predictions of both", equal=said[0] == said[1])
+    return said[0] == said[1]
+
+
+def picture():
+    """Return the pixels of a real slide, or of the synthetic demo."""
+    if REAL.is_file():
+        with open_slide(REAL) as slide:
+            return slide.read(0, 0, slide.width, slide.height)[500:]
+    return draw_slide(SLIDES[0])[0]
+
+
+def make_slide(folder, side):
+    """Write a pyramid of mirrored copies of a picture."""
+    pixels = picture()
+    pixels = np.concatenate([pixels, pixels[:, ::-1]], 1)
+    pixels = np.concatenate([pixels, pixels[::-1]])
+    times = [-(-side // length) for length in pixels.shape[:2]]
+    write_slide(folder / "slide.tiff", np.ascontiguousarray(np.tile(pixels, (*times, 1))[:side, :side]), quality=80)
+    return folder / "slide.tiff"
+
+
+def described(device, threads):
+    """Return what the figures are of."""
+    card = torch.cuda.get_device_properties(device) if device.type == "cuda" else None
+    return {
+        "date": date.today().isoformat(),
+        "card": f"{card.name}, {card.total_memory / 2**30:.0f} GiB" if card else "no GPU: a dry run on the CPU",
+        "cores": threads,
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda or "",
+    }
+
+
+def main():
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="where the rows are written")
+    parser.add_argument("--dry", action="store_true", help="on a CPU, with little of everything")
+    parser.add_argument("--minutes", type=float, default=7.0, help="after which no further row of a network is begun")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--models", nargs="+", default=list(NETWORKS))
+    arguments = parser.parse_args()
+    if not torch.cuda.is_available() and not arguments.dry:
+        sys.exit("there is no GPU that torch can use; --dry runs this on the CPU, with little of everything.")
+    for model in set(NETWORKS) - set(arguments.models):
+        del NETWORKS[model]
+    device = torch.device("cpu" if arguments.dry else "cuda:0")
+    sizes = DRY if arguments.dry else Sizes()
+    bench = Bench(device, sizes, arguments.threads, time.monotonic() + 60 * arguments.minutes)
+    about = described(device, arguments.threads)
+    print(", ".join(f"{key} {value}" for key, value in about.items()), flush=True)
+    folder = Path(tempfile.mkdtemp())
+    try:
+        path = make_slide(folder, sizes.side)
+        good = agreement_rows(bench, path)
+        good &= not sizes.patients or study_rows(bench, folder)
+        most = matrices(bench)
+        dense_rows(bench, folder)
+        alone = patchwise_rows(bench, path, most)
+        reading_rows(bench, path, alone)
+    finally:
+        shutil.rmtree(folder)
+    if bench.left_out:
+        print(f"left out, as time was over: {', '.join(bench.left_out)}")
+    if arguments.json:
+        result = {**about, "rows": bench.rows, "left_out": bench.left_out}
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+    sys.exit(0 if good else "CPU and GPU do not agree")
+
+
+main()
