@@ -27,10 +27,10 @@ slurm: .venv/installed
 
 # In two processes: a file's tests stay together, since they share studies.
 test: .venv/installed
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --reliability=build/reliability/test.json
+	$(BIN)/python -m pytest -m "not long" --numprocesses 2 --dist loadfile --no-loadscope-reorder --reliability=build/reliability/test.json
 
 test-faults: .venv/installed
-	$(BIN)/python -m pytest tests/faults --numprocesses 2 --dist worksteal --timeout 1500 --reliability=build/reliability/test-faults.json
+	$(BIN)/python -m pytest tests/faults tests/package tests/workflow -m long --numprocesses 2 --dist worksteal --timeout 1500 --reliability=build/reliability/test-faults.json
 
 # docs/reliability.md from what the tests last wrote
 reliability: .venv/installed

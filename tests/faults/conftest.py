@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,7 @@ def config():
     }
 
 
+HERE = Path(__file__).parent
 METHODS = {"svm-cnn": 20, "more": 50}
 OURS = ("logs", "benchmarks", "report.html")
 
@@ -143,3 +145,9 @@ def later(path, seconds):
     """Set a file's times so many seconds off."""
     stat = path.stat()
     os.utime(path, (stat.st_atime + seconds, stat.st_mtime + seconds))
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker("long")

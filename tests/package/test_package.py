@@ -12,6 +12,8 @@ import yaml
 
 from tests.workflow.conftest import Study, make_mini, mini_config
 
+pytestmark = pytest.mark.long
+
 
 def small_config():
     """One feature set and one method: as few jobs as go through all rules of the classification."""

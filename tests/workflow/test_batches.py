@@ -6,6 +6,8 @@ import signal
 import subprocess
 import time
 
+import pytest
+
 from tests.workflow.conftest import make_mini
 
 
@@ -36,6 +38,7 @@ def test_a_bad_slide_stops_no_other_of_its_job(tmp_path):
     assert len(list(study.folder.glob("results/tiles/*/*.h5"))) == 2 * 10
 
 
+@pytest.mark.long
 def test_an_interrupted_batch_does_at_most_one_slide_again_and_ends_with_the_same_files(finished, tmp_path):
     study = make_mini(tmp_path / "study")
     folder = study / "results/features/cnn-224"

@@ -39,6 +39,7 @@ def hostile(study, tmp_path):
     return study
 
 
+@pytest.mark.long
 def test_bad_slides_of_every_kind_are_named_and_the_run_goes_on(hostile, promise):
     before = {path.name for path in hostile.folder.parent.iterdir()}
     done = hostile.run("--resources", "gpu=2")
