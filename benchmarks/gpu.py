@@ -6,9 +6,9 @@ For AlexNet, VGG-19, ResNet-50 and ViT-L/16 with random weights, in fp32, bf16 a
 that lie ready on the card, in the batch that is fastest, as patches a second and as a share of what the card multiplies
 matrices with in the same run; and the whole extraction (read, resize, copy, network, back) from a pyramid, as patches a
 second and as a share of the bare network. Then what reading alone does on one core and on all, and how many cores it
-takes to feed the card; dense extraction at stride 8 of AlexNet and SqueezeNet, into features and fused with an SVM; peak
-memory; and whether CPU and GPU agree: features, and the predictions of a small study that both run. What does not fit
-into the time is left out and named. SVMs are fitted on CPUs only, so that no row is theirs.
+takes to feed the card; dense extraction at stride 8 of AlexNet and SqueezeNet, into features and fused with an SVM;
+peak memory; and whether CPU and GPU agree: features, and the predictions of a small study that both run. What does not
+fit into the time is left out and named. SVMs are fitted on CPUs only, so that no row is theirs.
 
 `--dry` does the same on a CPU with little of everything, to see that it runs.
 """
@@ -97,6 +97,7 @@ class Bench:
     sizes: Sizes
     threads: int
     end: float
+    models: list
     rows: list = field(default_factory=list)
     left_out: list = field(default_factory=list)
 
@@ -216,7 +217,7 @@ def patchwise_rows(bench, path, most):
     with open_slide(path) as slide:
         coords = tile(slide, PATCHES, threads=bench.threads).coords
     alone = {}
-    for model in NETWORKS:
+    for model in bench.models:
         for precision in formats(bench.device):
             if not bench.in_time(f"{model} {precision}"):
                 continue
@@ -296,7 +297,7 @@ def agreement_rows(bench, path):
         reader = patchwise.PatchReader(slide, patch_size=size, patch_size_level0=size, input_size=224)
         patches = torch.cat([reader(coords[i : i + 1])[0] for i in range(len(coords))])
     good = True
-    for model in ("alexnet", "resnet50"):
+    for model in bench.models[:2]:
         with_cpu = load_encoder(spec_of(model))(patches)
         for precision in formats(bench.device):
             found = load_encoder(spec_of(model), device=bench.device, precision=precision)(patches).cpu()
@@ -370,15 +371,14 @@ def main():
     parser.add_argument("--dry", action="store_true", help="on a CPU, with little of everything")
     parser.add_argument("--minutes", type=float, default=7.0, help="after which no further row of a network is begun")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--models", nargs="+", default=list(NETWORKS))
+    parser.add_argument("--models", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     arguments = parser.parse_args()
     if not torch.cuda.is_available() and not arguments.dry:
         sys.exit("there is no GPU that torch can use; --dry runs this on the CPU, with little of everything.")
-    for model in set(NETWORKS) - set(arguments.models):
-        del NETWORKS[model]
     device = torch.device("cpu" if arguments.dry else "cuda:0")
     sizes = DRY if arguments.dry else Sizes()
-    bench = Bench(device, sizes, arguments.threads, time.monotonic() + 60 * arguments.minutes)
+    end = time.monotonic() + 60 * arguments.minutes
+    bench = Bench(device, sizes, arguments.threads, end, arguments.models)
     about = described(device, arguments.threads)
     print(", ".join(f"{key} {value}" for key, value in about.items()), flush=True)
     folder = Path(tempfile.mkdtemp())

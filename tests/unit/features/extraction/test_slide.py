@@ -1,4 +1,4 @@
-"""The slides of a job, one after another: the next is begun while one ends, and each has its own features and errors."""
+"""The slides of a job, one after another: the next is begun while one ends; each has its own features and errors."""
 
 import numpy as np
 import pytest
