@@ -13,6 +13,7 @@ from pathlib import Path
 from rows import MARK, Row
 
 SCRIPTS = (
+    "whole_command.py",
     "extraction.py",
     "dense.py",
     "precision.py",

@@ -30,7 +30,7 @@ from slidecaf.demo import make_mini
 from slidecaf.study.batches import deal_apart
 
 ROOT = Path(__file__).resolve().parents[1]
-WITH_NETWORK = {"encoder", "features", "predict"}
+WITH_NETWORK = {"features", "predict"}
 HEAVY = ("torch", "sklearn", "skimage", "scipy", "pandas", "matplotlib")
 REPEATS = 3
 BATCH, PX = 16, 1024  # the default of slides_per_job; a side of the slides
