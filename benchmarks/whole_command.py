@@ -167,9 +167,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--slides", type=int, nargs="+", default=[1])
     parser.add_argument("--precisions", nargs="+", default=["fp32"])
-    parser.add_argument(
-        "--full", action="store_true", help="1 and 8 slides, in fp32 and in the precision that is fastest"
-    )
+    parser.add_argument("--full", action="store_true", help="1 and 8 slides, in fp32 and precision: auto")
     parser.add_argument("--side", type=int, default=20_000)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--repeats", type=int, default=2)
