@@ -8,7 +8,15 @@ import pytest
 
 pytestmark = pytest.mark.long
 
-ROWS = {"features and the CPU's", "matrices", "dense", "patchwise", "reading", "cores to feed"}
+ROWS = {
+    "features and the CPU's",
+    "matrices",
+    "dense",
+    "patchwise",
+    "reading",
+    "cores to feed",
+    "left-out SVMs, synthetic",
+}
 
 
 def test_the_gpus_benchmark_runs_dry_and_writes_what_it_prints(repository, tmp_path):

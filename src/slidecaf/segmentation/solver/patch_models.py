@@ -42,7 +42,7 @@ class PatchModels:
     positive: int
 
 
-def fit_left_out(matrix, labels, weights, C, *, max_iter=1000, memory=MEMORY, threads=1) -> list:
+def fit_left_out(matrix, labels, weights, C, *, max_iter=1000, memory=MEMORY, threads=1, device=None) -> list:
     """Fit a linear SVM for every problem and every C.
 
     Parameters
@@ -61,6 +61,9 @@ def fit_left_out(matrix, labels, weights, C, *, max_iter=1000, memory=MEMORY, th
         Bytes that fits under way may take beside the matrix. Results do not depend on it,
     threads : int, optional
         nor on how many threads work.
+    device : str, optional
+        A device of torch, such as ``cuda``, on which sums over rows and factors are made; by default NumPy makes them.
+        Solutions then agree within the gap, and not in their last digits.
 
     Returns
     -------
@@ -88,7 +91,8 @@ def fit_left_out(matrix, labels, weights, C, *, max_iter=1000, memory=MEMORY, th
     both = [k for k, weight in enumerate(distinct) if len(np.unique(labels[weight > 0])) == 2]
     try:
         rows = np.array([distinct[k] for k in both], np.float32).reshape(len(both), len(labels))
-        found = fit_squared_hinge(matrix, labels, rows, C, max_iter=max_iter, memory=memory, threads=threads)
+        options = {"max_iter": max_iter, "memory": memory, "threads": threads, "device": device}
+        found = fit_squared_hinge(matrix, labels, rows, C, **options)
     except FloatingPointError as error:
         raise SlidecafError("features: a value is NaN or infinite; delete the features files and run again.") from error
     solutions = dict(zip(both, found, strict=True))

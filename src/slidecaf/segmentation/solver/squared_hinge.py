@@ -29,8 +29,9 @@ from itertools import islice
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from slidecaf.segmentation.solver import blas
+from slidecaf.segmentation.solver.hessian import Gram, float_sum
 from slidecaf.segmentation.solver.row_blocks import RowBlocks
+from slidecaf.segmentation.solver.sums import Curved, Turned
 
 TOLERANCE = 1e-5
 """How far an objective may be from its optimum, as a share of it."""
@@ -48,18 +49,8 @@ CG_STEPS = 30
 SEARCH_STEPS = 30
 """Steps of the search along a step, at most; a handful are enough."""
 
-SHIFT = 1e-6
-"""Of its mean diagonal, by which a Hessian that is not definite in 32 bit is shifted, and ten times more each time."""
-
 ROW_BYTES = 60
 """Bytes that a problem keeps of each row, about."""
-
-RARE = 10
-"""How many times less a feature may vary among a problem's rows than among all, for rows to be taken off the sum over
-all: what is left of a feature that the problem hardly has is mostly rounding, and its own scale enlarges that."""
-
-PANEL = 64
-"""Columns of a Hessian that are filled at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +70,9 @@ class Solution:
     gap: float
 
 
-def fit_squared_hinge(matrix, labels, weights, C, *, max_iter, memory, threads, tolerance=TOLERANCE) -> list:
+def fit_squared_hinge(
+    matrix, labels, weights, C, *, max_iter, memory, threads, tolerance=TOLERANCE, device=None
+) -> list:
     """Fit a linear SVM for every problem and every C.
 
     Parameters
@@ -98,6 +91,8 @@ def fit_squared_hinge(matrix, labels, weights, C, *, max_iter, memory, threads, 
     threads : int
     tolerance : float, optional
         The gap to stop at.
+    device : str, optional
+        A device of torch, such as ``cuda``, that makes the sums over rows and the factors; by default NumPy does.
 
     Returns
     -------
@@ -120,10 +115,14 @@ def fit_squared_hinge(matrix, labels, weights, C, *, max_iter, memory, threads, 
     with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
         rows = np.flatnonzero((weights > 0).any(axis=0))
         weights, labels = weights[:, rows], labels[rows]
-        blocks = RowBlocks(matrix, rows)
+        blocks, make = RowBlocks(matrix, rows), Gram
+        if device is not None:
+            from slidecaf.segmentation.solver.on_device import DeviceBlocks, DeviceGram  # here: torch
+
+            blocks, make = DeviceBlocks(matrix, rows, device), DeviceGram
         square, total = blocks.gram()
         waiting = (
-            (k, _newton(_Gram(weight, own, square, total, blocks.step), labels, C, max_iter, tolerance))
+            (k, _newton(make(weight, own, square, total, blocks.step), labels, C, max_iter, tolerance))
             for k, (weight, own) in enumerate(zip(weights, blocks.own(weights), strict=True))
         )
         each = 2 * square.nbytes + 8 * blocks.step * len(total) + ROW_BYTES * len(labels)
@@ -155,12 +154,12 @@ def _newton(gram, labels, C, max_iter, tolerance):
         for _ in range(max_iter):
             hinge = np.maximum(0, 1 - sign * z)
             a = (2 * value) * weight * hinge
-            turned = _Turned(a * sign, np.zeros(len(own.mean)))
+            turned = Turned(a * sign, np.zeros(len(own.mean)))
             yield turned
-            v = own.summed(turned.total, _sum(turned.weight))
-            loss = value * _sum(weight * hinge * hinge)
+            v = own.summed(turned.total, float_sum(turned.weight))
+            loss = value * float_sum(weight * hinge * hinge)
             primal = w @ w / 2 + loss
-            gap = 1 - _sum(a) ** 2 / (4 * loss + 2 * (v @ v)) / primal if primal else 0.0
+            gap = 1 - float_sum(a) ** 2 / (4 * loss + 2 * (v @ v)) / primal if primal else 0.0
             if gap <= tolerance:
                 break
             active = np.where(hinge > 0, weight, 0)
@@ -175,19 +174,15 @@ def _newton(gram, labels, C, max_iter, tolerance):
     return [solved[value] for value in C]
 
 
-def _sum(values):
-    return float(values.sum(dtype=np.float64))
-
-
 def _conjugate(gram, curvature, right):
     """Solve (I + Σ curvature x xᵀ) step = right, about; return the step, and step·x of all rows."""
     step, along, residual = np.zeros_like(right), np.zeros_like(curvature), right
     direction = better = gram.solve(residual)
     inner = least = residual @ better
     for _ in range(CG_STEPS):
-        curved = _Curved(*gram.own.of_block(direction), curvature)
+        curved = Curved(*gram.own.of_block(direction), curvature)
         yield curved
-        bent = direction + gram.own.summed(curved.total, _sum(curvature * curved.values))
+        bent = direction + gram.own.summed(curved.total, float_sum(curvature * curved.values))
         length = inner / (direction @ bent)
         step, along = step + length * direction, along + np.float32(length) * curved.values
         residual = residual - length * bent
@@ -204,127 +199,9 @@ def _search(w, step, z, along, sign, weight, C):
     t = 1.0
     for _ in range(SEARCH_STEPS):
         hinge = np.maximum(0, 1 - sign * (z + np.float32(t) * along))
-        slope = w @ step + t * (step @ step) - 2 * C * _sum(weight * along * sign * hinge)
-        bend = step @ step + 2 * C * _sum((weight * along * along)[hinge > 0])
+        slope = w @ step + t * (step @ step) - 2 * C * float_sum(weight * along * sign * hinge)
+        bend = step @ step + 2 * C * float_sum((weight * along * along)[hinge > 0])
         t -= slope / bend
         if abs(slope) <= 1e-6 * bend:
             break
     return t
-
-
-@dataclass(eq=False)
-class _Turned:
-    """A request for Σ r x."""
-
-    weight: np.ndarray
-    total: np.ndarray
-
-    def feed(self, rows, block):
-        self.total += self.weight[rows] @ block
-
-
-class _Curved:
-    """A request for x·u + c of all rows, and the sum of their products with a weight and x."""
-
-    def __init__(self, coef, intercept, weight):
-        self._coef, self._intercept = coef.astype(np.float32), np.float32(intercept)
-        self._weight = weight
-        self.values, self.total = np.empty_like(weight), np.zeros(len(coef))
-
-    def feed(self, rows, block):
-        values = block @ self._coef + self._intercept
-        self.values[rows] = values
-        self.total += (self._weight[rows] * values) @ block
-
-
-class _Gram:
-    """G of a problem, and the factor of a Hessian made of it; a request for the rows to be added and taken off.
-
-    Parameters
-    ----------
-    weight : ndarray of float32, shape (n,)
-    own : Own
-    square, total : ndarray
-        The lower triangle of Σ x xᵀ over all rows, and Σ x.
-    step : int
-        Rows of a block, at most.
-    """
-
-    def __init__(self, weight, own, square, total, step):
-        self.weight, self.own, self.factored, self._shift = weight, own, None, 0.0
-        self._held = np.ones_like(weight)
-        self._square, self._total, self._count = square.copy(order="F"), total.copy(), _sum(self._held)
-        if own.inverse.max() > RARE:
-            self._start_anew()
-        self._factor = np.empty([len(total) + 1] * 2, np.float32, order="F")
-        self._waiting = {sign: _Waiting(step, len(total)) for sign in (1, -1)}
-
-    def changed(self, active):
-        """Return the number of rows of another weight than `active`."""
-        return np.count_nonzero(active != self._held)
-
-    def turn_to(self, active):
-        """Set the weights that rows have once this request was served."""
-        if self.changed(active) > np.count_nonzero(active):  # less is added to nothing than taken off
-            self._start_anew()
-        self._change, self._held = active - self._held, active
-
-    def _start_anew(self):
-        self._held[:], self._square[:], self._total[:], self._count = 0, 0, 0, 0.0
-
-    def feed(self, rows, block):
-        for sign, waiting in self._waiting.items():
-            change = sign * self._change[rows]
-            places = np.flatnonzero(change > 0)
-            if len(places):
-                by, changed = change[places], block[places]
-                self._total += sign * (by @ changed)
-                self._count += sign * _sum(by)
-                if (by != 1).any():
-                    changed *= np.sqrt(by)[:, None]
-                waiting.add(changed, self._square, sign)
-
-    def factor(self, C):
-        """Factor I + 2C G in the problem's own standardisation."""
-        for sign, waiting in self._waiting.items():
-            waiting.empty(self._square, sign)
-        mean, inverse, factor = self.own.mean, self.own.inverse, self._factor
-        size = len(mean)
-        while True:
-            for start in range(0, size, PANEL):
-                own, below = slice(start, min(start + PANEL, size)), slice(start, size)
-                panel = self._square[below, own] - np.outer(mean[below], self._total[own] - self._count * mean[own])
-                panel -= np.outer(self._total[below], mean[own])
-                factor[below, own] = panel * (2 * C * inverse[below, None] * inverse[own])
-            factor[size, :size] = 2 * C * inverse * (self._total - self._count * mean)
-            factor[size, size] = 2 * C * self._count
-            diagonal = factor.reshape(-1, order="F")[:: size + 2]
-            diagonal += 1 + self._shift * diagonal.mean()
-            if blas.factor(factor):
-                break
-            self._shift = max(SHIFT, 10 * self._shift)  # larger C need it too: kept, so that no factor fails twice
-        self.factored = C
-
-    def solve(self, right):
-        """Return the factored Hessian's inverse times a vector of float64, shape (D + 1,)."""
-        solution = right.astype(np.float32)
-        blas.solve(self._factor, solution)
-        return solution.astype(np.float64)
-
-
-class _Waiting:
-    """Rows that wait until there is a block of them: to add a few to G takes as long as to add many."""
-
-    def __init__(self, step, dimension):
-        self._rows, self._count = np.empty((step, dimension), np.float32), 0
-
-    def add(self, rows, square, sign):
-        """Let some rows wait, and add those that wait to ``square`` first where there is no room."""
-        if self._count + len(rows) > len(self._rows):
-            self.empty(square, sign)
-        self._rows[self._count : self._count + len(rows)] = rows
-        self._count += len(rows)
-
-    def empty(self, square, sign):
-        blas.add_gram(square, self._rows[: self._count], sign)
-        self._count = 0

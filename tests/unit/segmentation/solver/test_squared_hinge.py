@@ -45,6 +45,7 @@ def drawn(seed, n, dimension):
     return matrix, labels, weights
 
 
+@pytest.mark.parametrize("device", [None, "cpu"])
 @settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
@@ -52,10 +53,11 @@ def drawn(seed, n, dimension):
     dimension=st.integers(1, 40),
     C=st.sampled_from([1e-4, 1e-2, 1.0, 100.0]),
 )
-def test_the_objective_is_within_the_gap_of_linear_svcs_and_the_gap_is_true(seed, n, dimension, C):
+def test_the_objective_is_within_the_gap_of_linear_svcs_and_the_gap_is_true(seed, n, dimension, C, device):
     matrix, labels, weights = drawn(seed, n, dimension)
     y = np.where(labels, 1.0, -1.0)
-    for weight, (found,) in zip(weights, fit_squared_hinge(matrix, labels, weights, [C], **OPTIONS), strict=True):
+    solved = fit_squared_hinge(matrix, labels, weights, [C], device=device, **OPTIONS)
+    for weight, (found,) in zip(weights, solved, strict=True):
         x, mean, scale = standardised(matrix, weight)
         coef = np.where(np.isinf(scale), 0, found.coef) * np.where(np.isinf(scale), 1, scale)
         w = np.append(coef, found.intercept + found.coef @ mean)
