@@ -7,6 +7,7 @@ import pytest
 from tests.slurm.conftest import SITE, accounted, make_study
 
 CHAINS = 3
+ONE_CPU = ("--set-threads", "tiles=1")  # chains side by side, on a node of 4
 
 
 def asked(row):
@@ -30,7 +31,7 @@ def study(site, tmp_path_factory):
     """The study of both tasks, with rules that need no network three chains a submission."""
     study = make_study(tmp_path_factory.mktemp("studies") / "groups", site)
     groups = ("tiles=tiling", "labels=tiling", "segment=masks", "outlines=masks")
-    study.finish("--groups", *groups, "--group-components", f"tiling={CHAINS}", f"masks={CHAINS}")
+    study.finish("--groups", *groups, "--group-components", f"tiling={CHAINS}", f"masks={CHAINS}", *ONE_CPU)
     return study
 
 
@@ -69,6 +70,7 @@ def test_chains_with_a_network_share_one_gpu_where_the_submission_is_bounded_to_
     study.finish(
         *("--groups", "tiles=slides", "features=slides", "pooling=slides", "--group-components", "slides=3"),
         *("--resources", "gpu=1", "--set-resource-scopes", "gpu=local"),
+        *ONE_CPU,
         *("--until", *pooled),
     )
     (row,) = submissions(study, "slides")
