@@ -60,16 +60,19 @@ def seconds(text):
 
 
 def test_what_a_job_costs_is_said(study, rows, capsys, record_property):
-    """Rules that do next to nothing: what is left is the start of a job, Snakemake's twice and the script's."""
+    """Rules that do next to nothing: what is left is the start of a job, Snakemake's twice and the script's.
+
+    With torch it is the features of one small slide.
+    """
     used = {}
-    for name, rules in {"without torch": ("study", "folds", "left_out"), "with torch": ("encoder",)}.items():
+    for name, rules in {"without torch": ("study", "folds", "left_out"), "with torch": ("features",)}.items():
         ids = [row["JobIDRaw"] for row in rows if row["Comment"].removeprefix("rule_").split("_wild")[0] in rules]
         # all steps of a job are summed in its own row, but not where -X asks for these rows alone
         said = run("sacct", "-nP", "-j", ",".join(ids), "--format", "JobIDRaw,TotalCPU").split()
         used[name] = median(seconds(row.partition("|")[2]) for row in said if row.partition("|")[0] in ids)
         record_property(f"CPU seconds of a job {name}", used[name])
     with capsys.disabled():
-        print("\nCPU seconds of a job that does nothing:", *(f"{used[name]:.1f} {name}" for name in used))
+        print("\nCPU seconds of a job that does next to nothing:", *(f"{used[name]:.1f} {name}" for name in used))
     assert 0.5 < used["without torch"] < used["with torch"] < 30
 
 
@@ -81,5 +84,5 @@ def test_each_job_asks_for_memory_time_and_its_threads_and_for_a_gpu_only_to_run
         assert int(row["TimelimitRaw"]) >= 15, row
         assert row["ReqMem"][-1] == "M", row
         assert int(row["ReqMem"][:-1]) >= 1000, row
-        threads = "2" if row["Comment"].startswith(("rule_features", "rule_patch_svm")) else "1"
+        threads = "2" if row["Comment"].startswith(("rule_tiles", "rule_features", "rule_patch_svm")) else "1"
         assert asked["cpu"] == threads, row
