@@ -57,7 +57,7 @@ def describe(patches):
 def describe_densely(pixels, size, stride):
     """Compute the features of all patches of a region that lie on a regular grid from its first pixel.
 
-    What overlapping patches share is computed once. Memory is about 120 bytes a pixel and 2 kB a patch.
+    What overlapping patches share is computed once. Memory is about 100 bytes a pixel.
 
     Parameters
     ----------
