@@ -62,6 +62,8 @@ FEATURES = STUDY.features
 LIMITS = {key: getattr(STUDY, key) for key in ("max_megapixels", "max_decoded_megapixels")}
 IMPORTED = [name for name, one in FEATURES.items() if one.kind == "imported"]
 COMPUTED = [name for name in FEATURES if name not in IMPORTED]
+NETWORKS = [name for name, one in FEATURES.items() if one.kind == "network"]
+MANUAL = [name for name in COMPUTED if name not in NETWORKS]
 CLASSIFICATION = ClassificationTask(STUDY.classification, CHECKED.classification, CHECKED.copies)
 SEGMENTATION = SegmentationTask(STUDY.segmentation, CHECKED.segmentation, FEATURES, STUDY.seed)
 
@@ -76,7 +78,7 @@ TARGETS = Targets(
     CLASSIFICATION,
     SEGMENTATION,
     slides_of={name: CHECKED.slides_of(name) for name in FEATURES},
-    computed=COMPUTED,
+    networks=NETWORKS,
 )
 
 

@@ -17,7 +17,7 @@ rule encoder:
     benchmark:
         LAYOUT.benchmark("encoder", "{features}")
     wildcard_constraints:
-        features=one_of(COMPUTED),
+        features=one_of(NETWORKS),
     conda:
         ENVIRONMENT
     resources:
@@ -48,7 +48,7 @@ rule features:
     benchmark:
         LAYOUT.benchmark("features", "{features}/batch-{batch}")
     wildcard_constraints:
-        features=one_of(COMPUTED),
+        features=one_of(NETWORKS),
     conda:
         ENVIRONMENT
     threads: STUDY.threads
@@ -68,6 +68,37 @@ rule features:
         untracked=reading(kept_slides, max_unreadable=STUDY.max_unreadable, threads=STUDY.threads),
     script:
         "../scripts/features.py"
+
+
+rule manual_features:
+    input:
+        drawn=ancient(drawn(paths(kept_slides))),
+        tiles=LAYOUT.batch(LAYOUT.tiles),
+    output:
+        LAYOUT.batch(LAYOUT.features),
+    log:
+        LAYOUT.log("manual_features", "{features}/batch-{batch}"),
+    benchmark:
+        LAYOUT.benchmark("manual_features", "{features}/batch-{batch}")
+    wildcard_constraints:
+        features=one_of(MANUAL),
+    conda:
+        ENVIRONMENT
+    threads: STUDY.threads
+    resources:
+        mem_mb=slide_memory(3000),
+        runtime=minutes(30, rate=extraction_rate),
+    params:
+        tracked=tracked_batch(
+            "manual_features",
+            LAYOUT.features,
+            kept_slides,
+            own=slide_digest,
+            features=lambda wildcards: feature_settings(wildcards.features),
+        ),
+        untracked=reading(kept_slides, max_unreadable=STUDY.max_unreadable, threads=STUDY.threads),
+    script:
+        "../scripts/manual_features.py"
 
 
 rule imported_tiles:

@@ -169,7 +169,7 @@ def _wanted(study):
     wanted, missing = {slide: {} for slide in study.slides}, []
     for name, settings in study.config.features.items():
         slides = study.slides_of(name)
-        if settings.kind == "network":
+        if settings.kind != "imported":
             for slide in slides:
                 wanted[slide][name] = settings.tiling.plain()
             continue
@@ -265,7 +265,7 @@ def _odd(study, looks):
                 f"slide {look.slide}: {what} ({look.tissue:.1%} of its overview is no glass); see whether it is the "
                 "right file. A slide without tissue counts as wrong."
             )
-    at_level0 = [name for name, chosen in features.items() if chosen.kind == "network" and chosen.tiling.mpp is None]
+    at_level0 = [name for name, chosen in features.items() if chosen.kind != "imported" and chosen.tiling.mpp is None]
     known = {slide: look.mpp for slide, look in looks.items() if look.mpp}
     if at_level0 and known and max(known.values()) > MPP_SPREAD * min(known.values()):
         low, high = min(known, key=known.get), max(known, key=known.get)
@@ -358,7 +358,7 @@ def _weights(study):
 
     said = []
     for name, settings in study.config.features.items():
-        if settings.kind == "imported" or not study.slides_of(name):
+        if settings.kind != "network" or not study.slides_of(name):
             continue
         weights = settings.encoder.weights
         if weights.startswith("random:"):
@@ -374,7 +374,8 @@ def _negative(study, probes):
         powers = [norm for norm in method.norm if norm not in (1, "inf")]
         for features in method.features:
             if powers and features in probes and probes[features].minimum < 0:
-                other = "" if study.config.features[features].kind == "imported" else ", or take a layer after a ReLU"
+                network = study.config.features[features].kind == "network"
+                other = ", or take a layer after a ReLU" if network else ""
                 said.append(
                     f"classification.methods.{name}.norm: {powers[0]} needs features from 0, and those of {features} "
                     f"go below; write [1, inf]{other}."

@@ -15,7 +15,9 @@ from time import perf_counter
 import numpy as np
 
 from slidecaf.exchange.reading import read_features, read_patches
+from slidecaf.features.batch import TOGETHER
 from slidecaf.features.file import open_features, valid_features, write_features
+from slidecaf.features.source import Source
 from slidecaf.pooling.norms import Pooler
 from slidecaf.slides import open_slide
 from slidecaf.study.names import is_weights_file
@@ -133,31 +135,32 @@ def probe(settings, path, *, mpp=None, scene="", threads=1, seconds=SECONDS) -> 
     """
     start = perf_counter()  # importing torch is a good part of a short job
     from slidecaf.features.extraction import devices
-    from slidecaf.features.networks.encoder import load_encoder
+    from slidecaf.features.extraction.slide import Extraction
     from slidecaf.features.networks.precision import choose_precision
 
-    spec = settings["encoder"]
-    if absent_weights(settings):  # other weights of the same network are as fast
-        spec = {**spec, "weights": "random:0"}
+    tried = {"batch_size": TOGETHER, **settings}
+    if settings["kind"] == "network" and absent_weights(settings):  # other weights of the same network are as fast
+        tried["encoder"] = {**settings["encoder"], "weights": "random:0"}
+    precision = settings.get("precision", "fp32")
+    if precision == "auto":
+        with devices.device() as device:
+            precision = choose_precision(tried["encoder"], device=device)
     with (
-        devices.device() as device,
+        Extraction(tried, precision, threads=threads, max_unreadable=1.0) as extraction,
         open_slide(path, mpp=mpp, scene=scene) as slide,
         tempfile.TemporaryDirectory() as folder,
     ):
-        precision = settings["precision"]
-        if precision == "auto":
-            precision = choose_precision(spec, device=device)
-        encoder = load_encoder(spec, device=device, precision=precision)
+        encoder, device = extraction.encoder, extraction.encoder.device
         start = perf_counter() - start
         part = _Part(slide, Tiling.from_config(settings["tiling"]))
         file = Path(folder) / "features.h5"
 
         def timed(side):
-            coords = part.coords(side)
+            source = Source(slide.name, path, mpp, scene, part.coords(side), part.attributes)
             begun = perf_counter()
-            with write_features(file, coords, encoder.dimension, coords_attributes={}, attributes={}) as writer:
-                _extract(slide, part, coords, encoder, writer, settings, threads)
-            return len(coords), perf_counter() - begun
+            with write_features(file, source.coords, encoder.dimension, coords_attributes={}, attributes={}) as writer:
+                extraction.extract(source, writer)
+            return len(source.coords), perf_counter() - begun
 
         _, once = timed(SIDES[0])  # fills caches, and looks at a network that is run densely
         first, least = timed(SIDES[0])
@@ -272,6 +275,16 @@ class _Part:
         x, y = places[int(np.argmin(tissue))]
         self._middle = (x + side / 2) * downsample, (y + side / 2) * downsample
 
+    @property
+    def attributes(self):
+        """What an extraction asks of a tiles file."""
+        return {
+            "patch_size": self.tiling.patch_size,
+            "patch_size_level0": self.size,
+            "stride": self.tiling.stride,
+            "stride_level0": self.stride,
+        }
+
     def coords(self, side):
         """Return the corners of up to side x side patches, sorted by y and then x."""
         chosen = []
@@ -280,23 +293,6 @@ class _Part:
             chosen.append(starts[first : first + side])
         x, y = np.meshgrid(*chosen)
         return np.stack([x.ravel(), y.ravel()], axis=1)
-
-
-def _extract(slide, part, coords, encoder, writer, settings, threads):
-    from slidecaf.features.extraction import dense, patchwise
-
-    common = {
-        "patch_size": part.tiling.patch_size,
-        "threads": threads,
-        "max_unreadable": 1.0,
-        "advance": lambda count: None,
-    }
-    if settings["extraction"] == "dense":
-        strides = {"stride": part.tiling.stride, "stride_level0": part.stride}
-        dense.extract(slide, coords, encoder, writer, **common, **strides)
-    else:
-        own = {"patch_size_level0": part.size, "batch_size": settings["batch_size"]}
-        patchwise.extract(slide, coords, encoder, writer, **common, **own)
 
 
 def _pool(file):

@@ -8,14 +8,18 @@ from pathlib import Path
 
 from slidecaf.errors import SlideError
 from slidecaf.features.file import write_features
+from slidecaf.features.manual import ENCODER
 from slidecaf.features.source import Sources
 from slidecaf.files.manifests import make_batch, slide_files
 from slidecaf.files.tables import read_json
 from slidecaf.files.versions import version
 from slidecaf.logs import logger
 from slidecaf.slides import Limits
-from slidecaf.study.config import NetworkFeatures
+from slidecaf.study.config import ManualFeatures, NetworkFeatures
 from slidecaf.study.status import STATUS_UNREADABLE
+
+TOGETHER = 32
+"""Patches that are described together where there is no network."""
 
 
 def extract_slides(
@@ -61,21 +65,99 @@ def extract_slides(
         After the other slides are done, if one cannot be read, or the network cannot be run like this.
     """
     chosen = NetworkFeatures.model_validate(settings["features"]).plain()
+    known = read_json(encoder) if encoder else None
+    precision = known["precision"] if known else chosen["precision"]
+
+    def describe(loaded):
+        own = {"dimension": loaded.dimension, "weights_sha256": loaded.sha256, "precision": precision}
+        return {**chosen["encoder"], **own}
+
+    _make(
+        manifest,
+        slides,
+        settings,
+        tiles=tiles,
+        paths=paths,
+        on_bad_slide=on_bad_slide,
+        describe=lambda network: known or describe(network().encoder),
+        attributes=lambda described: _attributes(chosen, described),
+        how={
+            "settings": chosen,
+            "precision": precision,
+            "threads": threads,
+            "max_unreadable": max_unreadable,
+            "limits": Limits.from_config(limits),
+        },
+    )
+
+
+def describe_slides(
+    manifest,
+    slides: Mapping[str, Mapping],
+    settings: Mapping,
+    *,
+    tiles,
+    paths: Mapping,
+    limits: Mapping,
+    on_bad_slide: str,
+    max_unreadable: float,
+    threads: int,
+) -> None:
+    """Compute the manual features of some slides, and write a features file for each beside the manifest.
+
+    Parameters
+    ----------
+    manifest, slides, tiles, paths, limits, on_bad_slide, max_unreadable, threads
+        As for `extract_slides`.
+    settings : mapping
+        ``features``, the feature set's settings that differ from the defaults, ``revision`` and ``versions``.
+
+    Raises
+    ------
+    SlidecafError
+        After the other slides are done, if one cannot be read.
+    """
+    from slidecaf.features.manual.descriptor import DIMENSION  # here: torch, which networks load in a way of their own
+
+    chosen = ManualFeatures.model_validate(settings["features"]).plain()
+    known = {"dimension": DIMENSION, "weights_sha256": ""}
+    own = {key: chosen[key] for key in ("kind", "extraction")}
+    said = {"encoder": ENCODER, "layer": "", "weights_sha256": "", "extraction": chosen["extraction"]}
+    said |= {"slidecaf_version": version(), "config": json.dumps(own, sort_keys=True)}
+    _make(
+        manifest,
+        slides,
+        settings,
+        tiles=tiles,
+        paths=paths,
+        on_bad_slide=on_bad_slide,
+        describe=lambda network: known,
+        attributes=lambda described: said,
+        how={
+            "settings": {**chosen, "batch_size": TOGETHER},
+            "precision": "fp32",
+            "threads": threads,
+            "max_unreadable": max_unreadable,
+            "limits": Limits.from_config(limits),
+        },
+    )
+
+
+def _make(manifest, slides, settings, *, tiles, paths, on_bad_slide, describe, attributes, how):
+    """Make the features files of a batch, whatever computes them."""
     of_tiles, folder = slide_files([tiles]), Path(manifest).parent
     sources = Sources(slides, paths, of_tiles, lambda slide: folder / f"{slide}.h5")
-    how = {"threads": threads, "max_unreadable": max_unreadable, "limits": Limits.from_config(limits)}
 
     with ExitStack() as opened:
-        known = read_json(encoder) if encoder else None
 
         @cache
         def network():  # a batch without patches, or whose files are there, needs none
             from slidecaf.features.extraction.slide import Extraction
 
-            precision = known["precision"] if known else chosen["precision"]
-            return opened.enter_context(Extraction(chosen, precision, after=sources.after, **how))
+            return opened.enter_context(Extraction(after=sources.after, **how))
 
-        described = known or _described(chosen, network().encoder)
+        described = describe(network)
+        own = attributes(described)
 
         def work(slide, files, origin):
             source = sources(slide)
@@ -86,7 +168,7 @@ def extract_slides(
                     coords,
                     described["dimension"],
                     coords_attributes={**source.tiles, "status": status},
-                    attributes={**_attributes(chosen, described), "status": status},
+                    attributes={**own, "status": status},
                     origin={**origin, "weights_sha256": described["weights_sha256"]},
                 ) as writer:
                     if fill:
@@ -111,12 +193,6 @@ def extract_slides(
             settings={**settings, "encoder": described},
             inputs=lambda slide: {"tiles": of_tiles[slide]},
         )
-
-
-def _described(chosen, encoder):
-    """Say of a network what `slidecaf.features.describe` says."""
-    own = {"dimension": encoder.dimension, "weights_sha256": encoder.sha256, "precision": chosen["precision"]}
-    return {**chosen["encoder"], **own}
 
 
 def _attributes(chosen, described):

@@ -37,7 +37,7 @@ def features_text(feature_set, versions) -> str:
     """
     if program := feature_set.get("imported"):
         return f"Patches and their feature vectors were computed by {program} (say here with which network)."
-    size, side, white = (feature_set[key] for key in ("patch_size", "input_size", "white_above"))
+    size, white = feature_set["patch_size"], feature_set["white_above"]
     said = [f"Slides were cut into square patches of {size} × {size} {feature_set['unit']}"]
     said.append(f", {feature_set['stride']} px apart")
     if feature_set["edge"] == "cover":
@@ -50,6 +50,13 @@ def features_text(feature_set, versions) -> str:
             f"; patches of which less than {least} % is tissue were discarded, where tissue was told from glass by "
             "Otsu's threshold on the saturation at low resolution, black and pen strokes left out"
         )
+    if feature_set["kind"] == "manual":
+        said.append(
+            ". A patch's features were 186 values: a SIFT descriptor of the whole patch (128), uniform, rotation "
+            "invariant local binary patterns (10) and histograms of L*, a* and b* (16 each), stored with 16 bit."
+        )
+        return "".join(said)
+    side = feature_set["input_size"]
     said.append(f". Patches were resized to {side} × {side} px and passed through {network(feature_set)}")
     said.append(f", as implemented in torchvision {versions['torchvision']}; ")
     if feature_set["extraction"] == "dense":

@@ -59,7 +59,7 @@ class Results:
     def tissue(self, features, slide):
         """Return where a slide has tissue, as `slidecaf.tiles.file.read_tissue` does; None where nobody looked."""
         settings = self.config.features[features]
-        if settings.kind != "network" or not settings.tiling.tissue:
+        if settings.kind == "imported" or not settings.tiling.tissue:
             return None
         return read_tissue(self.layout.tiles.format(features=features, slide=slide))
 
@@ -70,12 +70,16 @@ class Results:
     @cached_property
     def encoders(self) -> dict:
         """Feature set to what its network is, of those that a method uses."""
-        used = {*self.config.feature_sets_of("classification"), *self.config.feature_sets_of("segmentation")}
         return {
             name: read_json(self.layout.encoder.format(features=name))
-            for name, settings in self.config.features.items()
-            if name in used and settings.kind == "network"
+            for name in self._used
+            if self.config.features[name].kind == "network"
         }
+
+    @property
+    def _used(self):
+        used = {*self.config.feature_sets_of("classification"), *self.config.feature_sets_of("segmentation")}
+        return [name for name in self.config.features if name in used]
 
     def feature_sets(self) -> list:
         """Describe the feature sets that are used.
@@ -83,33 +87,37 @@ class Results:
         Returns
         -------
         list of dict
-            name, patch_size, stride, unit, white_above, tissue, min_tissue, model, layer, weights, weights_sha256,
-            dimension, input_size, extraction, precision. Of one that another program computed: name and imported, the
-            program.
+            name, kind, patch_size, stride, unit, white_above, tissue, min_tissue, edge, mpp, extraction. Of one that a
+            network computes model, layer, weights, weights_sha256, dimension, input_size and precision too. Of one
+            that another program computed: name and imported, the program.
         """
         rows = [
             {"name": name, "imported": settings.format.upper()}
             for name, settings in self.config.features.items()
             if settings.kind == "imported"
         ]
-        for name, encoder in self.encoders.items():
+        for name in self._used:
             settings = self.config.features[name]
+            if settings.kind == "imported":
+                continue
             tiling = settings.tiling
-            rows.append(
-                {
-                    "name": name,
-                    "stride": tiling.stride_px,
-                    "unit": f"px at {tiling.mpp} µm" if tiling.mpp else "px of level 0",
-                    **{
-                        key: getattr(tiling, key)
-                        for key in ("patch_size", "white_above", "tissue", "min_tissue", "edge", "mpp")
-                    },
-                    **{key: encoder[key] for key in ("model", "layer", "weights", "weights_sha256", "dimension")},
-                    "input_size": encoder["input_size"],
-                    "extraction": settings.extraction,
-                    "precision": encoder.get("precision", settings.precision),
-                }
-            )
+            said = {
+                "name": name,
+                "kind": settings.kind,
+                "stride": tiling.stride_px,
+                "unit": f"px at {tiling.mpp} µm" if tiling.mpp else "px of level 0",
+                **{
+                    key: getattr(tiling, key)
+                    for key in ("patch_size", "white_above", "tissue", "min_tissue", "edge", "mpp")
+                },
+                "extraction": settings.extraction,
+            }
+            if settings.kind == "network":
+                encoder = self.encoders[name]
+                said |= {key: encoder[key] for key in ("model", "layer", "weights", "weights_sha256", "dimension")}
+                said |= {"input_size": encoder["input_size"]}
+                said |= {"precision": encoder.get("precision", settings.precision)}
+            rows.append(said)
         return rows
 
     def slide_warnings(self, features, slide, *, patches=None) -> list:

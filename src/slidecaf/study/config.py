@@ -193,6 +193,20 @@ class NetworkFeatures(Settings):
     )
 
 
+class ManualFeatures(Settings):
+    """A feature set that slidecaf computes without a network: SIFT, local binary patterns and colours, 186 values."""
+
+    kind: Literal["manual"] = Field(
+        description="manual (SIFT, local binary patterns and a histogram of L*a*b* colours, with which the paper "
+        "compares its features)."
+    )
+    tiling: Tiling = Field(description="A mapping such as {patch_size: 336, overlap: 0.25}.")
+    extraction: Literal["patchwise", "dense"] = Field(
+        "patchwise",
+        description="patchwise (each patch is looked at alone) or dense (overlapping patches share their work).",
+    )
+
+
 class ImportedFeatures(Settings):
     """A feature set that another program computed. `slidecaf import` writes it into a config."""
 
@@ -224,7 +238,12 @@ def _no_old_form(value):
 
 
 FeatureSet = Annotated[
-    _kinds("A mapping with tiling and encoder, or of kind: imported.", NetworkFeatures, ImportedFeatures),
+    _kinds(
+        "A mapping with tiling and encoder, or of kind: manual or imported.",
+        NetworkFeatures,
+        ManualFeatures,
+        ImportedFeatures,
+    ),
     BeforeValidator(_no_old_form),
 ]
 

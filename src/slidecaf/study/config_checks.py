@@ -27,9 +27,10 @@ def check_parts(sets, methods, *, names, folder) -> list:
     -------
     list of str
     """
-    computed = {name: one for name, one in sets.items() if one.kind == "network"}
+    computed = {name: one for name, one in sets.items() if one.kind != "imported"}
+    networks = {name: one for name, one in computed.items() if one.kind == "network"}
     problems = [problem for name, one in computed.items() for problem in _tiling(f"features.{name}.tiling", one.tiling)]
-    problems += [problem for name, one in computed.items() for problem in _weights(name, one.encoder.weights, folder)]
+    problems += [problem for name, one in networks.items() for problem in _weights(name, one.encoder.weights, folder)]
     for task, named in methods.items():
         for name, method in named.items():
             where = f"{task}.methods.{name}"

@@ -24,6 +24,10 @@ STEPS = {
         ["features", "slides", "tiles"],
         ["torch", "torchvision", "openslide-bin", "tifffile", "pillow", "h5py"],
     ),
+    "manual_features": (
+        ["features", "slides", "tiles"],
+        ["numpy", "openslide-bin", "tifffile", "pillow", "h5py"],
+    ),
     "imported_tiles": (["exchange", "features", "slides", "tiles"], ["openslide-bin", "tifffile", "pillow", "h5py"]),
     "imported_features": (["exchange", "features", "slides", "tiles"], ["openslide-bin", "tifffile", "pillow", "h5py"]),
     "pooling": (["features", "pooling", "tiles"], ["h5py"]),

@@ -21,8 +21,8 @@ class Targets:
     segmentation : SegmentationTask
     slides_of : dict of str to sequence of str
         Feature set to the slides that it is for; none where no method uses it.
-    computed : collection of str
-        Feature sets that slidecaf computes.
+    networks : collection of str
+        Feature sets that a network computes.
     """
 
     def __init__(
@@ -33,10 +33,10 @@ class Targets:
         segmentation: SegmentationTask,
         *,
         slides_of: dict[str, Sequence[str]],
-        computed: Collection[str],
+        networks: Collection[str],
     ):
         self.layout, self._classification, self._segmentation = layout, classification, segmentation
-        self._slides_of, self._computed = slides_of, computed
+        self._slides_of, self._networks = slides_of, networks
         self._batch_of = {slide: number for number, batch in batches.items() for slide in batch}
 
     def manifests(self, pattern: str, slides: Iterable[str], **wildcards: str) -> list[str]:
@@ -64,7 +64,7 @@ class Targets:
         -------
         list of str
         """
-        used = [name for name in self._computed if self._slides_of[name]]
+        used = [name for name in self._networks if self._slides_of[name]]
         return [self.layout.encoder.format(features=name) for name in used]
 
     def of_classification(self) -> list[str]:
@@ -218,7 +218,7 @@ def targets_of(study: Study) -> Targets:
         ClassificationTask(config.classification, study.classification),
         SegmentationTask(config.segmentation, study.segmentation, config.features, config.seed),
         slides_of={name: study.slides_of(name) for name in config.features},
-        computed=[name for name, features in config.features.items() if features.kind != "imported"],
+        networks=[name for name, features in config.features.items() if features.kind == "network"],
     )
 
 

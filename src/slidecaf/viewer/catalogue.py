@@ -168,7 +168,7 @@ class Catalogue:
         found += [
             _layer("tissue", features, features=features, files=[_file(layout.tiles, features=features, slide=slide)])
             for features, settings in self.config.features.items()
-            if features in used and settings.kind == "network" and settings.tiling.tissue
+            if features in used and settings.kind != "imported" and settings.tiling.tissue
         ]
         if not segmented:
             return found

@@ -5,6 +5,8 @@ from contextlib import ExitStack
 from slidecaf.errors import SlidecafError
 from slidecaf.features.extraction import dense, devices, patchwise
 from slidecaf.features.extraction.pipeline import Pipeline
+from slidecaf.features.manual import dense as manual_dense
+from slidecaf.features.manual.encoder import ManualEncoder
 from slidecaf.features.networks.encoder import load_encoder
 from slidecaf.logs import logger, progress
 from slidecaf.slides import LIMITS, open_slide
@@ -18,7 +20,8 @@ class Extraction:
     Parameters
     ----------
     settings : mapping
-        A feature set of the config: ``encoder``, ``extraction`` and ``batch_size``.
+        A feature set of the config: ``encoder`` (or ``kind: manual`` and ``tiling``), ``extraction`` and
+        ``batch_size``.
     precision : {"fp32", "bf16", "fp16"}
     threads : int
         Features do not depend on it.
@@ -45,10 +48,13 @@ class Extraction:
 
     def __enter__(self):
         with ExitStack() as opened:
-            device = opened.enter_context(devices.device())
-            self.encoder = load_encoder(self._settings["encoder"], device=device, precision=self._precision)
+            if self._settings.get("kind") == "manual":
+                self.encoder = ManualEncoder(self._settings["tiling"]["patch_size"])
+            else:
+                device = opened.enter_context(devices.device())
+                self.encoder = load_encoder(self._settings["encoder"], device=device, precision=self._precision)
             opened.callback(self._forget)
-            self._pipeline = opened.enter_context(Pipeline(self._threads, device))
+            self._pipeline = opened.enter_context(Pipeline(self._threads, self.encoder.device))
             self._opened = opened.pop_all()
         return self
 
@@ -85,6 +91,8 @@ class Extraction:
         common = {"patch_size": patch_size, "ahead": lambda: self._begin_after(source.name)}
         if self._settings["extraction"] == "dense":
             own = {"stride": int(tiles["stride"]), "stride_level0": float(tiles["stride_level0"])}
+            if isinstance(self.encoder, ManualEncoder):
+                return manual_dense.begin(slide, source.coords, self._pipeline, **common, **own)
             return dense.begin(slide, source.coords, self.encoder, self._pipeline, **common, **own)
         own = {"patch_size_level0": int(tiles["patch_size_level0"]), "batch_size": self._settings["batch_size"]}
         return patchwise.begin(slide, source.coords, self.encoder, self._pipeline, **common, **own)

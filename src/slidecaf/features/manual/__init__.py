@@ -2,3 +2,6 @@
 
 They are what the paper compares its network's features with (Xu et al., ICASSP 2015, section 5.2).
 """
+
+ENCODER = "SIFT + LBP + L*a*b*"
+"""What a features file calls what made them."""
