@@ -112,7 +112,9 @@ def test_a_missing_kind_hides_no_other_error_and_a_wrong_one_is_named(config):
     config["classification"]["methods"]["svm"]["kind"] = "tree"
     said = problems(config)
     assert "features.cnn.batch_size: 0 will not do; write a whole number from 1" in said
-    assert "features.uni.kind: 'importd' will not do, did you mean imported?; write imported, manual or network." in said
+    assert (
+        "features.uni.kind: 'importd' will not do, did you mean imported?; write imported, manual or network." in said
+    )
     assert "classification.methods.svm.kind: 'tree' will not do; write svm" in said
 
 

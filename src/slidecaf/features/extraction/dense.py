@@ -6,7 +6,7 @@ the network sees, so that blocks and the whole slide agree.
 """
 
 from contextlib import closing
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from math import ceil
 
@@ -150,22 +150,44 @@ def begin(slide, coords, encoder, pipeline, *, patch_size, stride, stride_level0
         return features[own.grid_y + before[0], own.grid_x + before[1]].to(torch.float16)
 
     running = pipeline.run(read, encode, blocks, ahead=ahead)
+    return partial(write_blocks, blocks, running, len(coords))
 
-    def write(writer, *, max_unreadable, advance):
-        unreadable = 0
-        with closing(running) as results:
-            for piece, (features, valid, reason) in zip(blocks, results, strict=True):
-                unreadable += len(valid) - int(valid.sum())
-                if unreadable > max_unreadable * len(coords):
-                    raise too_many_unreadable(reason, max_unreadable, len(coords))
-                # patches of one grid row follow on one another in the file
-                for own in np.split(np.arange(len(valid)), np.flatnonzero(np.diff(piece.rows) != 1) + 1):
-                    if len(own):
-                        writer.write(int(piece.rows[own[0]]), features[own], valid[own])
-                advance(len(valid))
-        return unreadable
 
-    return write
+def write_blocks(blocks, running, count, writer, *, max_unreadable, advance):
+    """Write the features of blocks as they come.
+
+    Parameters
+    ----------
+    blocks : sequence of slidecaf.features.extraction.blocks.Block
+    running : generator
+        Of `slidecaf.features.extraction.pipeline.Pipeline.run`, a block after the other.
+    count : int
+        The slide's patches.
+    writer, max_unreadable, advance
+        As for `extract`.
+
+    Returns
+    -------
+    int
+        The patches that could not be read.
+
+    Raises
+    ------
+    SlideError
+        If more than `max_unreadable` of the patches cannot be read.
+    """
+    unreadable = 0
+    with closing(running) as results:
+        for piece, (features, valid, reason) in zip(blocks, results, strict=True):
+            unreadable += len(valid) - int(valid.sum())
+            if unreadable > max_unreadable * count:
+                raise too_many_unreadable(reason, max_unreadable, count)
+            # patches of one grid row follow on one another in the file
+            for own in np.split(np.arange(len(valid)), np.flatnonzero(np.diff(piece.rows) != 1) + 1):
+                if len(own):
+                    writer.write(int(piece.rows[own[0]]), features[own], valid[own])
+            advance(len(valid))
+    return unreadable
 
 
 @lru_cache(maxsize=1)

@@ -5,15 +5,14 @@ resolution is that of a level, features are those of patchwise extraction, up to
 a block is resized as a whole, and not each patch.
 """
 
-from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 
 from slidecaf.features.extraction.blocks import plan_blocks
-from slidecaf.features.extraction.dense import BlockReader
-from slidecaf.features.extraction.pipeline import too_many_unreadable
+from slidecaf.features.extraction.dense import BlockReader, write_blocks
 from slidecaf.features.manual.descriptor import describe_densely
 
 BLOCK = 768
@@ -71,21 +70,7 @@ def begin(slide, coords, pipeline, *, patch_size, stride, stride_level0, block=B
         return torch.from_numpy(features[piece.grid_y, piece.grid_x]).to(torch.float16)
 
     running = pipeline.run(read, encode, blocks, ahead=ahead)
-
-    def write(writer, *, max_unreadable, advance):
-        unreadable = 0
-        with closing(running) as results:
-            for piece, (features, valid, reason) in zip(blocks, results, strict=True):
-                unreadable += len(valid) - int(valid.sum())
-                if unreadable > max_unreadable * len(coords):
-                    raise too_many_unreadable(reason, max_unreadable, len(coords))
-                # patches of one grid row follow on one another in the file
-                for own in np.split(np.arange(len(valid)), np.flatnonzero(np.diff(piece.rows) != 1) + 1):
-                    writer.write(int(piece.rows[own[0]]), features[own], valid[own])
-                advance(len(valid))
-        return unreadable
-
-    return write
+    return partial(write_blocks, blocks, running, len(coords))
 
 
 @dataclass(frozen=True)
