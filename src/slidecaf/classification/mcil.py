@@ -21,8 +21,8 @@ LIMIT = 5.0
 """Log odds beyond which a weak classifier says no more: a far outlier must not decide alone."""
 LEAST_DEVIATION = 0.01
 """Of a Gaussian, as a share of the feature's deviation over all training instances."""
-STEPS = 2.0 ** np.arange(-8, 3.25, 0.5)
-"""Where the line search looks first."""
+STEPS = 2.0 ** np.arange(-8, 1.25, 0.5)
+"""Where the line search looks first. The last is its limit: a round moves log odds by `LIMIT` times 2 at most."""
 SECTIONS = 12
 """Golden sections of the line search around the best of `STEPS`: the step is then known to 1 %."""
 CERTAIN = 1e-12
