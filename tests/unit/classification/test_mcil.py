@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -101,7 +103,7 @@ def test_the_likelihood_never_falls_and_is_the_models_own(K):
 
 
 def test_planted_clusters_are_found_and_the_bags_told_apart():
-    features, offsets, labels, kind = two_kinds()
+    features, offsets, labels, _ = two_kinds()
     model = MCIL(2, rounds=20).fit(features, offsets, labels)
     new, _, _, new_kind = two_kinds(seed=9)
     assert ((model.decision_function(new, offsets) > 0) == labels).all()
@@ -122,11 +124,9 @@ def test_scores_are_recomputed_from_the_models_plain_arrays():
     h = np.zeros((len(features), 2))
     for t, k in np.ndindex(model.step_.shape):
         x = features[:, model.feature_[t, k]].astype(np.float64)
-        parts = [
-            -(((x - m) / s) ** 2) / 2 - np.log(s)
-            for m, s in zip(model.mean_[t, k], model.deviation_[t, k], strict=True)
-        ]
-        h[:, k] += model.step_[t, k] * np.clip(parts[1] - parts[0] + model.prior_[t, k], -5, 5)
+        gaussians = zip(model.mean_[t, k], model.deviation_[t, k], strict=True)
+        down, up = (-(((x - mean) / spread) ** 2) / 2 - np.log(spread) for mean, spread in gaussians)
+        h[:, k] += model.step_[t, k] * np.clip(up - down + model.prior_[t, k], -5, 5)
     p = (1 / (1 + np.exp(-h))).reshape(len(labels), -1)
     whole = (p**20).mean(axis=1) ** (1 / 20)
     np.testing.assert_allclose(model.decision_function(features, offsets), np.log(whole / (1 - whole)), rtol=1e-6)
@@ -157,7 +157,7 @@ def test_the_order_of_bags_and_of_instances_does_not_matter():
 def test_a_confidence_does_not_depend_on_the_other_bags():
     features, offsets, labels, _ = two_kinds()
     model = MCIL(rounds=5).fit(features, offsets, labels)
-    alone = [model.decision_function(features[a:b], [0, b - a])[0] for a, b in zip(offsets, offsets[1:], strict=False)]
+    alone = [model.decision_function(features[a:b], [0, b - a])[0] for a, b in pairwise(offsets)]
     assert np.array(alone).tobytes() == model.decision_function(features, offsets).tobytes()
 
 
