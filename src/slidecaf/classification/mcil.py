@@ -56,6 +56,11 @@ class MCIL:
     exponent : float, optional
         r, above 0: 1 is the mean, large values are nearly the maximum.
 
+    Raises
+    ------
+    SlidecafError
+        If one is out of its range.
+
     Attributes
     ----------
     feature_ : ndarray of int of shape (T, K)
@@ -132,6 +137,7 @@ class MCIL:
                     # The next round would see the same gradient.
                     break
         self.n_features_in_ = features.shape[1]
+        # feature, mean, deviation, prior and step, each of all rounds and clusters
         columns = [np.array([[weak[j] for weak in row] for row in found]) for j in range(5)]
         self.feature_, self.mean_, self.deviation_, self.prior_, self.step_ = columns
         self.log_likelihood_ = np.array(trace)
@@ -167,7 +173,7 @@ class MCIL:
         Raises
         ------
         SlidecafError
-            As `fit`.
+            If a value is NaN or infinite, the number of values is not that of the fit, or a bag has no instance.
         """
         scores = self._scores(features)
         log_p, log_not = _bags(scores, _offsets(offsets, len(scores)), self.exponent)[:2]
@@ -184,6 +190,11 @@ class MCIL:
         -------
         ndarray of float64 of shape (n, K)
             0 to 1, each cluster by itself: a row need not sum to 1.
+
+        Raises
+        ------
+        SlidecafError
+            If a value is NaN or infinite, or the number of values is not that of the fit.
         """
         return np.exp(_log_sigmoid(self._scores(features)))
 
@@ -198,6 +209,11 @@ class MCIL:
         -------
         ndarray of float64 of shape (n,)
             Positive means a positive instance.
+
+        Raises
+        ------
+        SlidecafError
+            If a value is NaN or infinite, or the number of values is not that of the fit.
         """
         return self.decision_function(features, np.arange(len(features) + 1))
 
@@ -212,6 +228,11 @@ class MCIL:
         -------
         ndarray of int of shape (n,)
             0 to K - 1, the first of equal ones. It means something for positive instances only.
+
+        Raises
+        ------
+        SlidecafError
+            If a value is NaN or infinite, or the number of values is not that of the fit.
         """
         return self._scores(features).argmax(axis=1)
 
