@@ -5,8 +5,8 @@ positive instances, share one likelihood: a bag is positive where some instance 
 cluster this is MIL-Boost.
 
 Source: Xu, Zhu, Chang, Lai and Tu, "Weakly supervised histopathology cancer image segmentation and classification",
-Medical Image Analysis 18 (2014), section 3. What that leaves open follows Viola, Platt and Zhang's MIL-Boost (2005)
-and Friedman's gradient boosting, and each constant below says what it is.
+Medical Image Analysis 18 (2014). Its text was not at hand: this follows public descriptions of it and its authors'
+scripts, Viola, Platt and Zhang's MIL-Boost (2005) and Friedman's gradient boosting. docs/decisions.md says each reading.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -90,7 +90,7 @@ class MCIL:
             if value < least:
                 raise SlidecafError(f"{name}: {value} is below {least}; set {name} to {least} or more.")
         if not (exponent > 0 and np.isfinite(exponent)):
-            raise SlidecafError(f"exponent: {exponent} is not above 0; set exponent to 20, as the paper.")
+            raise SlidecafError(f"exponent: {exponent} is not above 0; write 20 or another number above 0.")
         self.clusters, self.rounds, self.exponent = clusters, rounds, exponent
 
     def fit(self, features, offsets, labels, *, threads=1) -> "MCIL":
@@ -276,7 +276,7 @@ def weak_decision(values, mean, deviation, prior) -> np.ndarray:
 
 
 def log_likelihood(scores, offsets, labels, *, exponent) -> float:
-    """Return the bags' log likelihood (paper, section 3: the loss with its sign changed, every bag of weight 1).
+    """Return the bags' log likelihood (every bag of weight 1).
 
     Parameters
     ----------
@@ -296,7 +296,7 @@ def log_likelihood(scores, offsets, labels, *, exponent) -> float:
 
 
 def instance_weights(scores, offsets, labels, *, exponent) -> np.ndarray:
-    """Return the gradient of `log_likelihood` by the scores (paper, section 3: weights of the instances).
+    """Return the gradient of `log_likelihood` by the scores (boosting's weights of the instances).
 
     With s the share of p^r in the bag's sum, it is s (1 - p) in a positive bag of probability P, and that times
     -P / (1 - P) in a negative one.
