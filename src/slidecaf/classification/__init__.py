@@ -1,8 +1,8 @@
 """Slides to a diagnosis: from one vector a slide to a class, its confidence and what speaks for it.
 
 `folds` deals patients, `selection` ranks features, `svm` fits linear SVMs, `choice` chooses among candidates inside the
-training rows, `vectors` hands those rows out, and `neurons` shows the patches that the chosen features answer to. `mcil` learns
-from bags of patches; no rule calls it yet.
+training rows, `vectors` hands those rows out, and `neurons` shows the patches that the chosen features answer to.
+`mcil` learns from bags of patches; no rule calls it yet.
 """
 
 REVISION = 1

@@ -6,7 +6,7 @@ cluster this is MIL-Boost.
 
 Source: Xu, Zhu, Chang, Lai and Tu, "Weakly supervised histopathology cancer image segmentation and classification",
 Medical Image Analysis 18 (2014). Its text was not at hand: this follows public descriptions of it and its authors'
-scripts, Viola, Platt and Zhang's MIL-Boost (2005) and Friedman's gradient boosting. docs/decisions.md says each reading.
+scripts, Viola, Platt and Zhang's MIL-Boost (2005) and Friedman's gradient boosting. docs/decisions.md has its readings.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -90,7 +90,7 @@ class MCIL:
             if value < least:
                 raise SlidecafError(f"{name}: {value} is below {least}; set {name} to {least} or more.")
         if not (exponent > 0 and np.isfinite(exponent)):
-            raise SlidecafError(f"exponent: {exponent} is not above 0; write 20 or another number above 0.")
+            raise SlidecafError(f"exponent: {exponent} is not above 0; set it to 20, or another number above 0.")
         self.clusters, self.rounds, self.exponent = clusters, rounds, exponent
 
     def fit(self, features, offsets, labels, *, threads=1) -> "MCIL":
