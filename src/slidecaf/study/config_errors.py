@@ -39,7 +39,8 @@ def _sentence(found, schema):
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         kinds = list(part["discriminator"]["mapping"])
         said = value["kind"]
-        return f"{_joined([*path, 'kind'])}: {said!r} will not do{near(said, kinds)}; write {' or '.join(kinds)}."
+        listed = f"{', '.join(kinds[:-1])} or {kinds[-1]}"
+        return f"{_joined([*path, 'kind'])}: {said!r} will not do{near(said, kinds)}; write {listed}."
     if kind == "missing":
         return f"{_joined(path)}: missing; {_write(part)}"
     if kind == "old_form":
