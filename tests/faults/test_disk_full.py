@@ -48,6 +48,7 @@ def rules(study):
 def test_a_full_disk_in_every_rule_is_a_clear_error_and_costs_nothing(study, undisturbed, small_disk, promise):
     assert set(JOBS) == rules(study) - {
         "demo",
+        "manual_features",
         "imported_tiles",
         "imported_features",
     }  # which write by the same functions
