@@ -1,4 +1,4 @@
-"""What a GPU gives: one command, ten minutes at most, no network, nothing but the installed packages.
+"""What a GPU gives: one command, made for ten minutes, no network, nothing but the installed packages.
 
     make bench-gpu            # or: python benchmarks/gpu.py [--json FILE]
 

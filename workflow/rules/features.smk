@@ -9,7 +9,7 @@ Makes   {results}/encoders/{features}.json, the network: its dimension, precisio
 
 rule encoder:
     input:
-        ancient(lambda wildcards: [] if looked_at_first(wildcards) else kept_batches(wildcards)[0]),
+        ancient(lambda wildcards: first_features(wildcards.features)),
     output:
         LAYOUT.encoder,
     log:
@@ -40,7 +40,7 @@ rule features:
     input:
         drawn=ancient(drawn(paths(kept_slides))),
         tiles=LAYOUT.batch(LAYOUT.tiles),
-        encoder=lambda wildcards: [LAYOUT.encoder.format(**wildcards)] if looked_at_first(wildcards) else [],
+        encoder=lambda wildcards: [] if first_features(wildcards.features) else [LAYOUT.encoder.format(**wildcards)],
     output:
         LAYOUT.batch(LAYOUT.features),
     log:

@@ -4,6 +4,8 @@ Needs   what common.smk gives
 Gives   functions for inputs and params
 """
 
+from functools import cache
+
 from slidecaf.pooling.norms import norm_name
 from slidecaf.study.imported import ImportedSet
 from slidecaf.study.names import is_weights_file
@@ -39,17 +41,16 @@ def kept_slides(wildcards):
     return CHECKED.slides_with_features(wildcards.features) or SLIDE
 
 
-def kept_batches(wildcards):
-    """Return the manifests of a feature set's files."""
-    return TARGETS.manifests(LAYOUT.features, kept_slides(wildcards), features=wildcards.features)
-
-
 FEW = 8  # jobs that may fail for one wrong layer; of these each looks at its network itself
 
 
-def looked_at_first(wildcards):
-    """Tell whether a network is looked at by a job of its own: it fails once, and chooses one precision for all."""
-    return FEATURES[wildcards.features].precision == "auto" or len(kept_batches(wildcards)) > FEW
+@cache
+def first_features(features):
+    """Return the first manifest of a network's features, by which it is described; nothing where a job of its own
+    looks at it first: it then fails once, and chooses one precision for all."""
+    slides = CHECKED.slides_with_features(features) or SLIDE
+    manifests = TARGETS.manifests(LAYOUT.features, slides, features=features)
+    return [] if FEATURES[features].precision == "auto" or len(manifests) > FEW else manifests[:1]
 
 
 def imported_from(slide, wildcards):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -43,7 +43,8 @@ def extract_slides(
     slides : mapping of str to mapping
         Slide to its ``digest`` and, as the sheet has them, ``mpp`` and ``scene``.
     settings : mapping
-        ``features``, the feature set's settings that differ from the defaults, ``revision`` and ``versions``.
+        ``features``, the feature set's settings that differ from the defaults, ``revision`` and ``versions``; perhaps
+        ``weights``, by which the rule sees that their file changed.
     tiles : path-like
         The manifest of the batch's tiles.
     encoder : path-like, optional
@@ -75,7 +76,8 @@ def extract_slides(
     _make(
         manifest,
         slides,
-        settings,
+        # features come of the tensors in use, which are described; other bytes of a weights file make none anew
+        {key: value for key, value in settings.items() if key != "weights"},
         tiles=tiles,
         paths=paths,
         on_bad_slide=on_bad_slide,
@@ -143,19 +145,37 @@ def describe_slides(
     )
 
 
+@contextmanager
+def network_on_demand(**how):
+    """Hold the network of a batch, loaded when it is first asked for: a batch without patches needs none, nor torch.
+
+    Parameters
+    ----------
+    **how
+        As `slidecaf.features.extraction.slide.Extraction` takes it.
+
+    Yields
+    ------
+    callable
+        Without arguments, returns the `Extraction`.
+    """
+    with ExitStack() as opened:
+
+        @cache
+        def network():
+            from slidecaf.features.extraction.slide import Extraction
+
+            return opened.enter_context(Extraction(**how))
+
+        yield network
+
+
 def _make(manifest, slides, settings, *, tiles, paths, on_bad_slide, describe, attributes, how):
     """Make the features files of a batch, whatever computes them."""
     of_tiles, folder = slide_files([tiles]), Path(manifest).parent
     sources = Sources(slides, paths, of_tiles, lambda slide: folder / f"{slide}.h5")
 
-    with ExitStack() as opened:
-
-        @cache
-        def network():  # a batch without patches, or whose files are there, needs none
-            from slidecaf.features.extraction.slide import Extraction
-
-            return opened.enter_context(Extraction(after=sources.after, **how))
-
+    with network_on_demand(after=sources.after, **how) as network:
         described = describe(network)
         own = attributes(described)
 

@@ -1,13 +1,12 @@
 """Test slides judged as the network gives their features, which are not kept: what the rule ``predict`` does."""
 
 from collections.abc import Mapping
-from contextlib import ExitStack
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from slidecaf.errors import SlideError
+from slidecaf.features.batch import network_on_demand
 from slidecaf.features.source import Sources
 from slidecaf.files.manifests import file_of, make_batch, slide_files
 from slidecaf.files.tables import read_json
@@ -55,13 +54,7 @@ def judge_slides(
     final = {variant: read_models(path)[0] for variant, path in models.items()}
     C = read_models(next(iter(models.values())))[1]
 
-    with ExitStack() as opened:
-
-        @cache
-        def network():
-            from slidecaf.features.extraction.slide import Extraction  # here: torch, which few batches do without
-
-            return opened.enter_context(Extraction(chosen, described["precision"], after=sources.after, **how))
+    with network_on_demand(settings=chosen, precision=described["precision"], after=sources.after, **how) as network:
 
         def work(slide, files, origin):
             source = sources(slide)

@@ -14,6 +14,7 @@ from openslide import (
     PROPERTY_NAME_MPP_X,
     PROPERTY_NAME_MPP_Y,
     PROPERTY_NAME_OBJECTIVE_POWER,
+    PROPERTY_NAME_VENDOR,
     OpenSlide,
     OpenSlideCache,
     OpenSlideError,
@@ -71,7 +72,7 @@ class OpenSlideSlide(Slide):
                 # OpenSlide ends the process where it gets no memory for a tile.
                 limits.check_decoded(*(level.tile or (1, 1)), "a tile")
             self._pages = [None] * len(levels)
-            if OpenSlide.detect_format(path) in VENDORS:
+            if properties.get(PROPERTY_NAME_VENDOR) in VENDORS:
                 tiff = opened.enter_context(tifffile.TiffFile(path))
                 self._pages = direct_pages(tiff, levels, SegmentCache(CACHE_BYTES), limits=limits)
             self._opened = opened.pop_all()

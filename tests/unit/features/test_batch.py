@@ -33,14 +33,14 @@ def slides(tmp_path, monkeypatch):
     return made
 
 
-def job(paths, on_bad_slide="fail", encoder="results/encoders/cnn.json"):
+def job(paths, on_bad_slide="fail", encoder="results/encoders/cnn.json", weights=""):
     own = {slide: {"digest": slide, "mpp": None, "scene": ""} for slide in paths}
     options = {"paths": paths, "limits": LIMITS, "on_bad_slide": on_bad_slide}
     tile_slides("results/tiles/cnn/batch-1.tsv", own, of("tiles", tiling=TILING), **options)
     extract_slides(
         MANIFEST,
         own,
-        of("features", features={"tiling": TILING, "encoder": SPEC}),
+        {**of("features", features={"tiling": TILING, "encoder": SPEC}), "weights": weights},
         tiles="results/tiles/cnn/batch-1.tsv",
         encoder=encoder,
         max_unreadable=0.0,
@@ -82,6 +82,14 @@ def test_a_job_that_looks_at_its_network_itself_makes_the_same_and_says_the_same
     described = Path("results/encoders/cnn.json").read_bytes()
     describe_encoder("again.json", SPEC, precision="fp32", features=MANIFEST)
     assert Path("again.json").read_bytes() == described
+
+
+def test_another_digest_of_a_weights_file_makes_no_slide_anew_where_the_tensors_in_use_are_the_same(slides):
+    paths = {slide: picture(f"{slide}.png", pixels) for slide, pixels in slides.items()}
+    job(paths, weights="one")
+    made = {path: path.stat() for path in Path("results/features/cnn").glob("*.h5")}
+    job(paths, weights="other")
+    assert {path: path.stat() for path in made} == made
 
 
 def test_a_network_that_cannot_be_had_is_said_before_any_slide(slides, monkeypatch):

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from slidecaf.segmentation.solver.hessian import SHIFT, Gram
-from slidecaf.segmentation.solver.row_blocks import Own
+from slidecaf.segmentation.solver.row_blocks import ROUNDING, Own
 from slidecaf.segmentation.solver.sums import Curved
 
 BLOCK_BYTES = 2**28
@@ -17,9 +17,6 @@ BLOCK_BYTES = 2**28
 
 KEPT = 0.5
 """The share of a GPU's free memory that rows may fill."""
-
-ROUNDING = 1e-13
-"""A variance below this share of the mean square is that of a feature that does not vary."""
 
 
 class DeviceBlocks:
