@@ -3,6 +3,7 @@
 import shutil
 import signal
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.slurm.cluster import ACCOUNT, cluster, missing, run
 from tests.workflow.conftest import ROOT, Study, make_mini, mini_config, segmentation_config
 
 SITE = {"slurm_account": ACCOUNT, "slurm_partition": "cpu", "extraction_partition": "gpu"}
+SHARED = 3  # slides a job, where a study is run whole: a job's start is most of what it costs here
 IMPATIENT = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10")
 
 
@@ -50,8 +52,8 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def undisturbed(site, tmp_path_factory):
-    """The study of both tasks, run on this machine without SLURM."""
-    study = make_study(tmp_path_factory.mktemp("studies") / "local", site)
+    """The study of both tasks, run on this machine without SLURM. Copy it before you change it."""
+    study = make_study(tmp_path_factory.mktemp("studies") / "local", site, slides_per_job=SHARED)
     done = Study(study.folder, site).run("--resources", "gpu=2", timeout=1500)
     assert done.returncode == 0, done.stdout + done.stderr
     return study
@@ -88,6 +90,10 @@ class SlurmStudy(Study):
         found = [path.suffix[1:] for path in self.faults.glob(f"{name}.*") if path.suffix != ".todo"]
         return found[0] if found else None
 
+    def copy(self, folder):
+        """Copy the study, times kept, as `cp -a` does."""
+        return SlurmStudy(super().copy(folder).folder, self.root)
+
     def results(self):
         """Return path to content of all that has to be the same however it came about."""
         top = self / "results"
@@ -98,14 +104,26 @@ class SlurmStudy(Study):
         }
 
 
-def make_study(folder, root):
+def apart(results):
+    """Return the files of results, and the rows of manifests by folder: the same however slides share jobs."""
+    files, rows = {}, {}
+    for name, content in results.items():
+        folder, _, file = name.rpartition("/")
+        if file.startswith("batch-"):
+            rows.setdefault(folder, []).extend(content.splitlines()[1:])
+        elif name != "study.yaml":  # says how many share a job
+            files[name] = content
+    return files, {folder: sorted(listed) for folder, listed in rows.items()}
+
+
+def make_study(folder, root, slides_per_job=1):
     """Draw a study of both tasks, as small as the recipe allows, which share a feature set."""
     config, other = mini_config(), segmentation_config()
     config["features"] = other["features"]
     config["classification"]["methods"] = {
         "mean": {"features": ["dense-96"], "norm": [1], "keep": [20], "C": [1]},
     }
-    config |= {"segmentation": other["segmentation"], "threads": 2, "slides_per_job": 1}
+    config |= {"segmentation": other["segmentation"], "threads": 2, "slides_per_job": slides_per_job}
     return SlurmStudy(make_mini(folder, patients=3, config=config, size=500).folder, root)
 
 
@@ -118,6 +136,14 @@ def accounted(study, comment=""):
     said = run("sacct", "-XnP", "--starttime", "now-1days", "--format", ",".join(FIELDS))
     rows = [dict(zip(FIELDS, line.split("|"), strict=True)) for line in said.splitlines()]
     return [row for row in rows if row["WorkDir"] == str(study.folder) and row["Comment"].endswith(comment)]
+
+
+def alone_on_the_gpu(rows):
+    """Return when each job held the one GPU, after a look that there was something to keep apart, and that it was."""
+    held = sorted((row["Start"], row["End"]) for row in rows if "gres/gpu=" in row["AllocTRES"])
+    assert [row for row in rows if "gres/gpu=" in row["AllocTRES"] and row["Submit"] < row["Start"]]
+    assert all(end <= start for (_, end), (start, _) in pairwise(held))
+    return held
 
 
 def state(job):

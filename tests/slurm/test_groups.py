@@ -1,10 +1,11 @@
 """Several jobs in one submission, by Snakemake's groups, as docs/how-to/cluster.md has them."""
 
+import shutil
 from math import ceil
 
 import pytest
 
-from tests.slurm.conftest import SITE, accounted, make_study
+from tests.slurm.conftest import SITE, accounted, apart, make_study
 
 CHAINS = 3
 ONE_CPU = ("--set-threads", "tiles=1")  # chains side by side, on a node of 4
@@ -27,29 +28,45 @@ def manifests(study, kind):
 
 
 @pytest.fixture(scope="module")
-def study(site, tmp_path_factory):
-    """The study of both tasks, with rules that need no network three chains a submission."""
+def tiled(site, tmp_path_factory):
+    """A study of which only tiles and labels are made, a slide a job, three chains a submission."""
     study = make_study(tmp_path_factory.mktemp("studies") / "groups", site)
-    groups = ("tiles=tiling", "labels=tiling", "segment=masks", "outlines=masks")
-    study.finish("--groups", *groups, "--group-components", f"tiling={CHAINS}", f"masks={CHAINS}", *ONE_CPU)
+    groups = ("tiles=tiling", "labels=tiling")
+    study.finish("--groups", *groups, "--group-components", f"tiling={CHAINS}", *ONE_CPU, "--until", "tiles", "labels")
     return study
 
 
-def test_groups_make_fewer_submissions_than_jobs_and_the_same_bytes(study, undisturbed):
-    jobs = {name: manifests(study, f"{name}/dense-96") for name in ("tiles", "labels")}
-    assert len(submissions(study, "tiling")) == ceil(jobs["tiles"] / CHAINS) < sum(jobs.values()) / 2
-    segments = sum(manifests(study, f"segmentation/svm-cnn/{variant}") for variant in ("plain", "hard"))
-    assert len(submissions(study, "masks")) == ceil(segments / CHAINS)
-    alone = {row["Comment"].split("_wildcards")[0] for row in accounted(study)}
-    assert not alone & {"rule_tiles", "rule_labels", "rule_segment", "rule_outlines"}
-    ours, theirs = study.results(), undisturbed.results()
-    assert [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)] == []
+def test_groups_make_fewer_submissions_than_jobs_and_the_same_bytes(tiled, undisturbed):
+    jobs = {name: manifests(tiled, f"{name}/dense-96") for name in ("tiles", "labels")}
+    assert min(jobs.values()) > CHAINS
+    assert len(submissions(tiled, "tiling")) == ceil(jobs["tiles"] / CHAINS) < sum(jobs.values()) / 2
+    assert {row["Comment"].split("_wildcards")[0] for row in accounted(tiled)} == {"rule_tiling"}
+    ours, theirs = apart(tiled.results()), apart(undisturbed.results())
+    for made, whole in zip(ours, theirs, strict=True):
+        made = {name: content for name, content in made.items() if name.split("/")[0] in ("tiles", "labels")}
+        assert made
+        assert made == {name: content for name, content in whole.items() if name.split("/")[0] in ("tiles", "labels")}
 
 
-def test_a_submission_asks_for_the_memory_of_jobs_side_by_side_and_the_time_of_those_in_a_row(study):
+def test_groups_of_rules_late_in_a_study_take_its_finished_files(undisturbed, tmp_path):
+    study = undisturbed.copy(tmp_path / "study")
+    gone = [manifest.parent for manifest in study.folder.glob("results/segmentation/svm-cnn/*/batch-*.tsv")]
+    assert len(gone) > CHAINS
+    for variant in set(gone):
+        for name in ("confidence", "mask", "overlay", "score", "geojson"):
+            shutil.rmtree(variant / name)
+        for manifest in variant.glob("batch-*.tsv"):
+            manifest.unlink()
+    groups = ("segment=masks", "outlines=masks")
+    study.finish("--groups", *groups, "--group-components", f"masks={CHAINS}", "--until", "outlines")
+    assert len(submissions(study, "masks")) == len(accounted(study)) == ceil(len(gone) / CHAINS)
+    assert study.results() == undisturbed.results()
+
+
+def test_a_submission_asks_for_the_memory_of_jobs_side_by_side_and_the_time_of_those_in_a_row(tiled):
     """Tiles and labels ask for some 1,500 MB and 32 minutes each; slides without a mask have no labels."""
     jobs_in_a_row = []
-    for row in submissions(study, "tiling"):
+    for row in submissions(tiled, "tiling"):
         mb, cpus, gpus, minutes = asked(row)
         assert gpus == 0
         assert cpus in (CHAINS, CHAINS - 1)  # the last has what is left
@@ -66,7 +83,8 @@ def test_chains_with_a_network_share_one_gpu_where_the_submission_is_bounded_to_
     (tmp_path / "profile").mkdir()
     (tmp_path / "profile/config.yaml").write_text("\n".join(lines))
     study.profile = tmp_path / "profile"
-    pooled = sorted({study.manifest("pooled/dense-96", slide) for slide in ("gbm-1", "gbm-2", "lgg-1")})
+    slides = ("gbm-1", "gbm-2", "lgg-1")
+    pooled = sorted({study.manifest("pooled/dense-96", slide) for slide in slides})
     study.finish(
         *("--groups", "tiles=slides", "features=slides", "pooling=slides", "--group-components", "slides=3"),
         *("--resources", "gpu=1", "--set-resource-scopes", "gpu=local"),
@@ -78,4 +96,5 @@ def test_chains_with_a_network_share_one_gpu_where_the_submission_is_bounded_to_
     assert gpus == 1
     assert mb < 7000  # of one job that runs a network
     assert minutes > 3 * 30  # and the time of three
-    assert [(study / path).read_bytes() for path in pooled] == [(undisturbed / path).read_bytes() for path in pooled]
+    files = [f"results/pooled/dense-96/{slide}.h5" for slide in slides]
+    assert [(study / path).read_bytes() for path in files] == [(undisturbed / path).read_bytes() for path in files]

@@ -96,10 +96,11 @@ def one_of(names):
 
 
 def batch(slides):
-    """Return a function: the slides of a batch that are among some, or among those that a function of wildcards gives."""
+    """Return a function: the slides of a batch that are among some, or in the set that a function of wildcards gives."""
+    fixed = None if callable(slides) else frozenset(slides)
 
     def own(wildcards):
-        among = set(slides(wildcards) if callable(slides) else slides)
+        among = slides(wildcards) if fixed is None else fixed
         return [slide for slide in BATCHES[int(wildcards.batch)] if slide in among]
 
     return own

@@ -11,9 +11,14 @@ from slidecaf.study.imported import ImportedSet
 from slidecaf.study.names import is_weights_file
 
 
+# Sets, made once a plan: every job of a feature set asks for them.
+FOR = {name: frozenset(CHECKED.slides_of(name) or SLIDE) for name in FEATURES}
+KEPT = {name: frozenset(CHECKED.slides_with_features(name) or SLIDE) for name in FEATURES}
+
+
 def slides_of(wildcards):
     """Return the slides that a feature set is for: all where no method uses it and it is asked for by name."""
-    return CHECKED.slides_of(wildcards.features) or SLIDE
+    return FOR[wildcards.features]
 
 
 SETS = {name: ImportedSet(FEATURES[name], SLIDE.values()) for name in IMPORTED}
@@ -38,7 +43,7 @@ def weights_digest(wildcards):
 
 def kept_slides(wildcards):
     """Return the slides whose features are kept in a file."""
-    return CHECKED.slides_with_features(wildcards.features) or SLIDE
+    return KEPT[wildcards.features]
 
 
 FEW = 8  # jobs that may fail for one wrong layer; of these each looks at its network itself
@@ -48,8 +53,7 @@ FEW = 8  # jobs that may fail for one wrong layer; of these each looks at its ne
 def first_features(features):
     """Return the first manifest of a network's features, by which it is described; nothing where a job of its own
     looks at it first: it then fails once, and chooses one precision for all."""
-    slides = CHECKED.slides_with_features(features) or SLIDE
-    manifests = TARGETS.manifests(LAYOUT.features, slides, features=features)
+    manifests = TARGETS.manifests(LAYOUT.features, KEPT[features], features=features)
     return [] if FEATURES[features].precision == "auto" or len(manifests) > FEW else manifests[:1]
 
 
