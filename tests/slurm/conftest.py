@@ -111,7 +111,7 @@ def apart(results):
         folder, _, file = name.rpartition("/")
         if file.startswith("batch-"):
             rows.setdefault(folder, []).extend(content.splitlines()[1:])
-        elif name != "study.yaml":  # says how many share a job
+        elif name != "study.yaml" and not file.startswith(".batch-"):  # of how many share a job
             files[name] = content
     return files, {folder: sorted(listed) for folder, listed in rows.items()}
 

@@ -10,7 +10,6 @@ from slidecaf.pooling.norms import norm_name
 from slidecaf.study.imported import ImportedSet
 from slidecaf.study.names import is_weights_file
 
-
 # Sets, made once a plan: every job of a feature set asks for them.
 FOR = {name: frozenset(CHECKED.slides_of(name) or SLIDE) for name in FEATURES}
 KEPT = {name: frozenset(CHECKED.slides_with_features(name) or SLIDE) for name in FEATURES}
