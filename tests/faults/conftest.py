@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.conftest import Study, make_mini, mini_config, segmentation_config
+from tests.workflow.conftest import Study, make_mini, mini_config, segmentation_config, steady
 
 
 def config():
@@ -41,7 +41,7 @@ class FaultyStudy(Study):
         for path in sorted(top.rglob("*")):
             place = path.relative_to(top)
             if path.is_file() and place.parts[0] not in OURS and not path.name.startswith("."):
-                found[place.as_posix()] = path.read_bytes()
+                found[place.as_posix()] = steady(path)
         return found
 
     def copy(self, folder):

@@ -8,6 +8,7 @@ JOBS = {
     "thresholds": ["segmentation/svm-cnn/hard/thresholds.tsv"],
     "neurons": ["classification/more/final/figure5.png", "classification/more/final/figure5.tsv"],
     "thumbnails": ["thumbnails/*.jpg"],
+    "methods": ["classification/comparison.tsv", "segmentation/comparison.tsv"],
     "outlines": ["segmentation/svm-cnn/hard/geojson/gbm-1.geojson"],
     "variants": ["segmentation/svm-cnn/comparison.json"],
     "segmentation_scores": ["segmentation/svm-cnn/scores.tsv", "segmentation/svm-cnn/scores.json"],
@@ -51,6 +52,8 @@ def test_a_full_disk_in_every_rule_is_a_clear_error_and_costs_nothing(study, und
         "manual_features",
         "imported_tiles",
         "imported_features",
+        "ablated",
+        "ablation",
     }  # which write by the same functions
     top = small_disk.folder
     for rule, patterns in JOBS.items():

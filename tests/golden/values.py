@@ -20,6 +20,9 @@ from slidecaf.study.steps import STEPS
 
 RECORD = Path(__file__).with_name("values.json")
 PACKAGES = sorted({package for packages, _ in STEPS.values() for package in packages})
+MEASURED = {"seconds", "memory_gib"}
+"""Columns that say what jobs took, and differ from run to run."""
+
 SAMPLES = 7
 """Values of an array that are kept, from its first to its last."""
 
@@ -33,6 +36,9 @@ RULE_OF = [  # the first pattern that fits
     (r"labels/", "labels"),
     (r"pooled/", "pooling"),
     (r"thumbnails/", "thumbnails"),
+    (r"(classification|segmentation)/comparison\.tsv", "methods"),
+    (r"classification/ablation\.tsv", "ablation"),
+    (r"classification/[^/]+/ablation/", "ablated"),
     (r"classification/[^/]+/folds", "folds"),
     (r"classification/.*(choice|selection|model)\.", "classifier"),
     (r"classification/.*decisions", "decisions"),
@@ -60,6 +66,9 @@ UPSTREAM = {
     "decisions": ["classifier"],
     "scores": ["decisions"],
     "comparison": ["scores"],
+    "methods": ["scores", "segmentation_scores"],
+    "ablated": ["folds", "pooling"],
+    "ablation": ["ablated", "scores"],
     "neurons": ["classifier"],
     "patch_svm": ["features", "labels", "left_out"],
     "maps": ["patch_svm"],
@@ -105,7 +114,8 @@ def _read(path):
     if path.suffix == ".h5":
         return _hdf5(path)
     if path.suffix == ".tsv":
-        return [{key: _number(text) for key, text in row.items()} for row in read_tsv(path)][:50]
+        rows = read_tsv(path)[:50]
+        return [{key: _number(text) for key, text in row.items() if key not in MEASURED} for row in rows]
     if path.suffix in (".json", ".geojson"):
         return _short(json.loads(path.read_text(encoding="utf-8")))
     if path.suffix == ".tif":

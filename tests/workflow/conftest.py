@@ -16,10 +16,24 @@ import yaml
 from slidecaf import demo
 from slidecaf.study.batches import deal_apart
 
-SHOWN = {"thumbnails", "neurons", "thresholds", "report"}
+SHOWN = {"methods", "thumbnails", "neurons", "thresholds", "report"}
 """Rules that only show what others made: they follow every change, and nothing follows them."""
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+MEASURED = {"seconds", "memory_gib"}
+"""Columns of a table of methods that differ from run to run."""
+
+
+def steady(path):
+    """Return the bytes of a result, without what was measured of the jobs that made it."""
+    content = path.read_bytes()
+    if path.name != "comparison.tsv":
+        return content
+    header, *rows = csv.reader(content.decode().splitlines(), delimiter="\t")
+    kept = [place for place, column in enumerate(header) if column not in MEASURED]
+    return "\n".join("\t".join(row[place] for place in kept) for row in (header, *rows)).encode()
 
 
 class Study:
@@ -127,7 +141,7 @@ class Study:
             top = self.folder / "results" / folder
             for path in [top] if top.is_file() else sorted(top.rglob("*")):
                 if path.is_file() and not path.name.startswith("."):
-                    found[path.relative_to(self.folder).as_posix()] = path.read_bytes()
+                    found[path.relative_to(self.folder).as_posix()] = steady(path)
         return found
 
     def copy(self, folder):

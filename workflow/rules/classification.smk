@@ -6,6 +6,7 @@ Makes   {results}/classification/{method}/folds.tsv
         {results}/classification/{method}/{part}/decisions.tsv, of the fold's held-out rows, or of the test rows
         {results}/classification/{method}/predictions.tsv and scores.json
         {results}/classification/comparison.json, where there are two methods or more
+        {results}/classification/{method}/ablation/{setting}.tsv and ablation.tsv, where the config asks for it
 """
 
 
@@ -120,3 +121,49 @@ rule comparison:
         tracked=tracked("comparison", methods=list(CLASSIFICATION.methods)),
     script:
         "../scripts/comparison.py"
+
+
+rule ablated:
+    input:
+        folds=LAYOUT.folds,
+        pooled=of_setting(LAYOUT.pooled),
+    output:
+        LAYOUT.ablated,
+    log:
+        LAYOUT.log("ablated", "{method}/{setting}"),
+    benchmark:
+        LAYOUT.benchmark("ablated", "{method}/{setting}")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(2000, a_slide=0.5),
+        runtime=minutes(60, a_slide=0.1),
+    params:
+        tracked=tracked(
+            "ablated",
+            rows=CLASSIFICATION.table(CLASSIFICATION.train, "slide", "label", "patient"),
+            classes=CHECKED.classes,
+            parts=CLASSIFICATION.parts[:-1],
+            grid=lambda wildcards: CLASSIFICATION.varied(wildcards.setting).given(),
+            inner_folds=CLASSIFICATION.setting("inner_folds"),
+            on_bad_slide=STUDY.on_bad_slide,
+            seed=STUDY.seed,
+        ),
+    script:
+        "../scripts/ablated.py"
+
+
+rule ablation:
+    input:
+        predictions=lambda wildcards: TARGETS.of_varied(LAYOUT.predictions),
+        tried=lambda wildcards: TARGETS.of_varied(LAYOUT.ablated),
+    output:
+        LAYOUT.ablation,
+    log:
+        LAYOUT.log("ablation", ""),
+    conda:
+        ENVIRONMENT
+    params:
+        tracked=tracked("ablation", tried=CLASSIFICATION.settings, own=lambda wildcards: CLASSIFICATION.candidates()),
+    script:
+        "../scripts/ablation.py"

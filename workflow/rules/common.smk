@@ -66,6 +66,7 @@ NETWORKS = [name for name, one in FEATURES.items() if one.kind == "network"]
 MANUAL = [name for name in COMPUTED if name not in NETWORKS]
 CLASSIFICATION = ClassificationTask(STUDY.classification, CHECKED.classification, CHECKED.copies)
 SEGMENTATION = SegmentationTask(STUDY.segmentation, CHECKED.segmentation, FEATURES, STUDY.seed)
+TASKS = {"classification": CLASSIFICATION, "segmentation": SEGMENTATION}
 
 # The slides that a job works on together: one dealing for all rules.
 BATCHES = deal_apart(
@@ -83,11 +84,13 @@ TARGETS = Targets(
 
 
 wildcard_constraints:
+    task="classification|segmentation",
     features="[A-Za-z0-9][A-Za-z0-9._-]*",
     method="[A-Za-z0-9][A-Za-z0-9._-]*",
     batch=r"\d+",
     part=r"fold-\d+|final",
     variant="plain|hard",
+    setting="(norm|keep|features)-.+",
 
 
 def one_of(names):

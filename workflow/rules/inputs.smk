@@ -7,6 +7,9 @@ Gives   functions for inputs and params
 from functools import cache
 
 from slidecaf.pooling.norms import norm_name
+from slidecaf.running.measured import jobs_behind
+from slidecaf.study.caveats import note_of
+from slidecaf.study.config import feature_sets
 from slidecaf.study.imported import ImportedSet
 from slidecaf.study.names import is_weights_file
 
@@ -69,10 +72,10 @@ def imported_files(wildcards):
 
 
 def norms(wildcards):
-    """Return the norms that the methods ask of a feature set, each once, by name."""
+    """Return the norms that methods and an ablation ask of a feature set, each once, by name."""
     asked = {
         norm_name(norm): norm
-        for method in CLASSIFICATION.methods.values()
+        for method in [*CLASSIFICATION.methods.values(), *CLASSIFICATION.tried()]
         if wildcards.features in method.features
         for norm in method.norm
     }
@@ -92,6 +95,15 @@ def pooled_of_part(wildcards):
     """Return the pooled vectors of the slides that a part decides on: training slides of a fold, or test slides."""
     final = wildcards.part == "final"
     return of_candidates(LAYOUT.pooled, CLASSIFICATION.test if final else CLASSIFICATION.train)(wildcards)
+
+
+def of_setting(kind):
+    """Return an input function: the manifests of all training slides, of what is read with one setting varied."""
+    return lambda wildcards: [
+        manifest
+        for features in CLASSIFICATION.varied(wildcards.setting).features
+        for manifest in TARGETS.manifests(kind, CLASSIFICATION.train, features=features)
+    ]
 
 
 def method_caveats(wildcards):
@@ -210,3 +222,27 @@ def segments_of(variant):
         method=wildcards.method,
         variant=variant,
     )
+
+
+def of_methods(classification, segmentation):
+    """Return an input function: a file of each method of a task, by its name in the layout."""
+    named = {"classification": classification, "segmentation": segmentation}
+    return lambda wildcards: expand(getattr(LAYOUT, named[wildcards.task]), method=TASKS[wildcards.task].methods)
+
+
+def noted_methods(wildcards):
+    """Return the kind of each method of a task, and what has to be said of it."""
+    methods = TASKS[wildcards.task].methods
+    return {name: {"kind": chosen.kind, "note": note_of(chosen.kind)} for name, chosen in methods.items()}
+
+
+def measured_jobs(wildcards):
+    """Return method to variant to its jobs; none where another program computed features, whose time is not known."""
+    found = {}
+    for method, chosen in TASKS[wildcards.task].methods.items():
+        known = not set(feature_sets(chosen)) & set(IMPORTED)
+        found[method] = {
+            variant: jobs_behind(workflow.rules, TARGETS.behind(wildcards.task, method, variant)) if known else []
+            for variant in (SEGMENTATION.variants(method) if wildcards.task == "segmentation" else [""])
+        }
+    return found

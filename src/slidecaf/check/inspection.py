@@ -18,6 +18,7 @@ from slidecaf.study.checked import SLIDE_SUFFIXES, check_study
 from slidecaf.study.config_file import read_config
 from slidecaf.study.copies import find_copies, judge_copies
 from slidecaf.study.imported import Source, find_sources
+from slidecaf.study.tasks import ClassificationTask
 
 FEW_PATCHES = 10
 """Below so many patches a slide's tissue is called tiny."""
@@ -369,18 +370,19 @@ def _weights(study):
 
 
 def _negative(study, probes):
-    said = []
-    for name, method in study.config.methods("classification").items():
+    said, named = [], [(f"methods.{name}", one) for name, one in study.config.methods("classification").items()]
+    named += [("ablation", one) for one in ClassificationTask(study.config.classification, []).tried()]
+    for where, method in named:
         powers = [norm for norm in method.norm if norm not in (1, "inf")]
         for features in method.features:
             if powers and features in probes and probes[features].minimum < 0:
                 network = study.config.features[features].kind == "network"
                 other = ", or take a layer after a ReLU" if network else ""
                 said.append(
-                    f"classification.methods.{name}.norm: {powers[0]} needs features from 0, and those of {features} "
+                    f"classification.{where}.norm: {powers[0]} needs features from 0, and those of {features} "
                     f"go below; write [1, inf]{other}."
                 )
-    return said
+    return list(dict.fromkeys(said))
 
 
 def _disk(study, stages):

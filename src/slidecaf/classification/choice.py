@@ -1,5 +1,6 @@
 """The choice among candidates by cross-validation inside the training rows (paper, sections 3.1 and 3.2)."""
 
+import math
 from dataclasses import dataclass
 from itertools import product
 
@@ -109,7 +110,13 @@ def choose(
 
     def rank(candidate):
         features, norm, keep, C = candidate
-        return -(correct[candidate] or 0), keep, C, parse_norm(norm), grid["features"].index(features)
+        return (
+            -(correct[candidate] or 0),
+            math.inf if keep == "all" else keep,
+            C,
+            parse_norm(norm),
+            grid["features"].index(features),
+        )
 
     for chosen in sorted((c for c in candidates if c not in dropped), key=rank):
         features, norm, keep, C = chosen

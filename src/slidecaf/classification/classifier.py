@@ -3,6 +3,8 @@
 A part learns from the training slides that it does not leave out, and nothing of the others reaches it.
 """
 
+from itertools import product
+
 from slidecaf.classification.choice import choose
 from slidecaf.classification.svm import LinearSVM, predicted_classes
 from slidecaf.classification.vectors import PooledVectors, held_out_slides, rows_of, training_slides
@@ -62,12 +64,10 @@ def fit_classifier(
     norms = [parse_norm(norm) for norm in grid["norm"]]
     candidates = {name: pooled[name] for name in grid["features"]}
     vectors = PooledVectors(candidates, slides=slides, norms=norms, on_bad_slide=on_bad_slide)
-    usable = vectors.usable(slides)
-    used = rows_of(rows, usable, classes)
-    found, fitted = choose(
-        {(name, norm): vectors.matrix(name, norm, usable) for name in candidates for norm in norms},
-        [row["label"] for row in used],
-        [row["patient"] for row in used],
+    usable, found, fitted = fit_part(
+        vectors,
+        slides,
+        rows=rows,
         classes=classes,
         grid=grid,
         inner_folds=inner_folds,
@@ -87,6 +87,48 @@ def fit_classifier(
     write_json(choice, {**found, "left_out": sorted(set(slides) - set(usable))})
     write_tsv(selection, ["rank", "feature", "difference"], ranked)
     write_json(model, {**seen, **fitted.model.to_dict()})
+
+
+def fit_part(vectors, slides, *, rows, classes, grid, inner_folds, seed, max_iter, method="the method") -> tuple:
+    """Choose among candidates on some training slides, and fit what was chosen.
+
+    Parameters
+    ----------
+    vectors : slidecaf.classification.vectors.PooledVectors
+        Of these slides at least, in every feature set and norm of the grid.
+    slides : sequence of str
+        The slides that may be learned from, sorted.
+    rows, classes, grid, inner_folds, seed, max_iter, method
+        As for `fit_classifier`.
+
+    Returns
+    -------
+    usable : list of str
+        The slides that have a vector in every feature set, which are learned from.
+    choice : dict
+    fitted : slidecaf.classification.choice.Fitted
+        Both as `slidecaf.classification.choice.choose` gives them.
+
+    Raises
+    ------
+    SlidecafError
+        As `slidecaf.classification.choice.choose`; or if a class has no slide with a patch.
+    """
+    usable = vectors.usable(slides)
+    used = rows_of(rows, usable, classes)
+    candidates = product(grid["features"], map(parse_norm, grid["norm"]))
+    found, fitted = choose(
+        {(name, norm): vectors.matrix(name, norm, usable) for name, norm in candidates},
+        [row["label"] for row in used],
+        [row["patient"] for row in used],
+        classes=classes,
+        grid=grid,
+        inner_folds=inner_folds,
+        seed=seed,
+        max_iter=max_iter,
+        method=method,
+    )
+    return usable, found, fitted
 
 
 def decide(path, *, model, pooled, folds, part, slides=(), on_bad_slide="fail") -> None:

@@ -4,10 +4,14 @@ from itertools import combinations
 
 import numpy as np
 
-from slidecaf.files.tables import read_tsv, write_json, write_tsv
+from slidecaf.errors import SlidecafError
+from slidecaf.files.tables import read_json, read_tsv, write_json, write_tsv
 from slidecaf.scores.classification import classification_scores
 from slidecaf.scores.paired import mcnemar_exact
 from slidecaf.study.status import STATUS_COPY
+
+COLUMNS = ("method", "kind", "n", "score", "ci_low", "ci_high", "difference", "p", "seconds", "memory_gib", "note")
+"""Of the table of methods."""
 
 SPLITS = {"cross_validation": "cv", "test": "test"}
 """What scores call the rows of a split."""
@@ -112,3 +116,51 @@ def write_comparison(path, predictions) -> None:
                 first, second = pair
                 compared.append({"first": first, "second": second, "part": part, **mcnemar_exact(*right)})
     write_json(path, compared)
+
+
+def write_methods(path, methods, *, predictions, scores, costs) -> None:
+    """Set methods side by side: each with its accuracy, and paired with the first.
+
+    Parameters
+    ----------
+    path : path-like
+        The table that is written, a row a method: method, kind, n, score (accuracy over all left-out slides), ci_low
+        and ci_high (exact binomial), difference (to the first method's score) and p (McNemar exact, paired with the
+        first method), both empty for the first, seconds and memory_gib (as measured), note.
+    methods : dict of str to dict
+        Method to its ``kind`` and ``note``, in order.
+    predictions, scores : dict of str to path-like
+        Method to ``predictions.tsv`` and to ``scores.json``.
+    costs : dict of str to dict
+        Method to its ``seconds`` and ``memory_gib``, None where they are not known.
+
+    Raises
+    ------
+    SlidecafError
+        If a file is missing or damaged, or two methods were not judged on the same slides in the same folds.
+    """
+    table, first = [], None
+    for method, known in methods.items():
+        rows = {row["slide"]: row for row in _labelled(read_tsv(predictions[method]), "cv")}
+        first = first or (predictions[method], rows)
+        _same_folds(predictions[method], rows, *first)
+        found = read_json(scores[method])["cross_validation"]
+        low, high = found["accuracy_ci95"]
+        row = {"method": method, **known, "n": found["n"], "score": found["accuracy"], "ci_low": low, "ci_high": high}
+        if table:
+            right, others = ([one["predicted"] == one["label"] for one in own.values()] for own in (rows, first[1]))
+            row |= {"difference": (sum(right) - sum(others)) / len(right), "p": mcnemar_exact(right, others)["p"]}
+        table.append(row | costs[method])
+    write_tsv(path, COLUMNS, table)
+
+
+def _same_folds(path, rows, first, others):
+    """Make sure that two methods were judged on the same slides, left out together, by the same labels."""
+    for slide in sorted(rows.keys() | others.keys()):
+        for key in ("slide", "label", "fold"):
+            found, known = (own.get(slide, {}).get(key, "") for own in (rows, others))
+            if found != known:
+                raise SlidecafError(
+                    f"{path}: slide {slide}: {key} is {found!r}, and {known!r} in {first}, so that the two cannot be "
+                    "compared; delete both files and run again."
+                )

@@ -54,8 +54,8 @@ def select(order, keep) -> np.ndarray:
     ----------
     order : ndarray of int of shape (D,)
         From `rank_features`.
-    keep : int
-        1 to D.
+    keep : int or str
+        1 to D, or ``all`` for D.
 
     Returns
     -------
@@ -67,6 +67,8 @@ def select(order, keep) -> np.ndarray:
     SlidecafError
         If `keep` is above D.
     """
+    if keep == "all":
+        return order
     if keep > len(order):
         raise SlidecafError(
             f"keep: {keep} is above the {len(order)} features there are; set keep to {len(order)} or less."

@@ -34,6 +34,9 @@ LATENCY = 60
 COLUMNS = ("slide", "file", "size", "sha256")
 """Of a manifest; ``file`` starts at the manifest's folder."""
 
+LEFT_ALONE = "left"
+"""The suffix of the hidden file beside a manifest whose job left files alone that were there already."""
+
 MADE_FROM = "made_from"
 """The attribute of an HDF5 file, or the key in the hidden file beside another, that says what it was made from."""
 
@@ -204,13 +207,14 @@ def make_batch(
         Any other exception is raised again, then too.
     """
     manifest = Path(manifest)
-    known, bad, failed, fault = Sums(manifest), Token(manifest).files, [], None
+    known, bad, failed, fault, left = Sums(manifest), Token(manifest).files, [], None, []
     for slide, own in slides.items():
         try:
             read = {name: _digests(files) for name, files in inputs(slide).items()}
             made_from = value_digest({"slide": slide, "own": own, "settings": settings, "inputs": read})
             files = outputs(slide)
             if all(_is_made(path, made_from, bad.get(str(path)), known) for path in files.values()):
+                left.append(slide)
                 continue
             for path in files.values():
                 _made_beside(path).unlink(missing_ok=True)
@@ -241,9 +245,40 @@ def make_batch(
         for path in outputs(slide).values()
         for size, sha256 in [known(path)]
     ]
+    _say_left_alone(manifest, left)
     write_tsv(manifest, COLUMNS, rows)
     known.save()
     Token(manifest).settle()
+
+
+def left_some_alone(path) -> bool:
+    """Tell whether the job that wrote a manifest last found files of its batch made already, and left them alone.
+
+    Its time and memory are then not those of the batch.
+
+    Parameters
+    ----------
+    path : path-like
+        A manifest; of any other file the answer is no.
+
+    Returns
+    -------
+    bool
+    """
+    return _left_beside(path).is_file()
+
+
+def _left_beside(path):
+    return Path(path).with_name(f".{Path(path).name}.{LEFT_ALONE}")
+
+
+def _say_left_alone(manifest, slides):
+    """Write the hidden file that lists the slides left alone, or remove that of an earlier job."""
+    if slides:
+        with atomic(_left_beside(manifest), named=manifest) as partial:
+            partial.write_text("".join(f"{slide}\n" for slide in slides), encoding="utf-8")
+    else:
+        _left_beside(manifest).unlink(missing_ok=True)
 
 
 def _digests(files):

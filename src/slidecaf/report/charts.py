@@ -180,3 +180,32 @@ def paired_chart(first, second, names) -> str:
             xlabel=f"S, {names[0]}", ylabel=f"S, {names[1]}", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal"
         )
     return done["uri"]
+
+
+def ablation_chart(factor, rows, own) -> str:
+    """Draw the score at each value of one setting, with its interval, and that of the method itself.
+
+    Parameters
+    ----------
+    factor : str
+        What is varied.
+    rows : list of dict
+        value, score, low, high and own (whether the method has the value among its candidates), in the order drawn.
+    own : float
+        The score of the method itself.
+
+    Returns
+    -------
+    str
+        A data URI.
+    """
+    with _chart() as (axes, done):
+        axes.axhline(own, color=GREY, linewidth=1.2, linestyle=":")
+        for place, row in enumerate(rows):
+            below, above = row["score"] - row["low"], row["high"] - row["score"]
+            colour = BLUE if row["own"] else ORANGE
+            axes.errorbar(place, row["score"], yerr=[[below], [above]], fmt="o", color=colour, capsize=3)
+        names = [_short(str(row["value"]), 18) for row in rows]
+        axes.set_xticks(range(len(rows)), names, rotation=25 if max(map(len, names)) > 6 else 0)
+        axes.set(xlabel=factor, ylabel="accuracy, left-out slides", ylim=(-0.02, 1.02), xlim=(-0.5, len(rows) - 0.5))
+    return done["uri"]

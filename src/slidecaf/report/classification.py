@@ -52,19 +52,21 @@ def classification(study, name, album, patches) -> dict:
     }
 
 
-def classification_tables(methods) -> list:
+def classification_tables(methods, notes) -> list:
     """Lay the paper's Tables 1 and 2 beside a study's methods.
 
     Parameters
     ----------
     methods : list of dict
         From `classification`.
+    notes : dict of str to str
+        Method to what has to be said beside it.
 
     Returns
     -------
     list of dict
-        A table each: title, note, and rows with name, value, low, high, n, kind (``study``, ``ours`` for the paper's
-        own method, or ``other``), the best first.
+        A table each: title, said (a sentence below it), and rows with name, note, value, low, high, n, kind (``study``,
+        ``ours`` for the paper's own method, or ``other``), the best first.
     """
     tables = []
     for title, part, entries in (
@@ -81,15 +83,17 @@ def classification_tables(methods) -> list:
         ]
         for method in methods:
             if found := method["scores"][part]:
-                rows.append(_row(f"this study, {method['name']}", found["correct"], found["n"], "study"))
-        tables.append({"title": title, "rows": sorted(rows, key=lambda row: -row["value"])})
+                row = _row(f"this study, {method['name']}", found["correct"], found["n"], "study")
+                rows.append(row | {"note": notes[method["name"]]})
+        tables.append({"title": title, "said": "", "rows": sorted(rows, key=lambda row: -row["value"])})
     return tables
 
 
 def _row(name, correct, n, kind, value=None):
     low, high = exact_interval(correct, n)
     value = correct / n if value is None else value
-    return {"name": name, "value": value, "low": low, "high": high, "n": n, "correct": correct, "kind": kind}
+    known = {"name": name, "value": value, "low": low, "high": high, "n": n, "correct": correct}
+    return {**known, "kind": kind, "note": ""}
 
 
 def _confidence(row):

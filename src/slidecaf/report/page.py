@@ -9,10 +9,12 @@ from slidecaf.files.atomic import atomic
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.report import methods
 from slidecaf.report.classification import classification, classification_tables
+from slidecaf.report.comparison import ablation, compared_methods
 from slidecaf.report.pictures import PATCHES_BYTES, SLIDES_BYTES, Album
 from slidecaf.report.results import Results, package_versions
-from slidecaf.report.segmentation import SHOWN_HARD, segmentation, segmentation_tables
+from slidecaf.report.segmentation import IN_FIGURE, SHOWN_HARD, figure6, segmentation, segmentation_tables
 from slidecaf.report.timings import duration_text, rule_timings
+from slidecaf.study.names import TASKS
 
 TEMPLATES = Path(__file__).parent / "templates"
 VIEWER = "http://127.0.0.1:8080/"
@@ -61,7 +63,10 @@ def context(study, *, command="", commit="") -> dict:
     -------
     dict
     """
+    compared = {task: compared_methods(study, task) for task in TASKS}
+    notes = {task: {row["method"]: row["note"] for row in rows} for task, rows in compared.items()}
     album = Album(_pictures(study), allowed=SLIDES_BYTES)
+    side_by_side = figure6(study, album)  # before the galleries, which may fill the page
     patches = Album(1, allowed=PATCHES_BYTES)
     found = {
         "classification": [
@@ -79,8 +84,11 @@ def context(study, *, command="", commit="") -> dict:
         "caveats": list(dict.fromkeys(caveats)),
         "feature_sets": study.feature_sets(),
         **found,
-        "classification_tables": classification_tables(found["classification"]),
-        "segmentation_tables": segmentation_tables(found["segmentation"]),
+        "classification_tables": classification_tables(found["classification"], notes["classification"]),
+        "segmentation_tables": segmentation_tables(found["segmentation"], notes["segmentation"]),
+        "methods": compared,
+        "ablation": ablation(study),
+        "figure6": side_by_side,
         "compared": read_json(study.layout.comparison) if several else [],
         "timings": rule_timings(study.layout.benchmarks),
         "versions": versions,
@@ -130,6 +138,8 @@ def _pictures(study):
     for name in study.methods("segmentation"):
         rows = read_tsv(study.layout.slide_scores.format(method=name))
         count += 2 * len({row["slide"] for row in rows}) + min(SHOWN_HARD, len({row["slide"] for row in rows}))
+    if (several := len(study.methods("segmentation"))) > 1:
+        count += IN_FIGURE * (1 + several)
     return count
 
 

@@ -61,3 +61,9 @@ METHODS_SEGMENTATION = (
     Entry("SVM-MF, hand-made features", 0.64),
 )
 """Section 5.4: mean scores of the paper's own comparison."""
+
+FIGURE_SEGMENTATION = (
+    "GraphRLM, the paper's third method, stands in its Figure 6 only, without a number: the authors call it unsuitable "
+    "for necrosis."
+)
+"""Section 5.4 on the method that has no score."""

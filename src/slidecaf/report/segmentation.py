@@ -4,10 +4,14 @@ import numpy as np
 
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.report import charts
-from slidecaf.report.paper import CHALLENGE_SEGMENTATION, METHODS_SEGMENTATION
+from slidecaf.report.paper import CHALLENGE_SEGMENTATION, FIGURE_SEGMENTATION, METHODS_SEGMENTATION
 from slidecaf.report.pictures import mark_points, open_picture, shrunk, without_legend
+from slidecaf.study.caveats import note_of
 
 PARTS = {"train": "leave_one_out", "test": "test"}
+IN_FIGURE = 8
+"""Slides on which the maps of several methods are laid side by side."""
+
 SHOWN_HARD = 24
 """Slides whose hard examples are drawn: those that hold most."""
 
@@ -71,18 +75,21 @@ def segmentation(study, name, album) -> dict:
     }
 
 
-def segmentation_tables(methods) -> list:
+def segmentation_tables(methods, notes) -> list:
     """Lay the paper's Table 3 and its own comparison beside a study's methods.
 
     Parameters
     ----------
     methods : list of dict
         From `segmentation`.
+    notes : dict of str to str
+        Method to what has to be said beside it.
 
     Returns
     -------
     list of dict
-        A table each: title, and rows with name, value, low, high, n, kind, the best first.
+        A table each: title, said (a sentence below it), and rows with name, note, value, low, high, n, kind, the best
+        first.
     """
     tables = []
     for title, part, entries in (
@@ -91,7 +98,7 @@ def segmentation_tables(methods) -> list:
     ):
         unknown = dict.fromkeys(("low", "high", "n"))
         rows = [
-            {"name": entry.name, "value": entry.value, "kind": "ours" if entry.ours else "other", **unknown}
+            {"name": entry.name, "value": entry.value, "kind": "ours" if entry.ours else "other", "note": "", **unknown}
             for entry in entries
         ]
         for method in methods:
@@ -99,9 +106,62 @@ def segmentation_tables(methods) -> list:
                 if found := of[part]:
                     low, high = found["score_ci95"] or (None, None)
                     known = {"value": found["score"], "low": low, "high": high, "n": found["n"]}
-                    rows.append({"name": f"this study, {method['name']}, {variant}", "kind": "study", **known})
-        tables.append({"title": title, "rows": sorted(rows, key=lambda row: -row["value"])})
+                    known |= {"kind": "study", "note": notes[method["name"]]}
+                    rows.append({"name": f"this study, {method['name']}, {variant}", **known})
+        said = FIGURE_SEGMENTATION if part == "leave_one_out" else ""
+        tables.append({"title": title, "said": said, "rows": sorted(rows, key=lambda row: -row["value"])})
     return tables
+
+
+def figure6(study, album) -> dict | None:
+    """Lay the left-out maps of all methods side by side on the same slides, as the paper's Figure 6.
+
+    Parameters
+    ----------
+    study : slidecaf.report.results.Results
+    album : slidecaf.report.pictures.Album
+
+    Returns
+    -------
+    dict or None
+        columns (name and note of each method), slides (how many there are), and rows: slide, plain, and maps with
+        picture and score, a method each. From the worst to the best slide of the first method, at most `IN_FIGURE`
+        evenly spread. None where there is one method only, whose gallery shows as much.
+    """
+    methods = study.methods("segmentation")
+    if len(methods) < 2:
+        return None
+    last = {name: list(read_json(study.layout.segmentation_scores.format(method=name)))[-1] for name in methods}
+    scores = {name: _left_out(study, name, variant) for name, variant in last.items()}
+    ranked = sorted(scores[next(iter(methods))].items(), key=lambda item: (item[1], item[0]))
+    places = np.unique(np.linspace(0, len(ranked) - 1, min(IN_FIGURE, len(ranked))).round().astype(int))
+    rows = []
+    for slide in [ranked[place][0] for place in places]:
+        maps = [
+            {"picture": album.put(_map(study, name, variant, slide, album)), "score": scores[name].get(slide)}
+            for name, variant in last.items()
+        ]
+        plain = album.put(open_picture(study.thumbnail(slide), album.side))
+        rows.append({"slide": slide, "plain": plain, "maps": maps})
+    columns = [{"name": f"{name}, {variant}", "note": note_of(methods[name].kind)} for name, variant in last.items()]
+    return {"columns": columns, "slides": len(ranked), "rows": rows}
+
+
+def _left_out(study, name, variant):
+    """Return the scores of the left-out slides."""
+    rows = read_tsv(study.layout.slide_scores.format(method=name))
+    return {row["slide"]: float(row["score"]) for row in rows if _is(row, variant, "train")}
+
+
+def _map(study, name, variant, slide, album):
+    """Return the overlay of a slide, its legend cut off where the slide's size is known."""
+    overlay = open_picture(study.layout.overlay.format(method=name, variant=variant, slide=slide), album.side)
+    for features in study.config.feature_sets_of("segmentation"):
+        _, attributes = study.tiles(features, slide)
+        if "level0_width" in attributes:
+            overlay = without_legend(overlay, int(attributes["level0_width"]), int(attributes["level0_height"]))
+            break
+    return shrunk(overlay, album.side)
 
 
 def _unique(texts):
@@ -127,10 +187,6 @@ def _slide(study, name, features, own, last, album):
     """Describe one slide, with its pictures."""
     row = own[last]
     slide = row["slide"]
-    _, attributes = study.tiles(features, slide)
-    overlay = open_picture(study.layout.overlay.format(method=name, variant=last, slide=slide), album.side)
-    if "level0_width" in attributes:
-        overlay = without_legend(overlay, int(attributes["level0_width"]), int(attributes["level0_height"]))
     area = float(row["area"])
     return {
         **{key: row[key] for key in ("slide", "patient", "status")},
@@ -140,7 +196,7 @@ def _slide(study, name, features, own, last, album):
         "predicted_share": float(row["predicted_pixels"]) / area,
         "true_share": float(row["true_pixels"]) / area if row["true_pixels"] else None,
         "plain": album.put(open_picture(study.thumbnail(slide), album.side)),
-        "picture": album.put(shrunk(overlay, album.side)),
+        "picture": album.put(_map(study, name, last, slide, album)),
         "warnings": study.slide_warnings(features, slide) + _empty(row),
     }
 

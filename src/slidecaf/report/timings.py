@@ -1,7 +1,8 @@
 """How long rules took and how much memory, from Snakemake's benchmark files."""
 
-import csv
 from pathlib import Path
+
+from slidecaf.files.benchmarks import measured, read_benchmark
 
 
 def rule_timings(folder) -> list:
@@ -22,36 +23,22 @@ def rule_timings(folder) -> list:
     top, found = Path(folder), {}
     for path in sorted(top.rglob("*.tsv")):
         rule = path.relative_to(top).parts[0].removesuffix(".tsv")
-        found.setdefault(rule, []).extend(_read(path))
+        found.setdefault(rule, []).extend(read_benchmark(path))
     rules = []
     for rule, rows in found.items():
-        seconds = [_number(row["s"]) or 0.0 for row in rows]
-        memory = [value for row in rows if (value := _number(row["max_rss"]))]
+        seconds = [measured(row["s"]) or 0.0 for row in rows]
+        memory = [value for row in rows if (value := measured(row["max_rss"]))]
         rules.append(
             {
                 "rule": rule,
                 "jobs": len(rows),
                 "seconds": sum(seconds),
                 "longest": max(seconds, default=0.0),
-                "cpu": sum(_number(row["cpu_time"]) or 0.0 for row in rows),
+                "cpu": sum(measured(row["cpu_time"]) or 0.0 for row in rows),
                 "memory": max(memory, default=None),
             }
         )
     return sorted(rules, key=lambda row: (-row["seconds"], row["rule"]))
-
-
-def _read(path):
-    """Read a benchmark file: Snakemake's, and so without a checksum."""
-    with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
-
-
-def _number(text):
-    """Return a number, or None where Snakemake measured nothing."""
-    try:
-        return float(text)
-    except (TypeError, ValueError):
-        return None
 
 
 def duration_text(seconds) -> str:

@@ -1,13 +1,20 @@
 """The segmentation's tables: the scores of slides, their means, and variants compared."""
 
+from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_json, read_tsv, write_json, write_tsv
-from slidecaf.scores.paired import compare_scores
+from slidecaf.scores.paired import compare_scores, wilcoxon_paired
 from slidecaf.scores.segmentation import segmentation_scores
 
 COLUMNS = (
     *("slide", "patient", "split", "variant", "score", "precision", "recall", "soft_score"),
     *("C", "smooth", "threshold", "min_object", "max_hole", "predicted_pixels", "true_pixels", "area", "status"),
 )
+
+METHODS = (
+    *("method", "kind", "variant", "n", "score", "ci_low", "ci_high", "difference", "p"),
+    *("seconds", "memory_gib", "note"),
+)
+"""Columns of the table of methods."""
 
 SPLITS = {"leave_one_out": "train", "test": "test"}
 """What scores call the rows of a split."""
@@ -88,3 +95,60 @@ def write_variants(path, *, slides, hard_examples, seed) -> None:
             else None
         )
     write_json(path, {**compared, "hard_examples": read_json(hard_examples)})
+
+
+def write_methods(path, methods, *, slides, scores, costs) -> None:
+    """Set methods and their variants side by side: each with its mean score, and paired with the first.
+
+    Parameters
+    ----------
+    path : path-like
+        The table that is written, a row a method and variant: method, kind, variant, n, score (the mean over left-out
+        slides), ci_low and ci_high (bootstrap over patients; empty for one patient), difference (to the mean score of
+        the first row) and p (Wilcoxon, paired with the first row), both empty for the first, seconds and memory_gib (as
+        measured), note.
+    methods : dict of str to dict
+        Method to its ``kind`` and ``note``, in order.
+    slides, scores : dict of str to path-like
+        Method to ``scores.tsv`` and to ``scores.json``.
+    costs : dict of str to dict of str to dict
+        Method to variant to its ``seconds`` and ``memory_gib``, None where they are not known.
+
+    Raises
+    ------
+    SlidecafError
+        If a file is missing or damaged, or two methods were not judged on the same slides.
+    """
+    table, first = [], None
+    for method, known in methods.items():
+        rows = read_tsv(slides[method])
+        for variant, of in read_json(scores[method]).items():
+            row = {"method": method, "variant": variant, **known}
+            if found := of["leave_one_out"]:
+                low, high = found["score_ci95"] or (None, None)
+                row |= {"n": found["n"], "score": found["score"], "ci_low": low, "ci_high": high}
+                own = _left_out_scores(rows, variant)
+                if first:
+                    row |= _paired(slides[method], own, *first)
+                first = first or (slides[method], own)
+            table.append(row | costs[method][variant])
+    write_tsv(path, METHODS, table)
+
+
+def _left_out_scores(rows, variant):
+    return {
+        row["slide"]: float(row["score"])
+        for row in rows
+        if (row["variant"], row["split"]) == (variant, SPLITS["leave_one_out"]) and row["score"]
+    }
+
+
+def _paired(path, own, first, others):
+    """Compare scores slide by slide with those of the first row."""
+    if alone := sorted(own.keys() ^ others.keys()):
+        raise SlidecafError(
+            f"{path}: slide {alone[0]} has a score here or in {first}, and none in the other, so that the two cannot "
+            "be compared; delete both files and run again."
+        )
+    tested = wilcoxon_paired([own[slide] for slide in others], list(others.values()))
+    return {"difference": tested["mean_difference"], "p": tested["p"]}

@@ -4,6 +4,33 @@ from collections.abc import Collection, Iterable, Mapping
 
 from slidecaf.study.config import Settings
 
+NOTES = {
+    "mcil": "reimplemented from public descriptions",
+    "graph-rlm": "reimplemented from the description; unsupervised: its regions are labelled by best match on the "
+    "training images",
+}
+"""Kind of a method to what every table says beside it."""
+
+
+def note_of(kind: str) -> str:
+    """Return what every table has to say beside the methods of a kind.
+
+    Parameters
+    ----------
+    kind : str
+
+    Returns
+    -------
+    str
+        Empty where there is nothing to say.
+
+    Examples
+    --------
+    >>> note_of("mcil"), note_of("svm")
+    ('reimplemented from public descriptions', '')
+    """
+    return NOTES.get(kind, "")
+
 
 def caveats_of(
     features: Mapping[str, Settings], used: Iterable[str], rows: Iterable, made: Collection[str]

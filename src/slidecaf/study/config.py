@@ -26,7 +26,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from slidecaf.errors import InputErrors
-from slidecaf.study.config_checks import check_parts
+from slidecaf.study.config_checks import check_ablation, check_parts
 from slidecaf.study.config_errors import explain
 from slidecaf.study.config_file import read_config
 from slidecaf.study.names import NAME, TASKS
@@ -86,8 +86,12 @@ def _optional(description, **constraints):
     )
 
 
+TABLES = {"comparison.json", "comparison.tsv", "ablation.tsv"}
+"""What lies beside the folders of methods."""
+
+
 def _named(name):
-    if not NAME.fullmatch(name) or name == "comparison.json":
+    if not NAME.fullmatch(name) or name in TABLES:
         raise PydanticCustomError("name", "no name")
     return name
 
@@ -248,17 +252,24 @@ FeatureSet = Annotated[
 ]
 
 
+_Norm = _number(ge=1) | Literal["inf"]
+_NORM = "A number from 1 (1 is the mean, the paper's is 3), or inf (without a dot) for the maximum."
+_Keep = Annotated[int, Field(ge=1)] | Literal["all"]
+_KEEP = "A whole number from 1, the features kept by the selection, or all."
+
+
 class ClassificationSvm(Settings):
     """Pooled features, selected, and a linear SVM on them."""
 
     kind: Literal["svm"] = Field("svm", description="svm (a linear SVM on pooled, selected features).")
     features: _candidates(str, "The name of a feature set.") = Field(description="A list of feature sets.")
-    norm: _candidates(
-        _number(ge=1) | Literal["inf"],
-        "A number from 1 (1 is the mean, the paper's is 3), or inf (without a dot) for the maximum.",
-    ) = Field([3], description="A list of pooling norms, numbers from 1 or inf, such as [3].")
-    keep: _candidates(Annotated[int, Field(ge=1)], "A whole number from 1, the features kept by the selection.") = (
-        Field([100], description="A list of whole numbers from 1, the features kept by the selection, such as [100].")
+    norm: _candidates(_Norm, _NORM) = Field(
+        [3], description="A list of pooling norms, numbers from 1 or inf, such as [3]."
+    )
+    keep: _candidates(_Keep, _KEEP) = Field(
+        [100],
+        description="A list of whole numbers from 1, the features kept by the selection, such as [100]; all keeps "
+        "every feature.",
     )
     C: _candidates(_number(gt=0), "A number above 0.") = Field(
         [0.001, 0.01, 0.1, 1, 10, 100],
@@ -282,6 +293,36 @@ ClassificationMethod = _kinds("A mapping with features and, if wished, norm, kee
 def _as_label(value):
     """Take a whole number for the label that is written so."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _whole(value):
+    """Return a number without the fraction that it does not have, so that 3 and 3.0 have one name."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+class Ablation(Settings):
+    """One setting of a method varied at a time, by the methods' own folds."""
+
+    method: str = Field(description="The name of a method of kind svm, whose settings are varied.")
+    norm: _candidates(_Norm, _NORM) = _optional("A list of pooling norms, such as [1, 2, 3, 5, inf].", min_length=1)
+    keep: _candidates(_Keep, _KEEP) = _optional(
+        "A list of whole numbers from 1 or all, such as [25, 50, 100, 200, all].", min_length=1
+    )
+    features: _candidates(str, "The name of a feature set.") = _optional(
+        "A list of feature sets, which may differ in patch size, network or layer.", min_length=1
+    )
+
+    def settings(self) -> dict[str, tuple]:
+        """Return what is tried, by a name that a file can have.
+
+        Returns
+        -------
+        dict of str to (str, object)
+            Such as ``norm-3`` to ("norm", 3), in the order of the config.
+        """
+        factors = {key: getattr(self, key) or [] for key in ("norm", "keep", "features")}
+        tried = [(factor, value) for factor, values in factors.items() for value in values]
+        return {f"{factor}-{_whole(value)}": (factor, value) for factor, value in tried}
 
 
 class Classification(Settings):
@@ -310,6 +351,39 @@ class Classification(Settings):
     methods: dict[Name, ClassificationMethod] = Field(
         min_length=1, description="At least one method, a name with its candidates."
     )
+    ablation: Ablation | None = Field(
+        None,
+        description="A mapping such as {method: svm-cnn, norm: [1, 2, 3, 5, inf], keep: [25, 50, 100, 200, all]}, each "
+        "value of which is tried in place of the method's own, or null, which varies nothing.",
+        exclude_if=lambda value: value is None,
+    )
+
+    @property
+    def feature_sets(self) -> list[str]:
+        """The feature sets that methods name, or an ablation tries; each once."""
+        tried = self.ablation.features if self.ablation else None
+        return list(dict.fromkeys([*_feature_sets(self.methods), *(tried or [])]))
+
+
+def feature_sets(method: Settings) -> list[str]:
+    """Return the feature sets that a method reads.
+
+    Parameters
+    ----------
+    method : Settings
+        Of any kind.
+
+    Returns
+    -------
+    list of str
+        Empty for a kind that reads none.
+    """
+    named = getattr(method, "features", [])
+    return [named] if isinstance(named, str) else list(named)
+
+
+def _feature_sets(methods):
+    return list(dict.fromkeys(name for method in methods.values() for name in feature_sets(method)))
 
 
 class HardExamples(Settings):
@@ -418,6 +492,11 @@ class Segmentation(Settings):
         min_length=1, description="At least one method, a name with its settings."
     )
 
+    @property
+    def feature_sets(self) -> list[str]:
+        """The feature sets that methods name; each once."""
+        return _feature_sets(self.methods)
+
 
 class Config(Settings):
     """A study: what is computed, from which sheets, and where it goes."""
@@ -495,9 +574,8 @@ class Config(Settings):
         return getattr(self, task).methods if getattr(self, task) else {}
 
     def feature_sets_of(self, task) -> list:
-        """Return the feature sets that the methods of a task name, each once."""
-        named = [method.features for method in self.methods(task).values()]
-        return list(dict.fromkeys(name for names in named for name in ([names] if isinstance(names, str) else names)))
+        """Return the feature sets that a task needs, each once; none where the study does not have the task."""
+        return getattr(self, task).feature_sets if getattr(self, task) else []
 
 
 def load_config(path) -> Config:
@@ -553,6 +631,8 @@ def check_config(config, *, source="config.yaml", folder=".") -> Config:
         checked, problems = None, explain(error, Config.model_json_schema())
         parts = _parts_that_parse(config)
     problems += check_parts(*parts, names=config.get("features"), folder=Path(folder))
+    if checked and checked.classification and checked.classification.ablation:
+        problems += check_ablation(checked.classification.ablation, checked.classification.methods, checked.features)
     if problems:
         raise InputErrors(source, problems)
     return checked

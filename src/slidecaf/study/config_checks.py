@@ -47,6 +47,38 @@ def check_parts(sets, methods, *, names, folder) -> list:
     ]
 
 
+def check_ablation(ablation, methods, sets) -> list:
+    """Check what an ablation varies against methods and feature sets.
+
+    Parameters
+    ----------
+    ablation : slidecaf.study.config.Ablation
+    methods : dict of str to ClassificationMethod
+    sets : dict of str to FeatureSet
+
+    Returns
+    -------
+    list of str
+    """
+    where, chosen = "classification.ablation", methods.get(ablation.method)
+    known = [name for name, method in methods.items() if method.kind == "svm"]
+    if chosen is None or chosen.kind != "svm":
+        what = "there is no such method" if chosen is None else f"it is of kind {chosen.kind}"
+        instead = f"write one of kind svm: {', '.join(known)}" if known else "add a method of kind svm"
+        return [f"{where}.method: {ablation.method!r}: {what}{near(ablation.method, known)}; {instead}."]
+    if not ablation.settings():
+        return [f"{where}: nothing is varied; write a list of values for norm, keep or features."]
+    tried = ablation.features or []
+    return [
+        *_candidates(where, ablation),
+        *(
+            f"{where}.features: there is no feature set {name!r}{near(name, sets)}; known: {', '.join(sets)}."
+            for name in tried
+            if name not in sets
+        ),
+    ]
+
+
 def _tiling(where, tiling):
     given = [key for key in ("overlap", "stride") if getattr(tiling, key) is not None]
     if len(given) != 1:

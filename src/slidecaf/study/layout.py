@@ -1,7 +1,7 @@
 """Where every result lies: the one place that knows.
 
-Paths are patterns with the wildcards ``features``, ``method``, ``variant``, ``part``, ``slide`` and ``batch``, as
-Snakemake has them; `str.format` makes them paths.
+Paths are patterns with the wildcards ``task``, ``features``, ``method``, ``variant``, ``part``, ``setting``, ``slide``
+and ``batch``, as Snakemake has them; `str.format` makes them paths.
 """
 
 from pathlib import PurePosixPath
@@ -38,6 +38,7 @@ class Layout:
         self.labels = f"{results}/labels/{{features}}/{{slide}}.h5"
         self.pooled = f"{results}/pooled/{{features}}/{{slide}}.h5"
         self.thumbnail = f"{results}/thumbnails/{{slide}}.jpg"
+        self.methods = f"{results}/{{task}}/comparison.tsv"
         # classification
         self.folds = f"{classifier}/folds.tsv"
         self.choice = f"{classifier}/{{part}}/choice.json"
@@ -49,6 +50,8 @@ class Layout:
         self.neurons_figure = f"{classifier}/final/figure5.png"
         self.neurons_table = f"{classifier}/final/figure5.tsv"
         self.comparison = f"{results}/classification/comparison.json"
+        self.ablated = f"{classifier}/ablation/{{setting}}.tsv"
+        self.ablation = f"{results}/classification/ablation.tsv"
         # segmentation
         self.groups = f"{segmenter}/folds.tsv"
         self.confidences = f"{segmenter}/confidences/{{slide}}.h5"

@@ -14,8 +14,11 @@ from slidecaf.study.checked import Study
 from slidecaf.study.layout import Layout
 from slidecaf.study.targets import targets_of
 
-HIDDEN = re.compile(r"\.(?P<name>.+)\.(made|sha256)")
-"""Beside a file: what it was made from, its checksum."""
+HIDDEN = re.compile(r"\.(?P<name>.+)\.(made|sha256|left)")
+"""Beside a file: what it was made from, its checksum, what its job left alone."""
+
+JOBS_GO_BY = ("task", "features", "method", "variant", "part", "setting", "batch")
+"""Wildcards in the order in which logs have them."""
 
 
 def leftovers(study: Study) -> list[Path]:
@@ -59,14 +62,18 @@ def _expression(pattern):
 
 
 def _wildcard_values(patterns, made):
-    """Return the wildcards that jobs go by: the first, a feature set, method or batch, to the others beside it."""
+    """Return the wildcards that jobs go by: the first (task, feature set, method, batch) to the others beside it."""
     values = {}
     for path in made:
         found = next(filter(None, (pattern.fullmatch(path) for pattern in patterns)), None)
         named = dict(found.groupdict()) if found else {}
         if "batch" in named:
             named["batch"] = f"batch-{named['batch']}"
-        listed = [named[key] for key in ("features", "method", "variant", "part", "batch") if named.get(key)]
+        listed = [
+            named[key]
+            for key in ("task", "features", "method", "variant", "part", "setting", "batch")
+            if named.get(key)
+        ]
         if listed:
             values.setdefault(listed[0], set()).update(listed[1:])
     return values

@@ -2,9 +2,11 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import product
+from pathlib import PurePosixPath
 
 from slidecaf.study.batches import deal_apart
 from slidecaf.study.checked import Study
+from slidecaf.study.config import feature_sets
 from slidecaf.study.layout import Layout
 from slidecaf.study.tasks import ClassificationTask, SegmentationTask
 
@@ -102,6 +104,63 @@ class Targets:
                 files += _fill((layout.hard_examples, layout.hard_examples_summary, layout.variants), **one)
         return files
 
+    def compared(self) -> list[str]:
+        """Return the tables that set a task's methods, or what was varied of one, side by side.
+
+        Returns
+        -------
+        list of str
+        """
+        tasks = {"classification": self._classification, "segmentation": self._segmentation}
+        files = [self.layout.methods.format(task=name) for name, task in tasks.items() if task.methods]
+        if self._classification.ablation:
+            files += [*self.of_varied(self.layout.ablated), self.layout.ablation]
+        return files
+
+    def of_varied(self, pattern: str) -> list[str]:
+        """Return a file of the method that an ablation varies, or its files of every setting.
+
+        Parameters
+        ----------
+        pattern : str
+            From the layout.
+
+        Returns
+        -------
+        list of str
+        """
+        varied = self._classification.ablation
+        return list(dict.fromkeys(_fill((pattern,), method=[varied.method], setting=varied.settings())))
+
+    def behind(self, task: str, method: str | None = None, variant: str = "") -> list[str]:
+        """Return the files that a method's scores come of, and those that are made of them.
+
+        Parameters
+        ----------
+        task : str
+        method : str, optional
+            All methods of the task by default.
+        variant : str, optional
+            Of a segmentation; ``plain`` leaves out what is made for retraining alone.
+
+        Returns
+        -------
+        list of str
+            Of the feature sets, of all slides and of the method itself; no table of several methods.
+        """
+        methods = {"classification": self._classification, "segmentation": self._segmentation}[task].methods
+        chosen = methods if method is None else {method: methods[method]}
+        sets = {name for settings in chosen.values() for name in feature_sets(settings)}
+        made = {"classification": self.of_classification, "segmentation": self.of_segmentation}[task]()
+
+        def is_behind(path):
+            room, name, *rest = PurePosixPath(path).relative_to(self.layout.results).parts
+            if room != task:
+                return name.removesuffix(".json") in sets
+            return name in chosen and bool(rest) and not (variant == "plain" and rest[0].startswith("hard"))
+
+        return list(filter(is_behind, [*self.encoders(), *made]))
+
     def for_the_report(self) -> list[str]:
         """Return what is made for the report alone.
 
@@ -124,7 +183,7 @@ class Targets:
         list of str
         """
         layout, classification, segmentation = self.layout, self._classification, self._segmentation
-        files = [layout.study, *self.for_the_report(), *self.encoders(), *self._comparison()]
+        files = [layout.study, *self.for_the_report(), *self.encoders(), *self._comparison(), *self.compared()]
         files += _fill((layout.predictions, layout.scores), method=classification.methods)
         files += _fill((layout.choice,), method=classification.methods, part=classification.parts)
         for method, chosen in segmentation.methods.items():
@@ -147,7 +206,7 @@ class Targets:
         list of str
         """
         files = [self.layout.study, *self.encoders(), *self.of_classification(), *self.of_segmentation()]
-        return list(dict.fromkeys([*files, *self.for_the_report(), self.layout.report]))
+        return list(dict.fromkeys([*files, *self.compared(), *self.for_the_report(), self.layout.report]))
 
     def of_slides(self) -> list[str]:
         """Return every slide's files: what the manifests list once all batches are made.
@@ -172,8 +231,7 @@ class Targets:
     def _slides_of_classification(self):
         """Yield every kind of file that slides have: its pattern, the slides, and the other wildcards."""
         task, layout = self._classification, self.layout
-        used = {features for method in task.methods.values() for features in method.features}
-        for features, pattern in product(sorted(used), (layout.tiles, layout.features, layout.pooled)):
+        for features, pattern in product(sorted(task.feature_sets), (layout.tiles, layout.features, layout.pooled)):
             yield pattern, task.rows, {"features": features}
 
     def _slides_of_segmentation(self):

@@ -82,6 +82,12 @@ class ClassificationTask(Task):
         ``fold-0``, ..., ``final``.
     decided : list of str
         Parts whose model decides on slides that it never saw.
+    ablation : slidecaf.study.config.Ablation or None
+        What is varied of a method; None where nothing is.
+    settings : list of [str, object]
+        What an ablation tries: the key of a method and its value.
+    feature_sets : set of str
+        Those of all methods, and those that an ablation tries.
     """
 
     def __init__(self, task: config.Settings | None, rows: Sequence[Row], copies: Sequence[Row] = ()):
@@ -91,6 +97,42 @@ class ClassificationTask(Task):
         self.folds = len(fixed) or (task.folds if task else 0)
         self.parts = [f"fold-{fold}" for fold in range(self.folds)] + ["final"]
         self.decided = self.parts if self.test else self.parts[:-1]
+        self.ablation = task.ablation if task else None
+        self.settings = list(map(list, self.ablation.settings().values())) if self.ablation else []
+        self.feature_sets = set(task.feature_sets) if task else set()
+
+    def candidates(self) -> dict[str, list]:
+        """Return what the method of an ablation has itself, of the keys that are varied.
+
+        Returns
+        -------
+        dict of str to list
+        """
+        return {factor: getattr(self.methods[self.ablation.method], factor) for factor, _ in self.settings}
+
+    def tried(self) -> list[config.ClassificationSvm]:
+        """Return the settings of every value that an ablation tries.
+
+        Returns
+        -------
+        list of slidecaf.study.config.ClassificationSvm
+        """
+        return [self.varied(setting) for setting in self.ablation.settings()] if self.ablation else []
+
+    def varied(self, setting: str) -> config.ClassificationSvm:
+        """Return the settings of the method of an ablation with one list of candidates replaced by one value.
+
+        Parameters
+        ----------
+        setting : str
+            As `slidecaf.study.config.Ablation.settings` names it, such as ``norm-3``.
+
+        Returns
+        -------
+        slidecaf.study.config.ClassificationSvm
+        """
+        factor, value = self.ablation.settings()[setting]
+        return self.methods[self.ablation.method].model_copy(update={factor: [value]})
 
     def listed(self, *columns: str) -> list[dict]:
         """Return some columns of the sheet, of every row that the predictions list: training, test, copies.

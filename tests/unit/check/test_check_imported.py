@@ -133,3 +133,12 @@ def test_a_norm_that_negative_features_have_not_is_an_error(study, capsys):
     assert any(
         "3 needs features from 0, and those of uni go below; write [1, inf]." in said for said in found["errors"]
     )
+
+
+def test_so_is_one_that_an_ablation_tries(study, capsys):
+    varied = {"method": "svm-cnn", "norm": [1, 5]}
+    change(study, lambda config: config["classification"].update(ablation=varied))
+    code, found = check(study, capsys)
+    assert code == 1
+    said = "classification.ablation.norm: 5 needs features from 0, and those of uni go below; write [1, inf]."
+    assert found["errors"] == [said]

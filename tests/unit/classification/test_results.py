@@ -3,8 +3,10 @@
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from slidecaf.classification.results import write_comparison, write_predictions_and_scores
-from slidecaf.files.tables import read_json, read_tsv, write_tsv
+from slidecaf.classification.results import COLUMNS, write_comparison, write_methods, write_predictions_and_scores
+from slidecaf.errors import SlidecafError
+from slidecaf.files.tables import read_json, read_tsv, write_json, write_tsv
+from slidecaf.scores.intervals import exact_interval
 from slidecaf.scores.paired import mcnemar_exact
 
 CLASSES = ["LGG", "GBM"]
@@ -122,3 +124,51 @@ def test_methods_are_compared_pair_by_pair_on_labelled_rows(tmp_path):
     ]
     assert read_json(tmp_path / "a.json") == expected
     assert (expected[0]["only_a"], expected[0]["only_b"], expected[0]["p"]) == (2, 0, 0.5)
+
+
+def methods(folder, hits, folds=None, **changed):
+    """Write predictions and scores of some methods: who is right on which slide."""
+    files = {"predictions": {}, "scores": {}}
+    for method, right in hits.items():
+        rows = [
+            {"slide": f"s{k}", "split": "cv", "label": "GBM", "predicted": {1: "GBM", 0: "LGG", None: ""}[hit]}
+            | {"fold": (folds or {}).get(method, [k % 2 for k in range(len(right))])[k], "status": "ok"}
+            for k, hit in enumerate(right)
+        ]
+        rows.append({"slide": "t", "split": "test", "label": "GBM", "predicted": "LGG", "status": "ok"})
+        rows.append({"slide": "again", "split": "cv", "label": "GBM", "predicted": "", "status": "copy"})
+        files["predictions"][method] = folder / method / "predictions.tsv"
+        write_tsv(files["predictions"][method], list(rows[0]), rows)
+        found = {"n": len(right), "accuracy": sum(map(bool, right)) / len(right)}
+        files["scores"][method] = folder / method / "scores.json"
+        found["accuracy_ci95"] = exact_interval(sum(map(bool, right)), len(right))
+        write_json(files["scores"][method], {"cross_validation": found})
+    said = {method: {"kind": "svm", "note": "rebuilt" if method == "c" else ""} for method in hits}
+    costs = {method: {"seconds": 12.5, "memory_gib": None} for method in hits}
+    write_methods(folder / "comparison.tsv", said, **files, costs=costs)
+    return read_tsv(folder / "comparison.tsv")
+
+
+def test_methods_stand_side_by_side_each_paired_with_the_first(tmp_path):
+    # a slide without a prediction is wrong
+    table = methods(tmp_path, {"a": [1, 1, 1, 1, 0, 0], "b": [1, 1, 1, 1, 0, 0], "c": [0, None, 0, 1, 1, 0]})
+    assert tuple(table[0]) == COLUMNS
+    assert [row["method"] for row in table] == ["a", "b", "c"]
+    assert [(row["difference"], row["p"]) for row in table[:2]] == [("", ""), ("0.0", "1.0")]
+    first, _, last = table
+    assert [first[key] for key in ("kind", "n", "seconds", "memory_gib", "note")] == ["svm", "6", "12.5", "", ""]
+    assert [float(first[key]) for key in ("score", "ci_low", "ci_high")] == pytest.approx([4 / 6, 0.2227781, 0.9567281])
+    assert last["note"] == "rebuilt"
+    assert float(last["difference"]) == pytest.approx(2 / 6 - 4 / 6)
+    # three slides on which only the first is right, one on which only the third is: 2 (1 + 4) / 2^4
+    assert float(last["p"]) == pytest.approx(10 / 16)
+
+
+def test_one_method_has_a_row_too(tmp_path):
+    (row,) = methods(tmp_path, {"a": [1, 0]})
+    assert (row["method"], row["score"], row["difference"], row["p"]) == ("a", "0.5", "", "")
+
+
+def test_methods_that_were_judged_in_other_folds_are_refused(tmp_path):
+    with pytest.raises(SlidecafError, match=r"b/predictions\.tsv: slide s1: fold is '0', and '1' in .*delete both"):
+        methods(tmp_path, {"a": [1, 0], "b": [1, 0]}, folds={"b": [0, 0]})

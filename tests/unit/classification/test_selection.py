@@ -48,3 +48,8 @@ def test_a_class_without_rows_and_a_feature_that_is_no_number_are_errors():
         rank_features(np.ones((2, 3)), ["a", "a"], classes=("a", "b"))
     with pytest.raises(SlidecafError, match="row 1 of the pooled vectors"):
         rank_features(np.array([[0.0], [np.nan]]), ["a", "b"], classes=("a", "b"))
+
+
+def test_all_keeps_every_feature_in_ranked_order():
+    order = np.array([2, 0, 1])
+    assert select(order, "all").tolist() == [2, 0, 1]

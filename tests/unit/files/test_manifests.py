@@ -13,6 +13,7 @@ from slidecaf.files.manifests import (
     Sums,
     Token,
     file_of,
+    left_some_alone,
     make_batch,
     paths_by_set,
     read_manifests,
@@ -269,3 +270,20 @@ def test_a_file_that_never_comes_to_be_seen_is_an_error_that_names_it(job, monke
     path.unlink()
     with pytest.raises(SlidecafError, match=rf"{path} is missing, which {job.manifest} lists"):
         read_manifests([job.manifest])
+
+
+def test_a_job_that_left_files_alone_says_so_beside_the_manifest_until_one_makes_all(job):
+    job.run()
+    assert not left_some_alone(job.manifest)
+    job.outputs("b")["text"].unlink()
+    content = job.manifest.read_bytes()
+    assert job.run() == ["b"]
+    assert left_some_alone(job.manifest)
+    assert job.manifest.with_name(f".{job.manifest.name}.left").read_text() == "a\nc\n"
+    assert job.manifest.read_bytes() == content
+    assert job.run() == []
+    assert left_some_alone(job.manifest)
+    job.settings["power"] = 3
+    assert job.run() == list(SLIDES)
+    assert not left_some_alone(job.manifest)
+    assert not list(job.manifest.parent.glob(".*.left"))

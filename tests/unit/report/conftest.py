@@ -5,12 +5,15 @@ import pytest
 import yaml
 from PIL import Image
 
+from slidecaf.classification.ablation import COLUMNS as TRIED
 from slidecaf.classification.neurons import COLUMNS, SIDE, Neuron, draw_figure
-from slidecaf.files.tables import write_json, write_tsv
+from slidecaf.classification.results import COLUMNS as CLASSIFIED
+from slidecaf.files.tables import read_json, write_json, write_tsv
 from slidecaf.report import write_report
 from slidecaf.scores.classification import classification_scores
 from slidecaf.scores.paired import compare_scores
 from slidecaf.scores.segmentation import segmentation_scores
+from slidecaf.segmentation.results import METHODS as SEGMENTED
 from slidecaf.study.config import check_config
 from slidecaf.tiles.file import write_tiles
 
@@ -26,6 +29,7 @@ class MadeUp:
         self.classes, self.group_name, self.title = ["LGG", "GBM"], "patient", "A study"
         self.slides, self.caveats, self.status = 12, [], {}
         self.weights, self.test = "random:0", True
+        self.several = self.varied = False
 
     def picture(self, path, width, height, seed):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,8 +59,14 @@ class MadeUp:
                 "methods": {"svm": {"features": "cnn", "training_stride": 252, "hard_examples": {"stride": 252}}},
             },
         }
+        if self.several:
+            config["segmentation"]["methods"]["other"] = {"features": "cnn", "training_stride": 252}
+        if self.varied:
+            config["classification"]["ablation"] = {"method": "svm", "norm": [1, 3, "inf"], "keep": [25, "all"]}
         self.folder.mkdir(parents=True)
-        (self.folder / "study.yaml").write_text(yaml.safe_dump(check_config(config).plain(), allow_unicode=True))
+        (self.folder / "study.yaml").write_text(
+            yaml.safe_dump(check_config(config).plain(), allow_unicode=True, sort_keys=False)
+        )
         write_json(
             self.folder / "encoders/cnn.json",
             {**encoder, "input_size": 224, "dimension": 4096, "weights_sha256": "ab" * 32, "precision": "fp32"},
@@ -69,8 +79,37 @@ class MadeUp:
             write_tiles(self.folder / f"tiles/cnn/{name}.h5", coords if status == "ok" else [], attributes)
             self.picture(self.folder / f"thumbnails/{name}.jpg", 480, 360, k)
         self._classification(names, len(coords))
-        self._segmentation(names)
+        self._segmentation(names, "svm", ("plain", "hard"), seed=1)
+        if self.several:
+            self._segmentation(names, "other", ("plain",), seed=2)
+        self._compared(sorted(config["segmentation"]["methods"], reverse=True))
         return self.folder
+
+    def _compared(self, segmenters):
+        """Write the tables of methods, and of what was varied."""
+        accuracy = read_json(self.folder / "classification/svm/scores.json")["cross_validation"]
+        low, high = accuracy["accuracy_ci95"]
+        row = {"method": "svm", "kind": "svm", "n": accuracy["n"], "score": accuracy["accuracy"], "ci_low": low}
+        row |= {"ci_high": high, "seconds": 3723.4, "memory_gib": 1.25, "note": "said of the kind"}
+        write_tsv(self.folder / "classification/comparison.tsv", CLASSIFIED, [row])
+        rows = []
+        for method in segmenters:
+            for variant, of in read_json(self.folder / f"segmentation/{method}/scores.json").items():
+                found = of["leave_one_out"]
+                low, high = found["score_ci95"]
+                row = {"method": method, "kind": "svm", "variant": variant, "n": found["n"], "score": found["score"]}
+                rows.append(
+                    row | {"ci_low": low, "ci_high": high} | ({"difference": -0.125, "p": 0.25} if rows else {})
+                )
+        write_tsv(self.folder / "segmentation/comparison.tsv", SEGMENTED, rows)
+        tried = [("norm", 1, 0.5), ("norm", 3, 0.75), ("norm", "inf", 0.25), ("keep", 25, 0.75), ("keep", "all", 1)]
+        known = {"n": 8, "ci_low": 0.1, "ci_high": 1, "difference": -0.25, "p": 0.5}
+        rows = [
+            {"factor": factor, "value": value, "own": "yes" if value == 3 else "", "correct": round(8 * score)}
+            | {**known, "score": score}
+            for factor, value, score in tried
+        ]
+        write_tsv(self.folder / "classification/ablation.tsv", TRIED, rows)
 
     def _splits(self, names):
         return {name: "test" if self.test and k % 3 == 2 else "cv" for k, name in enumerate(names)}
@@ -124,14 +163,14 @@ class MadeUp:
         ]
         write_tsv(top / "final/figure5.tsv", COLUMNS, table)
 
-    def _segmentation(self, names):
-        top, rng, splits = self.folder / "segmentation/svm", np.random.default_rng(1), self._splits(names)
+    def _segmentation(self, names, method, variants, *, seed):
+        top, rng, splits = self.folder / f"segmentation/{method}", np.random.default_rng(seed), self._splits(names)
         columns = [
             *("slide", "patient", "split", "variant", "score", "precision", "recall", "soft_score", "C", "smooth"),
             *("threshold", "min_object", "max_hole", "predicted_pixels", "true_pixels", "area", "status"),
         ]
         rows, scores = [], {}
-        for variant in ("plain", "hard"):
+        for variant in variants:
             own = []
             for k, name in enumerate(names):
                 row = {
@@ -158,6 +197,8 @@ class MadeUp:
         write_tsv(top / "folds.tsv", ["slide", "patient", "fold"], groups)
         write_tsv(top / "scores.tsv", columns, rows)
         write_json(top / "scores.json", scores)
+        if len(variants) < 2:
+            return
         train = [[row for row in rows if (row["variant"], row["split"]) == (v, "train")] for v in ("hard", "plain")]
         values = [[row["score"] for row in own] for own in train]
         patients = [row["patient"] for row in train[0]]

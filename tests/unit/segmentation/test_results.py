@@ -2,10 +2,11 @@
 
 import pytest
 
-from slidecaf.files.tables import read_json, read_tsv, write_json
+from slidecaf.errors import SlidecafError
+from slidecaf.files.tables import read_json, read_tsv, write_json, write_tsv
 from slidecaf.scores.paired import compare_scores
 from slidecaf.scores.segmentation import segmentation_scores
-from slidecaf.segmentation.results import COLUMNS, write_scores, write_variants
+from slidecaf.segmentation.results import COLUMNS, METHODS, write_methods, write_scores, write_variants
 
 ROWS = [
     *({"slide": f"s{k}", "patient": f"p{k // 2}", "split": "train"} for k in range(5)),
@@ -104,3 +105,47 @@ def test_a_split_without_a_scored_slide_is_not_compared(write, scored, tmp_path)
         tmp_path / "c.json", slides=tmp_path / "one" / "scores.tsv", hard_examples=tmp_path / "hard.json", seed=0
     )
     assert read_json(tmp_path / "c.json")["test"] is None
+
+
+def methods(folder, **scored):
+    """Set methods side by side, of which the scores of left-out slides are given by variant."""
+    files, costs = {"slides": {}, "scores": {}}, {}
+    for method, variants in scored.items():
+        rows = [
+            {"slide": slide, "patient": f"p-{slide}", "variant": variant, "split": "train", "score": score}
+            for variant, own in variants.items()
+            for slide, score in own.items()
+        ]
+        rows.append({"slide": "t", "patient": "q", "variant": "plain", "split": "test", "score": 0.125})
+        files["slides"][method], files["scores"][method] = folder / f"{method}.tsv", folder / f"{method}.json"
+        write_tsv(files["slides"][method], ["slide", "patient", "variant", "split", "score"], rows)
+        found = {
+            variant: {"leave_one_out": {"n": len(own), "score": sum(own.values()) / len(own), "score_ci95": [0.1, 0.9]}}
+            for variant, own in variants.items()
+        }
+        write_json(files["scores"][method], found)
+        costs[method] = {variant: {"seconds": 60.0, "memory_gib": 0.5} for variant in variants}
+    said = {method: {"kind": "graph-rlm" if method == "rlm" else "svm", "note": ""} for method in scored}
+    write_methods(folder / "comparison.tsv", said, **files, costs=costs)
+    return read_tsv(folder / "comparison.tsv")
+
+
+def test_methods_and_variants_stand_side_by_side_each_paired_with_the_first_row(tmp_path):
+    plain, hard = {"a": 0.5, "b": 0.25, "c": 0.75}, {"c": 1.0, "b": 0.5, "a": 0.625}
+    table = methods(tmp_path, svm={"plain": plain, "hard": hard}, rlm={"plain": {"a": 0.25, "b": 0.25, "c": 0.5}})
+    assert tuple(table[0]) == METHODS
+    assert [(row["method"], row["variant"], row["kind"]) for row in table] == [
+        *(("svm", "plain", "svm"), ("svm", "hard", "svm"), ("rlm", "plain", "graph-rlm"))
+    ]
+    assert [(row["n"], row["seconds"], row["memory_gib"]) for row in table] == [("3", "60.0", "0.5")] * 3
+    assert (table[0]["difference"], table[0]["p"]) == ("", "")
+    assert float(table[1]["difference"]) == pytest.approx((0.125 + 0.25 + 0.25) / 3)
+    assert float(table[1]["p"]) == 0.25  # all of three differences have one sign: 2 / 2^3
+    assert float(table[2]["difference"]) == pytest.approx(-0.5 / 3)
+
+
+def test_a_slide_that_one_method_has_no_score_of_is_refused(tmp_path):
+    with pytest.raises(
+        SlidecafError, match=r"other\.tsv: slide b has a score here or in .*svm\.tsv, and none in the other"
+    ):
+        methods(tmp_path, svm={"plain": {"a": 1.0, "b": 0.5}}, other={"plain": {"a": 1.0}})

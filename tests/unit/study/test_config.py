@@ -218,3 +218,53 @@ def test_a_list_instead_of_keys_is_an_error(tmp_path):
     path.write_text("- a\n- b\n")
     with pytest.raises(InputErrors, match="holds list, not keys"):
         load_config(path)
+
+
+def test_an_ablation_names_what_it_tries(config):
+    config["classification"]["methods"]["svm"]["norm"] = [3]
+    assert check_config(config).classification.ablation is None
+    config["features"]["other"] = config["features"]["cnn"]
+    varied = {"method": "svm", "norm": [1, 2.5, 3.0, "inf"], "keep": [25, "all"], "features": "other"}
+    config["classification"]["ablation"] = varied
+    checked = check_config(config)
+    assert checked.classification.ablation.settings() == {
+        "norm-1": ("norm", 1),
+        "norm-2.5": ("norm", 2.5),
+        "norm-3": ("norm", 3),
+        "norm-inf": ("norm", "inf"),
+        "keep-25": ("keep", 25),
+        "keep-all": ("keep", "all"),
+        "features-other": ("features", "other"),
+    }
+    assert checked.feature_sets_of("classification") == ["cnn", "other"]
+    assert check_config(yaml.safe_load(yaml.safe_dump(checked.plain()))) == checked
+
+
+@pytest.mark.parametrize(
+    ("varied", "said"),
+    [
+        (
+            {"method": "svn", "norm": [1]},
+            "ablation.method: 'svn': there is no such method, did you mean svm?; write",
+        ),
+        ({"method": "svm"}, "ablation: nothing is varied; write a list of values for norm, keep or features."),
+        ({"method": "svm", "features": ["cn"]}, "ablation.features: there is no feature set 'cn', did you mean cnn?"),
+        ({"method": "svm", "norm": [1, 1]}, "ablation.norm: [1, 1] names a candidate twice; write each once."),
+        ({"method": "svm", "keep": [0]}, "ablation.keep.0: 0 will not do; write a whole number from 1"),
+        ({"method": "svm", "C": [1]}, "ablation.C: unknown key"),
+    ],
+)
+def test_what_an_ablation_cannot_try_is_an_error_that_says_what_to_write(config, varied, said):
+    config["classification"]["ablation"] = varied
+    assert said in problems(config)
+
+
+def test_a_study_without_an_ablation_says_nothing_of_it(config):
+    config["classification"]["ablation"] = None
+    assert "ablation" not in check_config(config).plain()["classification"]
+
+
+@pytest.mark.parametrize("name", ["comparison.tsv", "comparison.json", "ablation.tsv"])
+def test_a_method_is_not_called_as_a_file_beside_methods_is(config, name):
+    config["classification"]["methods"][name] = config["classification"]["methods"]["svm"]
+    assert f"classification.methods: the name '{name}' will not do" in problems(config)

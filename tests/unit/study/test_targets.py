@@ -22,7 +22,7 @@ CLASSIFIED = [*rows(["a", "b", "c", "d"], label="GBM"), *rows(["s"], "test")]
 SEGMENTED = [*rows(["a", "k", "l"], mask="m.png"), *rows(["t"], "test"), *rows(["u"], "test", mask="m.png")]
 
 
-def targets(*, store="all", hard=None, methods=("svm",), tasks=("classification", "segmentation"), size=2):
+def targets(*, store="all", hard=None, methods=("svm",), tasks=("classification", "segmentation"), size=2, varied=None):
     features = {"tiling": {"patch_size": 64, "stride": 64}, "encoder": ENCODER}
     config = {
         "slides_per_job": size,
@@ -32,6 +32,7 @@ def targets(*, store="all", hard=None, methods=("svm",), tasks=("classification"
             "positive": "GBM",
             "folds": 2,
             "methods": {name: {"features": ["cnn"]} for name in methods},
+            "ablation": varied,
         },
         "segmentation": {
             "sheet": "s.tsv",
@@ -124,3 +125,38 @@ def test_a_study_of_one_task_makes_nothing_of_the_other(task):
     other = {"classification": "segmentation", "segmentation": "classification"}[task]
     assert not [path for path in made.everything() if f"results/{other}/" in path]
     assert made.encoders() == [f"results/encoders/{'cnn' if task == 'classification' else 'maps'}.json"]
+
+
+def test_each_task_has_a_table_of_its_methods_of_one_too():
+    found = targets().everything()
+    assert {"results/classification/comparison.tsv", "results/segmentation/comparison.tsv"} <= set(found)
+    assert "results/segmentation/comparison.tsv" not in targets(tasks=("classification",)).everything()
+
+
+def test_behind_a_methods_scores_are_its_own_files_and_its_feature_sets():
+    made = targets(hard={"stride": 64}, methods=("svm", "other"))
+    behind = made.behind("classification", "svm")
+    tops = {"/".join(path.split("/")[1:3]) for path in behind}
+    assert tops == {"encoders/cnn.json", "tiles/cnn", "features/cnn", "pooled/cnn", "classification/svm"}
+    assert set(behind) <= set(made.everything())
+    assert not [path for path in behind if path.endswith(("comparison.json", "comparison.tsv"))]
+    both = made.behind("classification")
+    assert set(both) == {*behind, *made.behind("classification", "other")}
+    plain, hard = (set(made.behind("segmentation", "map", variant)) for variant in ("plain", "hard"))
+    assert plain < hard
+    assert {path.split("/")[3] for path in hard - plain} == {"hard", "hard_examples.tsv", "hard_examples.json"}
+    assert {*made.manifests(LAYOUT.labels, "akl", features="maps"), "results/segmentation/map/scores.json"} <= plain
+
+
+def test_an_ablation_adds_a_file_a_value_and_the_sets_it_tries():
+    varied = {"method": "svm", "norm": [1, "inf"], "features": ["unused"]}
+    plain, made = targets(), targets(varied=varied)
+    assert not [path for path in plain.everything() if "ablation" in path]
+    added = set(made.everything()) - set(plain.everything())
+    tried = [f"results/classification/svm/ablation/{name}.tsv" for name in ("norm-1", "norm-inf", "features-unused")]
+    assert {*tried, "results/classification/ablation.tsv"} <= added
+    assert made.of_varied(LAYOUT.predictions) == ["results/classification/svm/predictions.tsv"]
+    others = {path.split("/")[1] for path in added - {*tried, "results/classification/ablation.tsv"}}
+    assert others == {"tiles", "features", "pooled", "encoders"}
+    # what is tried is none of the method's own cost
+    assert made.behind("classification", "svm") == plain.behind("classification", "svm")

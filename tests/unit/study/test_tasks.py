@@ -105,3 +105,18 @@ def test_columns_of_the_sheet_are_given_by_slide():
         "z": {"slide": "z", "number": 2, "mask": "", "hemorrhage": ""},
     }
     assert task.table(["c"], "slide", "patient") == [{"slide": "c", "patient": "p2"}]
+
+
+def test_a_varied_method_is_itself_but_for_one_list():
+    varied = {"method": "svm", "norm": [1, "inf"], "keep": ["all"]}
+    plain = config().plain()
+    plain["classification"] |= {"ablation": varied}
+    task = ClassificationTask(check_config(plain).classification, [row("a", "p1")])
+    own = task.methods["svm"]
+    assert task.settings == [["norm", 1], ["norm", "inf"], ["keep", "all"]]
+    assert task.varied("norm-inf").plain() == own.plain() | {"norm": ["inf"]}
+    assert [one.plain() for one in task.tried()] == [
+        own.plain() | change for change in ({"norm": [1]}, {"norm": ["inf"]}, {"keep": ["all"]})
+    ]
+    assert task.candidates() == {"norm": [3], "keep": [100]}
+    assert ClassificationTask(None, []).tried() == []

@@ -1,0 +1,210 @@
+"""Methods side by side, and one setting varied at a time, in a run."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from tests.workflow.conftest import made_once, make_mini, mini_config, segmentation_config
+
+ABLATION = {"method": "svm-cnn", "norm": [1, 3], "keep": ["all"], "features": ["dense-96"]}
+FIXED = {"features": ["cnn-160"], "norm": [3], "keep": [20], "C": [0.01, 1]}
+
+
+def config():
+    """Two methods a task, and an ablation whose other feature set no method of its task uses."""
+    config, other = mini_config(), segmentation_config()
+    del config["features"]["cnn-224"]
+    config["features"]["dense-96"] = other["features"]["dense-96"]
+    config["classification"]["methods"] = {"svm-cnn": FIXED, "mean": {**FIXED, "norm": [1]}}
+    config["classification"]["ablation"] = ABLATION
+    plain = {**other["segmentation"]["methods"]["svm-cnn"], "hard_examples": None, "min_object": [0]}
+    methods = {**other["segmentation"]["methods"], "other": plain}
+    return {**config, "segmentation": {**other["segmentation"], "folds": 2, "methods": methods}}
+
+
+def make_compared(folder):
+    study = make_mini(folder, config=config(), size=400)
+    study.first_run = study.finish("--resources", "gpu=2")
+    return study
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory, worker_id):
+    """A study of two methods a task, with an ablation, that has been run. Copy it before you change it."""
+    return made_once(make_compared, "compared", tmp_path_factory, worker_id)
+
+
+@pytest.fixture
+def study(compared, tmp_path):
+    return compared.copy(tmp_path / "study")
+
+
+def read(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def seconds(study, *jobs):
+    """Return what Snakemake measured of some jobs, by their places below the benchmarks."""
+    found = [path for job in jobs for path in (study / "results/benchmarks").glob(f"{job}.tsv")]
+    return sum(float(read(path)[0]["s"]) for path in found)
+
+
+@pytest.mark.long
+def test_the_tables_say_what_the_methods_own_files_say(compared):
+    rows = read(compared / "results/classification/comparison.tsv")
+    assert [row["method"] for row in rows] == ["svm-cnn", "mean"]
+    for row in rows:
+        found = json.loads((compared / f"results/classification/{row['method']}/scores.json").read_text())
+        found = found["cross_validation"]
+        assert [float(row[key]) for key in ("n", "score", "ci_low", "ci_high")] == [
+            *(found["n"], found["accuracy"], *found["accuracy_ci95"])
+        ]
+    (pair,) = [
+        row
+        for row in json.loads((compared / "results/classification/comparison.json").read_text())
+        if row["part"] == "cross_validation"
+    ]
+    assert float(rows[1]["p"]) == pair["p"]
+    assert float(rows[1]["difference"]) == (pair["only_b"] - pair["only_a"]) / pair["n"]
+
+    rows = read(compared / "results/segmentation/comparison.tsv")
+    assert [(row["method"], row["variant"]) for row in rows] == [
+        *(("svm-cnn", "plain"), ("svm-cnn", "hard"), ("other", "plain"))
+    ]
+    retrained = json.loads((compared / "results/segmentation/svm-cnn/comparison.json").read_text())["leave_one_out"]
+    assert float(rows[1]["difference"]) == pytest.approx(retrained["mean_difference"])
+    assert float(rows[1]["p"]) == pytest.approx(retrained["p"])
+
+
+@pytest.mark.long
+def test_methods_of_a_task_share_their_folds(compared):
+    for task in ("classification", "segmentation"):
+        folds = {path.read_bytes() for path in (compared / f"results/{task}").glob("*/folds.tsv")}
+        assert len(list((compared / f"results/{task}").glob("*/folds.tsv"))) == 2
+        assert len(folds) == 1, task
+
+
+@pytest.mark.long
+def test_time_is_that_of_all_jobs_that_a_method_needs(compared):
+    shared = ("encoder/cnn-160", *(f"{step}/cnn-160/batch-*" for step in ("tiles", "features", "pooling")))
+    for row in read(compared / "results/classification/comparison.tsv"):
+        own = f"classifier/{row['method']}/*"
+        assert float(row["seconds"]) == pytest.approx(seconds(compared, *shared, own), abs=0.06)
+        assert 0.05 < float(row["memory_gib"]) < 8
+    plain, hard, other = (float(row["seconds"]) for row in read(compared / "results/segmentation/comparison.tsv"))
+    steps = [f"{step}/svm-cnn/hard/*" for step in ("patch_svm", "maps", "map_choice", "segment", "outlines")]
+    steps += ["patch_svm/svm-cnn/hard", "hard_examples/svm-cnn"]
+    assert hard - plain == pytest.approx(seconds(compared, *steps), abs=0.11)
+    steps = [f"{step}/dense-96/batch-*" for step in ("tiles", "features", "labels")]
+    steps += [f"{step}/other/plain/*" for step in ("maps", "map_choice", "segment", "outlines")]
+    assert other == pytest.approx(seconds(compared, *steps, "encoder/dense-96", "patch_svm/other/plain"), abs=0.06)
+
+
+@pytest.mark.long
+def test_what_is_varied_is_judged_in_the_same_folds_and_the_methods_own_value_changes_nothing(compared):
+    rows = {(row["factor"], row["value"]): row for row in read(compared / "results/classification/ablation.tsv")}
+    assert list(rows) == [("norm", "1"), ("norm", "3"), ("keep", "all"), ("features", "dense-96")]
+    assert [row["own"] for row in rows.values()] == ["", "yes", "", ""]
+    known = {row["method"]: row for row in read(compared / "results/classification/comparison.tsv")}
+    for same in (("norm", "3"), ("keep", "20")):
+        assert [rows[same][key] for key in ("n", "score", "difference", "p")] == [
+            "8",
+            known["svm-cnn"]["score"],
+            "0.0",
+            "1.0",
+        ]
+    # the other method differs from the varied one in the norm alone
+    assert rows["norm", "1"]["score"] == known["mean"]["score"]
+    assert rows["norm", "1"]["difference"] == known["mean"]["difference"]
+    text = (compared / "results/report.html").read_text()
+    assert "One setting of svm-cnn varied at a time" in text
+    assert 'id="figure6"' in text
+
+
+@pytest.mark.long
+def test_a_finished_study_has_nothing_to_do_and_one_more_value_is_one_more_job(study):
+    assert study.planned(shown=True) == {}
+    study.config(lambda config: config["classification"]["ablation"].update(keep=["all", 10]))
+    assert study.planned() == {"study": 1, "ablated": 1, "ablation": 1}
+    before = study.bytes("classification")
+    study.finish()
+    after = study.bytes("classification")
+    assert set(after) - set(before) == {"results/classification/svm-cnn/ablation/keep-10.tsv"}
+    assert {path for path in before if before[path] != after[path]} == {"results/classification/ablation.tsv"}
+
+
+@pytest.mark.long
+def test_a_rerun_of_one_slide_leaves_the_cost_empty_and_one_of_all_says_it_again(study):
+    next((study / "results/features/cnn-160").glob("*.h5")).unlink()
+    study.finish()
+    rows = read(study / "results/classification/comparison.tsv")
+    assert [(row["seconds"], row["memory_gib"]) for row in rows] == [("", "")] * 2
+    assert all(row["seconds"] for row in read(study / "results/segmentation/comparison.tsv"))
+    for path in (study / "results/features/cnn-160").glob("*.h5"):
+        path.unlink()
+    study.finish()
+    assert all(row["seconds"] for row in read(study / "results/classification/comparison.tsv"))
+    assert study.planned(shown=True) == {}
+
+
+@pytest.mark.long
+def test_held_out_labels_change_nothing_of_what_an_ablation_says_of_their_slides(study):
+    def lines(path):
+        return [line for line in path.read_text().splitlines() if line.split("\t")[1] == "0"]
+
+    sheet, seen = study / "classification.tsv", {}
+    rows = read(sheet)
+    for row in rows:  # two folds, each with every class
+        row["fold"] = "" if row["split"] == "test" else seen.setdefault(row["label"], 0) % 2
+        seen[row["label"]] = seen.get(row["label"], 0) + 1
+
+    def write():
+        with open(sheet, "w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0], delimiter="\t", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+
+    study.config(lambda config: config.pop("segmentation"))
+    write()
+    study.finish()
+    tried = sorted((study / "results/classification/svm-cnn/ablation").glob("*.tsv"))
+    before, whole = {path: lines(path) for path in tried}, {path: path.read_bytes() for path in tried}
+    held_out = [row for row in rows if row["fold"] == 0]
+    assert len({row["label"] for row in held_out}) == 2
+    for row in held_out:
+        row["label"] = {"GBM": "LGG", "LGG": "GBM"}[row["label"]]
+    write()
+    study.finish()
+    assert len(tried) == 4
+    for path in tried:
+        assert len(before[path]) == len(held_out)
+        assert lines(path) == before[path], path
+    assert any(path.read_bytes() != whole[path] for path in tried)  # the labels do reach the other fold
+
+
+@pytest.mark.long
+def test_the_acceptance_check_passes(compared, repository):
+    check = repository.parent / "shared" / "acceptance" / "check.py"
+    if not check.is_file():
+        pytest.skip("the acceptance check is absent: there is no ../shared/acceptance beside the clone")
+    done = subprocess.run([sys.executable, str(check), str(compared.folder)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_nothing_is_varied_unless_the_config_says_so(tmp_path):
+    study = make_mini(tmp_path / "study", patients=2, size=100)
+    assert not {"ablated", "ablation"} & set(study.planned())
+    asked = yaml.safe_load((study / "config.yaml").read_text())
+    asked["classification"]["ablation"] = {**ABLATION, "features": ["cnn-160"]}
+    (study / "config.yaml").write_text(yaml.safe_dump(asked, sort_keys=False))
+    assert {rule: study.planned()[rule] for rule in ("ablated", "ablation")} == {"ablated": 4, "ablation": 1}
+    asked["classification"]["ablation"] = {**ABLATION, "method": "svm"}
+    (study / "config.yaml").write_text(yaml.safe_dump(asked, sort_keys=False))
+    refused = study.snakemake("-n")
+    assert refused.returncode == 1
+    assert "classification.ablation.method: 'svm': there is no such method" in refused.stdout + refused.stderr
