@@ -1,10 +1,11 @@
 """The time and memory of jobs, from Snakemake's benchmark files; they have no checksum, since Snakemake writes them."""
 
 import csv
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from slidecaf.files.manifests import left_some_alone
+from slidecaf.files.manifests import LATENCY, left_some_alone
 
 
 def read_benchmark(path) -> list[dict]:
@@ -59,7 +60,7 @@ def cost_of(jobs: Iterable) -> dict:
     """
     seconds, memory = [], []
     for made, benchmark in jobs:
-        rows = read_benchmark(benchmark) if Path(benchmark).is_file() and not left_some_alone(made) else []
+        rows = read_benchmark(benchmark) if not left_some_alone(made) and _is_there(benchmark, made) else []
         if not rows or any(measured(row.get("s")) is None for row in rows):
             return {"seconds": None, "memory_gib": None}
         seconds += [measured(row["s"]) for row in rows]
@@ -68,3 +69,12 @@ def cost_of(jobs: Iterable) -> dict:
         "seconds": round(sum(seconds), 1) if seconds else None,
         "memory_gib": round(max(memory) / 1024, 3) if memory else None,
     }
+
+
+def _is_there(benchmark, made):
+    """Tell whether a benchmark file is there; one of a fresh job may come to be seen after what the job made."""
+    while not Path(benchmark).is_file():
+        if not Path(made).is_file() or time.time() > Path(made).stat().st_mtime + LATENCY:
+            return False
+        time.sleep(0.5)
+    return True

@@ -1,5 +1,8 @@
 """What jobs cost: the sum of their seconds, the largest of their peaks, and nothing where either is not known."""
 
+import os
+import time
+
 import pytest
 
 from slidecaf.files.benchmarks import cost_of
@@ -30,6 +33,7 @@ def test_a_job_too_short_for_its_memory_to_be_measured_counts_with_its_seconds(t
 def test_nothing_is_said_where_a_jobs_time_is_gone_or_there_is_no_job(tmp_path):
     kept, gone = job(tmp_path, "a", 2, 1024), job(tmp_path, "b", 1, 1)
     gone[1].unlink()
+    os.utime(gone[0], (10**9, 10**9))
     assert cost_of([kept, gone]) == UNKNOWN
     assert cost_of([]) == UNKNOWN
     assert cost_of([kept, job(tmp_path, "c", "NA", 1)]) == UNKNOWN
@@ -40,3 +44,18 @@ def test_nothing_is_said_where_a_rerun_left_files_of_its_batch_alone(tmp_path):
     (tmp_path / f".batch-1.tsv.{LEFT_ALONE}").write_text("gbm-1\n")
     assert cost_of(jobs) == UNKNOWN
     assert cost_of(jobs[:1]) == {"seconds": 2, "memory_gib": 1}
+
+
+def test_the_benchmark_file_of_a_fresh_job_is_waited_for(tmp_path, monkeypatch):
+    made, benchmark = job(tmp_path, "a", 2, 1024)
+    content, naps = benchmark.read_text(), []
+    benchmark.unlink()
+
+    def nap(duration):
+        naps.append(duration)
+        if len(naps) == 3:
+            benchmark.write_text(content)
+
+    monkeypatch.setattr(time, "sleep", nap)
+    assert cost_of([(made, benchmark)]) == {"seconds": 2, "memory_gib": 1}
+    assert len(naps) == 3
