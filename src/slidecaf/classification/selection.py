@@ -7,6 +7,9 @@ import numpy as np
 from slidecaf.classification.folds import class_indices
 from slidecaf.errors import SlidecafError
 
+ALL = "all"
+"""In place of a number of features to keep: no selection."""
+
 
 def rank_features(pooled, labels, *, classes) -> tuple[np.ndarray, np.ndarray]:
     """Rank features by how far apart the classes' means are.
@@ -54,8 +57,8 @@ def select(order, keep) -> np.ndarray:
     ----------
     order : ndarray of int of shape (D,)
         From `rank_features`.
-    keep : int
-        1 to D.
+    keep : int or "all"
+        1 to D; all leaves none out.
 
     Returns
     -------
@@ -67,6 +70,8 @@ def select(order, keep) -> np.ndarray:
     SlidecafError
         If `keep` is above D.
     """
+    if keep == ALL:
+        return order
     if keep > len(order):
         raise SlidecafError(
             f"keep: {keep} is above the {len(order)} features there are; set keep to {len(order)} or less."

@@ -64,9 +64,10 @@ def _wildcard_values(patterns, made):
     for path in made:
         found = next(filter(None, (pattern.fullmatch(path) for pattern in patterns)), None)
         named = dict(found.groupdict()) if found else {}
-        if "batch" in named:
-            named["batch"] = f"batch-{named['batch']}"
-        listed = [named[key] for key in ("features", "method", "variant", "part", "batch") if named.get(key)]
+        for key in ("batch", "shard"):
+            if key in named:
+                named[key] = f"{key}-{named[key]}"
+        listed = [named[key] for key in ("features", "method", "variant", "part", "batch", "shard") if named.get(key)]
         if listed:
             values.setdefault(listed[0], set()).update(listed[1:])
     return values
