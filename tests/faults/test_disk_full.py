@@ -50,6 +50,7 @@ def test_a_full_disk_in_every_rule_is_a_clear_error_and_costs_nothing(study, und
     assert set(JOBS) == rules(study) - {
         "demo",
         "manual_features",
+        "whole_features",
         "imported_tiles",
         "imported_features",
         "ablated",

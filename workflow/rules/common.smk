@@ -61,7 +61,8 @@ STUDY, SLIDE = CHECKED.config, CHECKED.slides
 FEATURES = STUDY.features
 LIMITS = {key: getattr(STUDY, key) for key in ("max_megapixels", "max_decoded_megapixels")}
 IMPORTED = [name for name, one in FEATURES.items() if one.kind == "imported"]
-COMPUTED = [name for name in FEATURES if name not in IMPORTED]
+WHOLE = [name for name, one in FEATURES.items() if one.is_whole]  # these have shards, all others tiles and batches
+COMPUTED = [name for name in FEATURES if name not in [*IMPORTED, *WHOLE]]
 NETWORKS = [name for name, one in FEATURES.items() if one.kind == "network"]
 MANUAL = [name for name in COMPUTED if name not in NETWORKS]
 CLASSIFICATION = ClassificationTask(STUDY.classification, CHECKED.classification, CHECKED.copies)
@@ -80,6 +81,7 @@ TARGETS = Targets(
     SEGMENTATION,
     slides_of={name: CHECKED.slides_of(name) for name in FEATURES},
     networks=NETWORKS,
+    shards=CHECKED.shards,
 )
 
 
@@ -88,6 +90,7 @@ wildcard_constraints:
     features="[A-Za-z0-9][A-Za-z0-9._-]*",
     method="[A-Za-z0-9][A-Za-z0-9._-]*",
     batch=r"\d+",
+    shard=r"\d+",
     part=r"fold-\d+|final",
     variant="plain|hard",
     setting="(norm|keep|features)-.+",
@@ -98,11 +101,18 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
+def shard(wildcards):
+    """Return the slides of a shard."""
+    return CHECKED.shards[wildcards.features][int(wildcards.shard)]
+
+
 def batch(slides):
     """Return a function: the slides of a batch that are among some, or in the set that a function of wildcards gives."""
     fixed = None if callable(slides) else frozenset(slides)
 
     def own(wildcards):
+        if slides is shard:
+            return shard(wildcards)
         among = slides(wildcards) if fixed is None else fixed
         return [slide for slide in BATCHES[int(wildcards.batch)] if slide in among]
 

@@ -1,8 +1,9 @@
-"""Features of each patch of each slide.
+"""Features of each patch of each slide, or of whole slides.
 
 Needs   {results}/tiles/{features}/{slide}.h5, slides, the network's weights, or another program's files
 Makes   {results}/encoders/{features}.json, the network: its dimension, precision and the digest of its weights
         {results}/features/{features}/{slide}.h5, of a batch of slides
+        {results}/features/{features}/shard-{shard}.h5, of whole slides, without tiles
         {results}/tiles/{features}/{slide}.h5 too, where another program computed the features
 """
 
@@ -40,7 +41,7 @@ rule features:
     input:
         drawn=ancient(drawn(paths(kept_slides))),
         tiles=LAYOUT.batch(LAYOUT.tiles),
-        encoder=lambda wildcards: [] if first_features(wildcards.features) else [LAYOUT.encoder.format(**wildcards)],
+        encoder=looked_at_first,
     output:
         LAYOUT.batch(LAYOUT.features),
     log:
@@ -48,7 +49,7 @@ rule features:
     benchmark:
         LAYOUT.benchmark("features", "{features}/batch-{batch}")
     wildcard_constraints:
-        features=one_of(NETWORKS),
+        features=one_of(name for name in NETWORKS if name not in WHOLE),
     conda:
         ENVIRONMENT
     threads: STUDY.threads
@@ -68,6 +69,39 @@ rule features:
         untracked=reading(kept_slides, max_unreadable=STUDY.max_unreadable, threads=STUDY.threads),
     script:
         "../scripts/features.py"
+
+
+rule whole_features:
+    input:
+        drawn=ancient(drawn(paths(shard))),
+        encoder=looked_at_first,
+    output:
+        LAYOUT.batch(LAYOUT.shard),
+    log:
+        LAYOUT.log("whole_features", "{features}/shard-{shard}"),
+    benchmark:
+        LAYOUT.benchmark("whole_features", "{features}/shard-{shard}")
+    wildcard_constraints:
+        features=one_of(WHOLE),
+    conda:
+        ENVIRONMENT
+    threads: STUDY.threads
+    resources:
+        **EXTRACTION,
+        mem_mb=slide_memory(6000),
+        runtime=minutes(30, rate=extraction_rate),
+    params:
+        tracked=tracked_batch(
+            "whole_features",
+            LAYOUT.shard,
+            shard,
+            own=slide_digest,
+            features=lambda wildcards: feature_settings(wildcards.features),
+            weights=weights_digest,
+        ),
+        untracked=reading(shard, threads=STUDY.threads),
+    script:
+        "../scripts/whole_features.py"
 
 
 rule manual_features:

@@ -27,8 +27,8 @@ SETS = {name: ImportedSet(FEATURES[name], SLIDE.values()) for name in IMPORTED}
 
 
 def feature_settings(features):
-    """Return what a feature set's features come of; which files are kept reruns nothing."""
-    return {key: value for key, value in FEATURES[features].given().items() if key != "store"}
+    """Return what a feature set's features come of; which files are kept, and how many, reruns nothing."""
+    return {key: value for key, value in FEATURES[features].given().items() if key not in ("store", "shards")}
 
 
 def dense_tiling(wildcards):
@@ -57,6 +57,11 @@ def first_features(features):
     looks at it first: it then fails once, and chooses one precision for all."""
     manifests = TARGETS.manifests(LAYOUT.features, KEPT[features], features=features)
     return [] if FEATURES[features].precision == "auto" or len(manifests) > FEW else manifests[:1]
+
+
+def looked_at_first(wildcards):
+    """Return the description of a feature set's network, where a job of its own looks at it before any slide."""
+    return [] if first_features(wildcards.features) else [LAYOUT.encoder.format(**wildcards)]
 
 
 def imported_from(slide, wildcards):

@@ -31,5 +31,6 @@ DEMANDS = Demands(
     {name: Tiling.from_config(FEATURES[name].tiling.plain()) if name in COMPUTED else None for name in FEATURES},
     features_of,
     lambda path: FINGERPRINTS.size(path) if os.path.exists(path) else 0,
+    shards=CHECKED.shards,
 )
 memory, slide_memory, minutes = DEMANDS.memory, DEMANDS.slide_memory, DEMANDS.minutes

@@ -77,6 +77,10 @@ def estimate(study, looks, probes, *, job_start, cores) -> list:
         seconds = len(seen) * (job_start + probe.start) + patches * probe.seconds
         if settings.kind == "imported":  # one job takes patches and features, without a network
             stages.append(Stage(f"imported, {name}", len(seen), seconds / cores / 3600, size, probe.memory))
+        elif settings.is_whole:
+            jobs = len(study.shards[name])
+            seconds = jobs * (job_start + probe.start) + len(seen) * probe.seconds
+            stages.append(Stage(f"features, {name}", jobs, seconds / 3600, size, probe.memory))
         else:
             tiles = sum(job_start + _tile_seconds(look, name, settings.tiling) for look in seen)
             stages.append(Stage(f"tiles, {name}", len(seen), tiles / cores / 3600))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from slidecaf.check.estimate import GIB, estimate
-from slidecaf.check.survey import ImportedFiles, forkserver, survey
+from slidecaf.check.survey import ImportedFiles, WholeSlide, forkserver, survey
 from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.files.fingerprints import MEMORY, Fingerprints
 from slidecaf.logs import progress
@@ -171,8 +171,9 @@ def _wanted(study):
     for name, settings in study.config.features.items():
         slides = study.slides_of(name)
         if settings.kind != "imported":
+            how = WholeSlide(settings.encoder.input_size) if settings.is_whole else settings.tiling.plain()
             for slide in slides:
-                wanted[slide][name] = settings.tiling.plain()
+                wanted[slide][name] = how
             continue
         sources, problems = find_sources(settings.plain(), [study.slides[slide] for slide in slides])
         missing += [f"features.{name}: {problem}" for problem in problems]
@@ -259,14 +260,16 @@ def _odd(study, looks):
     """Say which slides have little tissue, and whether resolutions are mixed."""
     said, features = [warning for look in looks.values() for warning in look.warnings], study.config.features
     for look in looks.values():
-        least = min(look.patches.values(), default=FEW_PATCHES)
+        cut = [count for name, count in look.patches.items() if not features[name].is_whole]
+        least = min(cut, default=FEW_PATCHES)
         if least < FEW_PATCHES:
             what = "no tissue was found" if least == 0 else f"some {least} patches are all"
             said.append(
                 f"slide {look.slide}: {what} ({look.tissue:.1%} of its overview is no glass); see whether it is the "
                 "right file. A slide without tissue counts as wrong."
             )
-    at_level0 = [name for name, chosen in features.items() if chosen.kind != "imported" and chosen.tiling.mpp is None]
+    cut = {name: chosen for name, chosen in features.items() if chosen.kind != "imported" and not chosen.is_whole}
+    at_level0 = [name for name, chosen in cut.items() if chosen.tiling.mpp is None]
     known = {slide: look.mpp for slide, look in looks.items() if look.mpp}
     if at_level0 and known and max(known.values()) > MPP_SPREAD * min(known.values()):
         low, high = min(known, key=known.get), max(known, key=known.get)
@@ -375,7 +378,7 @@ def _negative(study, probes):
     for where, method in named:
         powers = [norm for norm in method.norm if norm not in (1, "inf")]
         for features in method.features:
-            if powers and features in probes and probes[features].minimum < 0:
+            if powers and study.pools(features) and features in probes and probes[features].minimum < 0:
                 network = study.config.features[features].kind == "network"
                 other = ", or take a layer after a ReLU" if network else ""
                 said.append(

@@ -14,12 +14,14 @@ from time import perf_counter
 
 import numpy as np
 
+from slidecaf.errors import SlidecafError
 from slidecaf.exchange.reading import read_features, read_patches
 from slidecaf.features.batch import TOGETHER
 from slidecaf.features.file import open_features, valid_features, write_features
-from slidecaf.features.source import Source
+from slidecaf.features.source import Image, Source
 from slidecaf.pooling.norms import Pooler
 from slidecaf.slides import open_slide
+from slidecaf.study.config import WHOLE
 from slidecaf.study.names import is_weights_file
 from slidecaf.tiles.grid import lay
 from slidecaf.tiles.tiling import Tiling
@@ -145,6 +147,8 @@ def probe(settings, path, *, mpp=None, scene="", threads=1, seconds=SECONDS) -> 
     if precision == "auto":
         with devices.device() as device:
             precision = choose_precision(tried["encoder"], device=device)
+    if settings["tiling"] == WHOLE:
+        return _probe_whole(tried, precision, path, mpp, scene, threads, start)
     with (
         Extraction(tried, precision, threads=threads, max_unreadable=1.0) as extraction,
         open_slide(path, mpp=mpp, scene=scene) as slide,
@@ -184,6 +188,42 @@ def probe(settings, path, *, mpp=None, scene="", threads=1, seconds=SECONDS) -> 
             minimum=minimum,
             memory=_peak(),
             gpu_memory=_gpu_peak() if device.type == "cuda" else 0,
+        )
+
+
+def _probe_whole(settings, precision, path, mpp, scene, threads, start):
+    """Time the reading of a whole slide, and a batch of the network."""
+    from slidecaf.features.extraction.slide import Extraction
+    from slidecaf.features.extraction.whole import square
+
+    image = Image(Path(path).stem, path, mpp, scene)
+    with Extraction(settings, precision, threads=threads, max_unreadable=1.0) as extraction:
+        encoder, start = extraction.encoder, perf_counter() - start
+        times = []
+        for _ in range(2):  # the first fills caches
+            begun = perf_counter()
+            ((_, features, seen),) = extraction.extract_whole([image])
+            times.append(perf_counter() - begun)
+        if isinstance(seen, SlidecafError):
+            raise seen
+        begun = perf_counter()
+        with extraction.open(image) as slide:
+            square(slide, encoder.input_size, settings["image"]["fit"])
+        reading = perf_counter() - begun
+        batch = max(0.0, times[1] - reading) / settings["batch_size"]
+        on_cpu = encoder.device.type == "cpu"  # where each thread has an image of its own
+        return Probe(
+            device=_name(encoder.device),
+            dimension=encoder.dimension,
+            timed=1,
+            start=start + times[0] - times[1],
+            seconds=reading / threads + batch / (threads if on_cpu else 1),
+            size=2.0 * encoder.dimension,  # before compression
+            pooling=0.0,
+            svm=0.0,
+            minimum=float(features.min()),
+            memory=_peak(),
+            gpu_memory=0 if on_cpu else _gpu_peak(),
         )
 
 

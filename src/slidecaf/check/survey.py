@@ -72,6 +72,19 @@ class ImportedFiles:
 
 
 @dataclass(frozen=True)
+class WholeSlide:
+    """A feature set that takes a whole slide as one patch.
+
+    Attributes
+    ----------
+    size : int
+        The side in px of what the network sees.
+    """
+
+    size: int
+
+
+@dataclass(frozen=True)
 class Imported:
     """What the files of an imported feature set say of a slide.
 
@@ -203,7 +216,7 @@ def look(row, wanted, masks=None) -> Look:
     Parameters
     ----------
     row : slidecaf.study.sheets.Row
-    wanted : dict of str to mapping or ImportedFiles
+    wanted : dict of str to mapping or ImportedFiles or WholeSlide
         Feature set to its tiling in the config, or to the slide's files where the set is imported.
     masks : mapping, optional
         ``mask_value`` and ``mask_channel``, as in the config.
@@ -219,6 +232,11 @@ def look(row, wanted, masks=None) -> Look:
             levels, kept, warnings = {}, {}, _odd(slide, blocks)
             tissue = cache(lambda: find_tissue(slide))  # looked for once, for all feature sets that ask for it
             for name, config in wanted.items():
+                if isinstance(config, WholeSlide):
+                    patches[name] = cells[name] = 1
+                    kept[name] = {"none": 1.0}
+                    levels[name] = slide.best_level(min(slide.width, slide.height) / config.size)
+                    continue
                 try:
                     if isinstance(config, ImportedFiles):
                         patches[name], cells[name], imported[name] = _read_imported(slide, config)

@@ -1,13 +1,13 @@
 """The choice among candidates by cross-validation inside the training rows (paper, sections 3.1 and 3.2)."""
 
-import math
 from dataclasses import dataclass
 from itertools import product
+from math import inf
 
 import numpy as np
 
 from slidecaf.classification.folds import assign_folds, class_indices, inner_fold_count, rarest_class
-from slidecaf.classification.selection import rank_features, select
+from slidecaf.classification.selection import ALL, rank_features, select
 from slidecaf.classification.svm import LinearSVM, fit_svm
 from slidecaf.errors import SlidecafError
 from slidecaf.pooling.norms import parse_norm
@@ -110,13 +110,8 @@ def choose(
 
     def rank(candidate):
         features, norm, keep, C = candidate
-        return (
-            -(correct[candidate] or 0),
-            math.inf if keep == "all" else keep,
-            C,
-            parse_norm(norm),
-            grid["features"].index(features),
-        )
+        kept, place = inf if keep == ALL else keep, grid["features"].index(features)
+        return -(correct[candidate] or 0), kept, C, parse_norm(norm), place
 
     for chosen in sorted((c for c in candidates if c not in dropped), key=rank):
         features, norm, keep, C = chosen

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from slidecaf.classification.figure import PATCHES, SIDE, draw_figure
+from slidecaf.classification.figure import PAPER, PATCHES, SIDE, draw_figure
 from slidecaf.classification.svm import LinearSVM
 from slidecaf.features.file import open_features
+from slidecaf.features.shards import in_shards, read_shard
 from slidecaf.files.atomic import atomic
 from slidecaf.files.tables import read_json, write_tsv
 from slidecaf.logs import logger
 from slidecaf.slides import LIMITS, open_slide
 from slidecaf.study.status import STATUS_OK
+from slidecaf.tiles.whole import fitted, read_whole
 
 NEURONS = 5
 """Neurons of each class: those with the largest weights for it."""
@@ -62,9 +64,10 @@ def write_neurons(figure, table, *, model, features, slides, limits=LIMITS, cave
         If a slide or a file cannot be read.
     """
     stored = read_json(model)
-    neurons = strongest(LinearSVM.from_dict(stored), stored["selection"])
-    patches = activating_patches(neurons, features[stored["features"]])
-    pictures = _pictures(patches, slides, limits)
+    neurons, files = strongest(LinearSVM.from_dict(stored), stored["selection"]), features[stored["features"]]
+    whole = in_shards(files)
+    patches = activating_patches(neurons, files)
+    pictures = _pictures(patches, slides, limits, whole)
     rows = [
         {
             **{"class": neuron.label, "neuron": neuron.index, "weight": neuron.weight},
@@ -80,8 +83,8 @@ def write_neurons(figure, table, *, model, features, slides, limits=LIMITS, cave
         draw_figure(neurons, patches, pictures, notes=caveats).save(partial, "PNG", optimize=True)
 
 
-def _pictures(patches, slides, limits):
-    """Read the pictures of patches, each slide opened once."""
+def _pictures(patches, slides, limits, whole):
+    """Read the pictures of patches, or of whole slides, each slide opened once."""
     of_slide = {}
     for row, found in enumerate(patches):
         for place, patch in enumerate(found):
@@ -90,7 +93,8 @@ def _pictures(patches, slides, limits):
     for name, wanted in sorted(of_slide.items()):
         with open_slide(slides[name]["path"], name=name, scene=slides[name]["scene"], limits=limits) as slide:
             for row, place, patch in wanted:
-                pictures[row][place] = read_patch(slide, patch["x"], patch["y"], patch["patch_size"])
+                own = patch["x"], patch["y"], patch["patch_size"]
+                pictures[row][place] = read_image(slide) if whole else read_patch(slide, *own)
     return pictures
 
 
@@ -128,7 +132,7 @@ def activating_patches(neurons, features, *, count=PATCHES):
     ----------
     neurons : sequence of Neuron
     features : dict of str to path-like
-        Slide to its features file. Slides without patches are passed over.
+        Slide to its features file, or to the shard that it is in. Slides without patches are passed over.
     count : int, optional
         Patches of a neuron at most.
 
@@ -136,14 +140,10 @@ def activating_patches(neurons, features, *, count=PATCHES):
     -------
     list of list of dict
         For each neuron its patches, the strongest first, ties by slide: slide, x and y (px of level 0), patch_size
-        (px of level 0), activation.
+        (px of level 0; of a whole slide its longer side), activation.
     """
     columns = np.array([neuron.index for neuron in neurons], int)
-    peaks = []
-    for slide in sorted(features):
-        with open_features(features[slide]) as file:
-            if file["features"].attrs["status"] == STATUS_OK and len(file["features"]):
-                peaks.append((slide, *_peaks(file, columns)))
+    peaks = (_peaks_of_images if in_shards(features) else _peaks_of_patches)(features, columns)
     found = []
     for k in range(len(neurons)):
         order = sorted(range(len(peaks)), key=lambda i, k=k: -peaks[i][1][k])[:count]
@@ -173,6 +173,53 @@ def _peaks(file, columns, rows=4096):
         higher = values[top, np.arange(len(columns))] > best
         best[higher], place[higher] = values[top, np.arange(len(columns))][higher], start + top[higher]
     return best, file["coords"][:][place], int(file["coords"].attrs["patch_size_level0"])
+
+
+def _peaks_of_patches(features, columns):
+    """Return each slide that has patches, and what `_peaks` gives of it."""
+    peaks = []
+    for slide in sorted(features):
+        with open_features(features[slide]) as file:
+            if file["features"].attrs["status"] == STATUS_OK and len(file["features"]):
+                peaks.append((slide, *_peaks(file, columns)))
+    return peaks
+
+
+def _peaks_of_images(features, columns):
+    """Return as `_peaks_of_patches` does whole slides, which are one patch."""
+    found = {}
+    for shard in dict.fromkeys(features.values()):
+        for slide, image in read_shard(shard).items():
+            if slide in features and len(image.features):
+                side = max(image.level0_width, image.level0_height)
+                found[slide] = (image.features[0, columns].astype(float), np.zeros((len(columns), 2), int), side)
+    return [(slide, *found[slide]) for slide in sorted(found)]
+
+
+def read_image(slide, *, side=SIDE):
+    """Read a whole slide as a small square picture; what its shape leaves free is white.
+
+    Parameters
+    ----------
+    slide : slidecaf.slides.Slide
+    side : int, optional
+        Of the picture, in px.
+
+    Returns
+    -------
+    PIL.Image.Image
+        RGB.
+
+    Raises
+    ------
+    SlideError
+        If it cannot be read.
+    """
+    width, height = fitted(slide.width, slide.height, side, "pad")
+    picture, square = Image.fromarray(read_whole(slide, width, height)), Image.new("RGB", (side, side), PAPER)
+    small = picture.resize((width, height), Image.Resampling.LANCZOS)
+    square.paste(small, ((side - width) // 2, (side - height) // 2))
+    return square
 
 
 def read_patch(slide, x, y, size, *, side=SIDE):

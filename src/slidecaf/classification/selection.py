@@ -7,6 +7,9 @@ import numpy as np
 from slidecaf.classification.folds import class_indices
 from slidecaf.errors import SlidecafError
 
+ALL = "all"
+"""In place of a number of features to keep: no selection."""
+
 
 def rank_features(pooled, labels, *, classes) -> tuple[np.ndarray, np.ndarray]:
     """Rank features by how far apart the classes' means are.
@@ -54,8 +57,8 @@ def select(order, keep) -> np.ndarray:
     ----------
     order : ndarray of int of shape (D,)
         From `rank_features`.
-    keep : int or str
-        1 to D, or ``all`` for D.
+    keep : int or "all"
+        1 to D; all leaves none out.
 
     Returns
     -------
@@ -67,7 +70,7 @@ def select(order, keep) -> np.ndarray:
     SlidecafError
         If `keep` is above D.
     """
-    if keep == "all":
+    if keep == ALL:
         return order
     if keep > len(order):
         raise SlidecafError(

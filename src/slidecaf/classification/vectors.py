@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 
 from slidecaf.errors import SlidecafError, SlideError
+from slidecaf.features.shards import in_shards, read_shard
 from slidecaf.pooling.file import read_pooled
 from slidecaf.pooling.norms import norm_name, parse_norm
 from slidecaf.study.status import STATUS_OK, STATUS_UNREADABLE
@@ -45,12 +46,12 @@ def held_out_slides(folds, part) -> list:
 
 
 class PooledVectors:
-    """The pooled vectors of some slides.
+    """The pooled vectors of some slides; of whole images, which are one patch, the vectors as they are.
 
     Parameters
     ----------
     paths : dict of str to dict of str to path-like
-        Feature set to slide to pooled file.
+        Feature set to slide to pooled file, or to the shard that the slide is in.
     slides : iterable of str
         The slides wanted, which every feature set has; files of others are not opened.
     norms : iterable of float
@@ -74,8 +75,10 @@ class PooledVectors:
     def __init__(self, paths, *, slides, norms, on_bad_slide="exclude"):
         names = [norm_name(norm) for norm in norms]
         self._vectors, self.patches, self.status = {}, {}, {}
-        for features, slide in product(paths, sorted(slides)):
-            vectors, self.patches[features, slide], status = read_pooled(paths[features][slide], names)
+        wanted = sorted(slides)
+        read = {features: _read_all(by_slide, wanted, names) for features, by_slide in paths.items()}
+        for features, slide in product(paths, wanted):
+            vectors, self.patches[features, slide], status = read[features][slide]
             self.status[features, slide] = status
             for name, vector in vectors.items():
                 self._vectors[features, name, slide] = vector
@@ -114,7 +117,23 @@ class PooledVectors:
         ndarray of float64, shape (n, D)
         """
         name = norm_name(parse_norm(norm))
-        return np.stack([self._vectors[features, name, slide] for slide in slides])
+        stacked = np.stack([self._vectors[features, name, slide] for slide in slides])
+        return stacked.astype(np.float64, copy=False)
+
+
+def _read_all(paths, slides, norms):
+    """Return slide to its vectors by norm, its patches and its status, as `read_pooled` gives them."""
+    if not in_shards({slide: paths[slide] for slide in slides}):
+        return {slide: read_pooled(paths[slide], norms) for slide in slides}
+    images = {}
+    for shard in dict.fromkeys(paths[slide] for slide in slides):
+        images |= read_shard(shard)
+    return {slide: _vectors(images[slide], norms) for slide in slides}
+
+
+def _vectors(image, norms):
+    """Return a whole image's vector under every norm: pooling one vector gives it back."""
+    return {norm: row for norm in norms for row in image.features}, len(image.features), image.status
 
 
 def rows_of(table, slides, classes) -> list:

@@ -74,6 +74,11 @@ def extracted_slides(study, folder, name):
     known = study.config.features
     if name not in known:
         raise SlidecafError(f"the study has no feature set {name!r}; write one of: {', '.join(known)}.")
+    if known[name].is_whole:
+        raise SlidecafError(
+            f"features.{name}: tiling: whole gives one vector a slide, and CLAM, TRIDENT and STAMP learn from the "
+            "patches of a slide; export a feature set whose tiling has a patch_size."
+        )
     pattern = Layout(study.config.results).features
     slides, left_out = [], {}
     # the classification's row where both tasks list a slide: it has the label

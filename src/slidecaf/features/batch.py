@@ -15,7 +15,7 @@ from slidecaf.files.tables import read_json
 from slidecaf.files.versions import version
 from slidecaf.logs import logger
 from slidecaf.slides import Limits
-from slidecaf.study.config import ManualFeatures, NetworkFeatures
+from slidecaf.study.config import WHOLE, ManualFeatures, NetworkFeatures
 from slidecaf.study.status import STATUS_UNREADABLE
 
 TOGETHER = 32
@@ -66,13 +66,7 @@ def extract_slides(
         After the other slides are done, if one cannot be read, or the network cannot be run like this.
     """
     chosen = NetworkFeatures.model_validate(settings["features"]).plain()
-    known = read_json(encoder) if encoder else None
-    precision = known["precision"] if known else chosen["precision"]
-
-    def describe(loaded):
-        own = {"dimension": loaded.dimension, "weights_sha256": loaded.sha256, "precision": precision}
-        return {**chosen["encoder"], **own}
-
+    known, precision = described_before(encoder, chosen)
     _make(
         manifest,
         slides,
@@ -81,8 +75,8 @@ def extract_slides(
         tiles=tiles,
         paths=paths,
         on_bad_slide=on_bad_slide,
-        describe=lambda network: known or describe(network().encoder),
-        attributes=lambda described: _attributes(chosen, described),
+        describe=lambda network: known or describe_loaded(network().encoder, chosen, precision),
+        attributes=lambda described: network_attributes(chosen, described),
         how={
             "settings": chosen,
             "precision": precision,
@@ -215,10 +209,61 @@ def _make(manifest, slides, settings, *, tiles, paths, on_bad_slide, describe, a
         )
 
 
-def _attributes(chosen, described):
-    """Return what a features file says of its encoder; weights by their file's name, wherever it lies."""
+def described_before(encoder, chosen) -> tuple[dict | None, str]:
+    """Return what is known of a network before it is loaded, and the number format in which it runs.
+
+    Parameters
+    ----------
+    encoder : path-like or None
+        From `slidecaf.features.describe`.
+    chosen : mapping
+        The feature set's settings.
+
+    Returns
+    -------
+    known : dict or None
+    precision : str
+    """
+    known = read_json(encoder) if encoder else None
+    return known, known["precision"] if known else chosen["precision"]
+
+
+def describe_loaded(loaded, chosen, precision) -> dict:
+    """Describe a network that a job has loaded, as `slidecaf.features.describe` would.
+
+    Parameters
+    ----------
+    loaded : slidecaf.features.networks.encoder.Encoder
+    chosen : mapping
+        The feature set's settings.
+    precision : str
+
+    Returns
+    -------
+    dict
+    """
+    own = {"dimension": loaded.dimension, "weights_sha256": loaded.sha256, "precision": precision}
+    return {**chosen["encoder"], **own}
+
+
+def network_attributes(chosen, described) -> dict:
+    """Return what a features file says of its encoder; weights by their file's name, wherever it lies.
+
+    Parameters
+    ----------
+    chosen : mapping
+        The feature set's settings.
+    described : mapping
+        From `describe_loaded` or `slidecaf.features.describe`.
+
+    Returns
+    -------
+    dict
+    """
     spec = chosen["encoder"]
-    own = {key: value for key, value in chosen.items() if key not in ("kind", "tiling", "store")}
+    whole = chosen["tiling"] == WHOLE
+    apart = {"kind", "store", "shards"} | (set() if whole else {"tiling", "image"})
+    own = {key: value for key, value in chosen.items() if key not in apart}
     config = {**own, "encoder": {**spec, "weights": spec["weights"].rpartition("/")[2]}}
     return {
         "encoder": spec["model"],

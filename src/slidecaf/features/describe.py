@@ -1,6 +1,6 @@
 """What a feature set's network is and gives: looked at before any slide, or read from features that it gave."""
 
-from slidecaf.features.file import open_features
+from slidecaf.files.hdf5 import open_hdf5
 from slidecaf.files.manifests import slide_paths
 from slidecaf.files.tables import write_json
 from slidecaf.logs import logger
@@ -22,7 +22,7 @@ def describe_encoder(path, spec, *, precision, dense=None, features=None) -> Non
     dense : mapping, optional
         The tiling of a dense extraction as in the config, whose stride has to suit the network.
     features : path-like, optional
-        The manifest of a batch of features that it gave.
+        The manifest of a batch, or of a shard, of features that it gave.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def describe_encoder(path, spec, *, precision, dense=None, features=None) -> Non
 
 def _read(manifest):
     """Return what the features of a batch say of their encoder."""
-    with open_features(next(iter(slide_paths([manifest]).values()))) as file:
+    with open_hdf5(next(iter(slide_paths([manifest]).values()))) as file:
         said = file["features"].attrs
         own = {key: str(said[key]) for key in ("weights_sha256", "precision")}
         return {"dimension": file["features"].shape[1], **own}

@@ -10,6 +10,27 @@ from slidecaf.files.manifests import File
 from slidecaf.tiles.file import read_tiles
 
 
+@dataclass(frozen=True)
+class Image:
+    """A slide that is one patch.
+
+    Attributes
+    ----------
+    name : str
+        The slide's id.
+    path : path-like
+    mpp : float or None
+        As the sheet has it.
+    scene : str
+        As the sheet has it.
+    """
+
+    name: str
+    path: object
+    mpp: float | None
+    scene: str
+
+
 @dataclass(frozen=True, eq=False)
 class Source:
     """A slide and its patches.

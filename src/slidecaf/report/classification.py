@@ -45,6 +45,7 @@ def classification(study, name, album, patches) -> dict:
         "patients": _patients(rows),
         "slides": slides,
         "features": features,
+        "whole": study.is_whole(features),
         "neurons": _neurons(layout, name, patches),
         "warnings": _warnings(choices)
         + _copies(scores["copies"])
@@ -115,7 +116,7 @@ def _worst_first(rows, classes):
 
 def _slide(study, features, row, classes, album):
     """Describe one slide, with its picture."""
-    coords, attributes = study.tiles(features, row["slide"])
+    coords, attributes = ((), {}) if study.is_whole(features) else study.tiles(features, row["slide"])
     picture = open_picture(study.thumbnail(row["slide"]), album.side)
     if "level0_width" in attributes:
         picture, tissue = shrunk(picture, album.side), study.tissue(features, row["slide"])

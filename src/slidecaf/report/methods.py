@@ -37,6 +37,8 @@ def features_text(feature_set, versions) -> str:
     """
     if program := feature_set.get("imported"):
         return f"Patches and their feature vectors were computed by {program} (say here with which network)."
+    if "fit" in feature_set:
+        return _whole_text(feature_set, versions)
     size, white = feature_set["patch_size"], feature_set["white_above"]
     said = [f"Slides were cut into square patches of {size} × {size} {feature_set['unit']}"]
     said.append(f", {feature_set['stride']} px apart")
@@ -70,7 +72,17 @@ def features_text(feature_set, versions) -> str:
     return "".join(said)
 
 
-def classification_text(task, method, scores, versions) -> str:
+def _whole_text(feature_set, versions):
+    side = feature_set["input_size"]
+    shape = "" if feature_set["fit"] == "stretch" else ", their shape kept and the rest filled with one colour,"
+    return (
+        f"Slides were resized as a whole to {side} × {side} px{shape} and passed through {network(feature_set)}, as "
+        f"implemented in torchvision {versions['torchvision']}. The output of layer {feature_set['layer']} "
+        f"({feature_set['dimension']:,} values, stored with 16 bit) is a slide's feature vector."
+    )
+
+
+def classification_text(task, method, scores, versions, *, pooled=True) -> str:
     """Say how slides were classified.
 
     Parameters
@@ -80,6 +92,8 @@ def classification_text(task, method, scores, versions) -> str:
     scores : dict
         Of ``scores.json``.
     versions : dict
+    pooled : bool, optional
+        Whether a slide has several vectors; False where every feature set takes it as a whole.
 
     Returns
     -------
@@ -88,8 +102,8 @@ def classification_text(task, method, scores, versions) -> str:
     group, found = task.group_name, scores["cross_validation"]
     norm, keep, C = (_candidates(getattr(method, key)) for key in ("norm", "keep", "C"))
     said = [
-        f"The vectors of a slide were pooled by the p-norm (p = {norm}).",
-        f"The {keep} values with the largest difference between the class means of the training slides were kept,",
+        *([f"The vectors of a slide were pooled by the p-norm (p = {norm})."] if pooled else []),
+        _kept(keep),
         f"and a linear support vector machine (scikit-learn {versions['scikit-learn']})",
         f"told {' and '.join(scores['classes'])} apart. Its C (candidates {C})",
         "and every other setting with several candidates were chosen",
@@ -102,6 +116,17 @@ def classification_text(task, method, scores, versions) -> str:
     said[-1] += "."
     said.append("Intervals are exact binomial (Clopper-Pearson); slides without a prediction count as wrong.")
     return " ".join(said)
+
+
+def _kept(keep):
+    if keep == "all":
+        return "All values were kept,"
+    several = "all" in keep
+    number, candidates = ("", f" (candidates for their number: {keep})") if several else (f"{keep} ", "")
+    return (
+        f"The {number}values with the largest difference between the class means of the training slides were kept"
+        f"{candidates},"
+    )
 
 
 def segmentation_text(task, method, scores) -> str:

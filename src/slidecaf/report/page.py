@@ -165,7 +165,8 @@ def _method_text(study, found, versions):
         task = study.config.classification
         settings = task.methods[method["name"]]
         said = [methods.features_text(sets[name], versions) for name in settings.features]
-        said.append(methods.classification_text(task, settings, method["scores"], versions))
+        pooled = not all(study.is_whole(name) for name in settings.features)
+        said.append(methods.classification_text(task, settings, method["scores"], versions, pooled=pooled))
         paragraphs.append({"title": f"Classification, {method['name']}", "text": " ".join(said)})
     for method in found["segmentation"]:
         task = study.config.segmentation

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from slidecaf.errors import SlidecafError
+from slidecaf.features.shards import read_shard
 from slidecaf.files.tables import read_json
 from slidecaf.files.versions import version
+from slidecaf.study.batches import shard_of
 from slidecaf.study.layout import Layout
 from slidecaf.study.provenance import read_study
 from slidecaf.study.status import STATUS_OK
@@ -43,7 +45,7 @@ class Results:
         if not path.is_file():
             raise SlidecafError(f"{path} is missing: run the study before its report.")
         self.text, self.config = path.read_text(encoding="utf-8"), read_study(path)
-        self._tiles = {}
+        self._tiles, self._shards = {}, {}
 
     def methods(self, task) -> dict:
         """Return the methods of a task, name to settings; empty where the study has no such task."""
@@ -56,10 +58,22 @@ class Results:
             self._tiles[key] = read_tiles(self.layout.tiles.format(features=features, slide=slide))
         return self._tiles[key]
 
+    def is_whole(self, features) -> bool:
+        """Tell whether a feature set takes the whole slide as one patch; it has no tiles then."""
+        return self.config.features[features].is_whole
+
+    def image(self, features, slide):
+        """Return what a shard says of a whole slide, as `slidecaf.features.shards.read_shard` does without vectors."""
+        number = shard_of(slide, self.config.features[features].shards)
+        path = self.layout.shard.format(features=features, shard=number)
+        if path not in self._shards:
+            self._shards[path] = read_shard(path, features=False)
+        return self._shards[path][slide]
+
     def tissue(self, features, slide):
         """Return where a slide has tissue, as `slidecaf.tiles.file.read_tissue` does; None where nobody looked."""
         settings = self.config.features[features]
-        if settings.kind == "imported" or not settings.tiling.tissue:
+        if settings.kind == "imported" or settings.is_whole or not settings.tiling.tissue:
             return None
         return read_tissue(self.layout.tiles.format(features=features, slide=slide))
 
@@ -89,7 +103,8 @@ class Results:
         list of dict
             name, kind, patch_size, stride, unit, white_above, tissue, min_tissue, edge, mpp, extraction. Of one that a
             network computes model, layer, weights, weights_sha256, dimension, input_size and precision too. Of one
-            that another program computed: name and imported, the program.
+            that takes whole slides fit instead of what says where patches are. Of one that another program computed:
+            name and imported, the program.
         """
         rows = [
             {"name": name, "imported": settings.format.upper()}
@@ -100,18 +115,8 @@ class Results:
             settings = self.config.features[name]
             if settings.kind == "imported":
                 continue
-            tiling = settings.tiling
-            said = {
-                "name": name,
-                "kind": settings.kind,
-                "stride": tiling.stride_px,
-                "unit": f"px at {tiling.mpp} µm" if tiling.mpp else "px of level 0",
-                **{
-                    key: getattr(tiling, key)
-                    for key in ("patch_size", "white_above", "tissue", "min_tissue", "edge", "mpp")
-                },
-                "extraction": settings.extraction,
-            }
+            where = {"fit": settings.image.fit} if settings.is_whole else _where(settings.tiling)
+            said = {"name": name, "kind": settings.kind, **where, "extraction": settings.extraction}
             if settings.kind == "network":
                 encoder = self.encoders[name]
                 said |= {key: encoder[key] for key in ("model", "layer", "weights", "weights_sha256", "dimension")}
@@ -135,6 +140,9 @@ class Results:
         -------
         list of str
         """
+        if self.is_whole(features):
+            status = self.image(features, slide).status
+            return [] if status == STATUS_OK else [status]
         coords, attributes = self.tiles(features, slide)
         status = str(attributes["status"])
         if status != STATUS_OK:
@@ -159,6 +167,10 @@ class Results:
         for (_, slide), (_, attributes) in sorted(self._tiles.items()):
             known = {key: attributes.get(f"level0_{key}") for key in ("width", "height", "mpp")}
             rows[slide] = {"slide": slide, "digest": str(attributes.get("slide_digest", "")), **known}
+        images = {slide: image for shard in self._shards.values() for slide, image in shard.items()}
+        for slide, image in sorted(images.items()):
+            known = {key: getattr(image, f"level0_{key}") or None for key in ("width", "height", "mpp")}
+            rows.setdefault(slide, {"slide": slide, "digest": image.slide_digest, **known})
         return list(rows.values())
 
     def resolution_warning(self, features, slides) -> list:
@@ -174,7 +186,7 @@ class Results:
         list of str
         """
         settings = self.config.features[features]
-        if settings.kind == "imported" or settings.tiling.mpp:
+        if settings.kind == "imported" or settings.is_whole or settings.tiling.mpp:
             return []
         stated = [float(self.tiles(features, slide)[1].get("level0_mpp", np.nan)) for slide in slides]
         known = [value for value in stated if np.isfinite(value)]
@@ -187,6 +199,13 @@ class Results:
                 "so that a patch shows more tissue on some than on others; set tiling.mpp to cut all at one resolution."
             )
         return said
+
+
+def _where(tiling):
+    """Say where patches are."""
+    unit = f"px at {tiling.mpp} µm" if tiling.mpp else "px of level 0"
+    keys = ("patch_size", "white_above", "tissue", "min_tissue", "edge", "mpp")
+    return {"stride": tiling.stride_px, "unit": unit, **{key: getattr(tiling, key) for key in keys}}
 
 
 def package_versions() -> dict:

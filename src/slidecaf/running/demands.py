@@ -8,6 +8,7 @@ further attempt asks for as much again. A batch needs the memory of its most dem
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from math import ceil
+from types import MappingProxyType
 
 from slidecaf.errors import SlidecafError
 from slidecaf.tiles.tiling import Tiling
@@ -20,6 +21,9 @@ USUAL_MPP = 0.5
 
 USUAL_STRIDE = 256
 """Of features that another program computed."""
+
+READ = 5e6
+"""Px a second of a slide that is read as a whole, on a slow machine."""
 
 BYTES_A_PATCH = 64
 """Coordinates, what is kept of cells and maps: benchmarks/RESULTS.md has 30 to 60."""
@@ -84,6 +88,8 @@ class Demands:
         Wildcards to the feature set that a job is about.
     size : callable
         Path to the bytes of a slide; 0 where it is yet to be drawn.
+    shards : mapping of str to mapping of int to sequence of str, optional
+        Feature set of whole images to the slides of each shard.
     """
 
     def __init__(
@@ -93,8 +99,11 @@ class Demands:
         tilings: Mapping[str, Tiling | None],
         features_of: Callable,
         size: Callable,
+        *,
+        shards: Mapping[str, Mapping[int, Sequence[str]]] = MappingProxyType({}),
     ):
         self._rows, self._batches, self._tilings, self._features_of = rows, batches, tilings, features_of
+        self._shards = shards
         self._pixels = cache(lambda slide: PIXELS_A_BYTE * size(rows[slide].path))
 
     def patches(self, slide: str, features: str) -> float:
@@ -108,11 +117,19 @@ class Demands:
         -------
         float
         """
+        if features in self._shards:
+            return 1
         tiling = self._tilings[features]
         if tiling is None:
             return self._pixels(slide) / USUAL_STRIDE**2
         finer = tiling.mpp / (self._rows[slide].mpp or USUAL_MPP) if tiling.mpp else 1
         return self._pixels(slide) / (tiling.stride * finer) ** 2
+
+    def _slides(self, wildcards):
+        """Return the slides of a job: of a batch or a shard."""
+        if hasattr(wildcards, "shard"):
+            return self._shards[wildcards.features][int(wildcards.shard)]
+        return self._batches[int(wildcards.batch)]
 
     def memory(self, base: float, *, a_patch: float = 0, a_pixel: float = 0, a_slide: float = 0) -> Callable:
         """Return a resource function: MB for the attempt.
@@ -136,7 +153,7 @@ class Demands:
             return of_patches + a_pixel * self._pixels(slide)
 
         def amount(wildcards, attempt):
-            own = self._batches[int(wildcards.batch)] if a_patch or a_pixel else []
+            own = self._slides(wildcards) if a_patch or a_pixel else []
             most = max((of_slide(slide, wildcards) for slide in own), default=0)
             return attempt * ceil(base + a_slide * len(self._rows) + most / 1e6)
 
@@ -157,7 +174,7 @@ class Demands:
         streamed, decoded = (self.memory(base, a_patch=a_patch, a_pixel=a_pixel) for a_pixel in (0, 4))
 
         def amount(wildcards, attempt):
-            own = (self._rows[slide].path.lower() for slide in self._batches[int(wildcards.batch)])
+            own = (self._rows[slide].path.lower() for slide in self._slides(wildcards))
             return (decoded if any(path.endswith(WHOLE) for path in own) else streamed)(wildcards, attempt)
 
         return amount
@@ -181,9 +198,12 @@ class Demands:
         def amount(wildcards, attempt):
             asked = base + a_slide * len(self._rows)
             if rate:
-                features, own = self._features_of(wildcards), self._batches[int(wildcards.batch)]
+                features, own = self._features_of(wildcards), self._slides(wildcards)
                 a_second = rate(features) if callable(rate) else rate
-                asked += len(own) + sum(self.patches(slide, features) for slide in own) / a_second / 60
+                patches = sum(self.patches(slide, features) for slide in own)
+                # a small image takes no minute
+                opened = sum(map(self._pixels, own)) / READ / 60 if features in self._shards else len(own)
+                asked += opened + patches / a_second / 60
             return attempt * ceil(asked)
 
         return amount

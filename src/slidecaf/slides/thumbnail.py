@@ -73,29 +73,66 @@ def average(slide, longest) -> tuple[np.ndarray, np.ndarray]:
         max(1, min(round(whole / downsample), here))
         for whole, here in ((slide.width, level.width), (slide.height, level.height))
     )
+    failed = []
+
+    def grey(error):
+        failed.append(error)
+        logger.warning("%s This part is grey in the picture.", error)
+
+    pixels, counted = shrink(slide, index, width, height, bad=grey)
+    if failed and not counted.any():
+        raise failed[-1]
+    pixels[~counted] = UNREAD
+    return pixels, ~counted
+
+
+def shrink(slide, index, width, height, *, bad=None) -> tuple[np.ndarray, np.ndarray]:
+    """Make a level of a slide smaller: each pixel is the mean of those that it stands for.
+
+    The level is read by blocks, so that memory does not grow with it.
+
+    Parameters
+    ----------
+    slide : slidecaf.slides.Slide
+    index : int
+        Of the level.
+    width, height : int
+        Wanted, in px; at most the level's.
+    bad : callable, optional
+        Called with the `SlideError` of each block that cannot be read, which is then left out; by default it is raised.
+
+    Returns
+    -------
+    pixels : ndarray of uint8, shape (height, width, 3)
+        RGB; 0 where nothing could be read.
+    counted : ndarray of bool, shape (height, width)
+        Where something could.
+
+    Raises
+    ------
+    SlideError
+        If a block cannot be read and `bad` is not given.
+    """
+    level = slide.levels[index]
     cuts_x, cuts_y = cuts(level.width, width), cuts(level.height, height)
     sums, counts = np.zeros((height, width, 3), np.int64), np.zeros((height, width, 1), np.int64)
-    failed = None
     for top in range(0, level.height, level.block[1]):
         for left in range(0, level.width, level.block[0]):
             right, bottom = min(left + level.block[0], level.width), min(top + level.block[1], level.height)
             try:
                 region = slide.read(left, top, right - left, bottom - top, index)
             except SlideError as error:
-                failed = error
-                logger.warning("%s This part is grey in the picture.", error)
+                if bad is None:
+                    raise
+                bad(error)
                 continue
             columns, first_x, wide = _parts(cuts_x, left, right)
             rows, first_y, high = _parts(cuts_y, top, bottom)
             by_column = np.add.reduceat(region, first_x, axis=1, dtype=np.int64)
             sums[rows, columns] += np.add.reduceat(by_column, first_y, axis=0)
             counts[rows, columns, 0] += high[:, None] * wide
-    if failed is not None and not counts.any():
-        raise failed
     pixels = ((2 * sums + counts) // np.maximum(2 * counts, 1)).astype(np.uint8)
-    unread = counts[..., 0] == 0
-    pixels[unread] = UNREAD
-    return pixels, unread
+    return pixels, counts[..., 0] > 0
 
 
 def cuts(length, parts) -> np.ndarray:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from slidecaf.errors import InputErrors
+from slidecaf.study.batches import deal_shards
 from slidecaf.study.config import Config, check_config
 from slidecaf.study.imported import find_sources
 from slidecaf.study.sheets import check_classification, check_segmentation, check_together, read_sheet
@@ -94,8 +95,17 @@ class Study:
         return [slide for slide in kept if slide in pooled or slide not in tested]
 
     def pools(self, features):
-        """Tell whether a feature set is pooled, for the classification."""
-        return features in self.config.feature_sets_of("classification")
+        """Tell whether a feature set is pooled, for the classification; whole images have one vector as they are."""
+        return features in self.config.feature_sets_of("classification") and not self.config.features[features].is_whole
+
+    @cached_property
+    def shards(self) -> dict[str, dict[int, list[str]]]:
+        """Feature set of whole images to the slides of each shard; all slides where no method uses it."""
+        return {
+            name: deal_shards(self.slides_of(name) or self.slides, settings.shards)
+            for name, settings in self.config.features.items()
+            if settings.is_whole
+        }
 
 
 def check_study(config, *, made=(), copies=None) -> Study:

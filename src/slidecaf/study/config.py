@@ -152,6 +152,42 @@ class Tiling(Settings):
         return self.stride or round(self.patch_size * (1 - self.overlap))
 
 
+WHOLE = "whole"
+"""In place of a tiling: the whole image is one patch."""
+
+
+def _whole_or(value, check):
+    return value if value == WHOLE else check(value)
+
+
+def _or_whole(schema):
+    """Let a field's JSON schema take the word beside the mapping."""
+    schema["anyOf"] = [{"$ref": schema.pop("$ref")}, {"const": WHOLE, "type": "string"}]
+
+
+TilingOrWhole = Annotated[Tiling, WrapValidator(_whole_or)]
+"""No union: in errors pydantic would name its members on the way to a key."""
+
+
+class FeatureSettings(Settings):
+    """What feature sets of every kind have."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the whole image is one patch, and its vectors lie in shards."""
+        return getattr(self, "tiling", None) == WHOLE
+
+
+class ImageSteps(Settings):
+    """What is done to pixels before the network sees them."""
+
+    fit: Literal["stretch", "pad"] = Field(
+        "stretch",
+        description="stretch (a whole image is resized to a square) or pad (it keeps its shape, and the square is "
+        "filled up with the mean colour of ImageNet).",
+    )
+
+
 class Encoder(Settings):
     """What turns a patch into a vector."""
 
@@ -169,11 +205,14 @@ class Encoder(Settings):
     input_size: int = Field(224, ge=1, description="A whole number of px from 1, to which a patch is resized.")
 
 
-class NetworkFeatures(Settings):
+class NetworkFeatures(FeatureSettings):
     """A feature set that slidecaf computes, by a network."""
 
     kind: Literal["network"] = Field("network", description="network (slidecaf computes the features).")
-    tiling: Tiling = Field(description="A mapping such as {patch_size: 336, overlap: 0.25}.")
+    tiling: TilingOrWhole = Field(
+        description="A mapping such as {patch_size: 336, overlap: 0.25}, or whole: the whole image is one patch.",
+        json_schema_extra=_or_whole,
+    )
     encoder: Encoder = Field(
         description="A mapping such as {model: alexnet, layer: classifier.5, weights: IMAGENET1K_V1}."
     )
@@ -195,9 +234,20 @@ class NetworkFeatures(Settings):
     batch_size: int = Field(
         32, ge=1, description="A whole number from 1, the patches that go through the network together."
     )
+    image: ImageSteps = Field(
+        ImageSteps(),
+        description="A mapping such as {fit: pad}, what is done to pixels before the network.",
+        json_schema_extra=lambda schema: schema.pop("default"),  # which its keys say
+    )
+    shards: int = Field(
+        16,
+        ge=1,
+        le=10_000,
+        description="A whole number from 1 to 10000, the files that hold the vectors of whole images.",
+    )
 
 
-class ManualFeatures(Settings):
+class ManualFeatures(FeatureSettings):
     """A feature set that slidecaf computes without a network: SIFT, local binary patterns and colours, 186 values."""
 
     kind: Literal["manual"] = Field(
@@ -211,7 +261,7 @@ class ManualFeatures(Settings):
     )
 
 
-class ImportedFeatures(Settings):
+class ImportedFeatures(FeatureSettings):
     """A feature set that another program computed. `slidecaf import` writes it into a config."""
 
     kind: Literal["imported"] = Field(description="imported (another program computed the features).")

@@ -30,6 +30,7 @@ def check_parts(sets, methods, *, names, folder) -> list:
     computed = {name: one for name, one in sets.items() if one.kind != "imported"}
     networks = {name: one for name, one in computed.items() if one.kind == "network"}
     problems = [problem for name, one in computed.items() for problem in _tiling(f"features.{name}.tiling", one.tiling)]
+    problems += [problem for name, one in networks.items() for problem in _whole(f"features.{name}", one)]
     problems += [problem for name, one in networks.items() for problem in _weights(name, one.encoder.weights, folder)]
     for task, named in methods.items():
         for name, method in named.items():
@@ -79,7 +80,33 @@ def check_ablation(ablation, methods, sets) -> list:
     ]
 
 
+def _whole(where, features):
+    """Whole images and patches each have keys that say nothing of the other."""
+    if features.is_whole:
+        if features.extraction == "dense":
+            return [
+                f"{where}.extraction: dense shares the work of overlapping patches, and with tiling: whole there is "
+                "one an image; write patchwise, or a tiling with a patch_size."
+            ]
+        if features.store == "train":
+            return [f"{where}.store: train is for the segmentation, which takes no tiling: whole; write store: all."]
+        return []
+    fields = type(features).model_fields
+    given = {
+        "image.fit": (features.image.fit, type(features.image).model_fields["fit"].default),
+        "shards": (features.shards, fields["shards"].default),
+    }
+    return [
+        f"{where}.{key}: {value} is for whole images, and this tiling cuts patches; leave it out, or write "
+        "tiling: whole."
+        for key, (value, default) in given.items()
+        if value != default
+    ]
+
+
 def _tiling(where, tiling):
+    if tiling == "whole":
+        return []
     given = [key for key in ("overlap", "stride") if getattr(tiling, key) is not None]
     if len(given) != 1:
         return [
@@ -126,6 +153,11 @@ def _known(where, method, names):
 def _stride(where, method, features):
     """Patches to learn from are every so many of the grid's."""
     name = method.features
+    if features.is_whole:
+        return [
+            f"{where}.features: {name} takes the whole image as one patch (tiling: whole), and a map is made of "
+            "patches; name a feature set whose tiling has a patch_size."
+        ]
     if features.kind == "imported":  # their stride is known from their files
         if any(method.smooth):
             return [

@@ -1,7 +1,7 @@
 """Where every result lies: the one place that knows.
 
-Paths are patterns with the wildcards ``task``, ``features``, ``method``, ``variant``, ``part``, ``setting``, ``slide``
-and ``batch``, as Snakemake has them; `str.format` makes them paths.
+Paths are patterns with the wildcards ``task``, ``features``, ``method``, ``variant``, ``part``, ``setting``, ``slide``,
+``batch`` and ``shard``, as Snakemake has them; `str.format` makes them paths.
 """
 
 from pathlib import PurePosixPath
@@ -34,6 +34,7 @@ class Layout:
         self.report = f"{results}/report.html"
         self.encoder = f"{results}/encoders/{{features}}.json"
         self.tiles = f"{results}/tiles/{{features}}/{{slide}}.h5"
+        self.shard = f"{results}/features/{{features}}/shard-{{shard}}.h5"
         self.features = f"{results}/features/{{features}}/{{slide}}.h5"
         self.labels = f"{results}/labels/{{features}}/{{slide}}.h5"
         self.pooled = f"{results}/pooled/{{features}}/{{slide}}.h5"
@@ -80,7 +81,7 @@ class Layout:
         list of str
         """
         files = [pattern for pattern in vars(self).values() if PurePosixPath(pattern).suffix]
-        of_slides = [pattern for pattern in vars(self).values() if "{slide}" in pattern]
+        of_slides = [pattern for pattern in vars(self).values() if "{slide}" in pattern or "{shard}" in pattern]
         return [*files, *dict.fromkeys(map(self.batch, of_slides))]
 
     def batch(self, pattern: str) -> str:
@@ -89,12 +90,14 @@ class Layout:
         Parameters
         ----------
         pattern : str
-            Of a file a slide.
+            Of a file a slide, or of shards, each of which has a manifest of its own.
 
         Returns
         -------
         str
         """
+        if pattern == self.shard:
+            return pattern.replace(".h5", ".tsv")
         return f"{pattern.rpartition('/')[0]}/batch-{{batch}}.tsv"
 
     def files_of_slide(self, pattern: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from slidecaf.study.targets import targets_of
 HIDDEN = re.compile(r"\.(?P<name>.+)\.(made|sha256|left)")
 """Beside a file: what it was made from, its checksum, what its job left alone."""
 
-JOBS_GO_BY = ("task", "features", "method", "variant", "part", "setting", "batch")
+JOBS_GO_BY = ("task", "features", "method", "variant", "part", "setting", "batch", "shard")
 """Wildcards in the order in which logs have them."""
 
 
@@ -67,8 +67,9 @@ def _wildcard_values(patterns, made):
     for path in made:
         found = next(filter(None, (pattern.fullmatch(path) for pattern in patterns)), None)
         named = dict(found.groupdict()) if found else {}
-        if "batch" in named:
-            named["batch"] = f"batch-{named['batch']}"
+        for key in ("batch", "shard"):
+            if key in named:
+                named[key] = f"{key}-{named[key]}"
         listed = [
             named[key]
             for key in ("task", "features", "method", "variant", "part", "setting", "batch")

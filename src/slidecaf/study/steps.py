@@ -24,6 +24,10 @@ STEPS = {
         ["features", "slides", "tiles"],
         ["torch", "torchvision", "openslide-bin", "tifffile", "pillow", "h5py"],
     ),
+    "whole_features": (
+        ["features", "slides", "tiles"],
+        ["torch", "torchvision", "openslide-bin", "tifffile", "pillow", "h5py"],
+    ),
     "manual_features": (
         ["features", "slides", "tiles"],
         ["numpy", "openslide-bin", "tifffile", "pillow", "h5py"],
@@ -32,13 +36,13 @@ STEPS = {
     "imported_features": (["exchange", "features", "slides", "tiles"], ["openslide-bin", "tifffile", "pillow", "h5py"]),
     "pooling": (["features", "pooling", "tiles"], ["h5py"]),
     "folds": (["classification"], ["scikit-learn"]),
-    "classifier": (["classification", "pooling"], ["scikit-learn", "h5py"]),
-    "decisions": (["classification", "pooling"], ["h5py"]),
+    "classifier": (["classification", "features", "pooling"], ["scikit-learn", "h5py"]),
+    "decisions": (["classification", "features", "pooling"], ["h5py"]),
     "scores": (["classification", "scores"], ["scikit-learn", "scipy"]),
     "comparison": (["classification", "scores"], ["scipy"]),
     "methods": (["classification", "scores", "segmentation"], ["scipy"]),
-    "ablated": (["classification", "pooling", "scores"], ["scikit-learn", "h5py"]),
-    "ablation": (["classification", "pooling", "scores"], ["scipy"]),
+    "ablated": (["classification", "features", "pooling", "scores"], ["scikit-learn", "h5py"]),
+    "ablation": (["classification", "features", "pooling", "scores"], ["scipy"]),
     "labels": (["segmentation", "slides", "tiles"], ["pillow", "tifffile", "imagecodecs", "h5py"]),
     "left_out": (["segmentation"], []),
     "patch_svm": (["features", "segmentation", "segmentation.solver", "tiles"], ["numpy", "scipy", "h5py"]),
@@ -60,7 +64,7 @@ STEPS = {
     "neurons": (["classification", "features", "slides", "tiles"], ["h5py", "openslide-bin", "tifffile", "pillow"]),
     "thresholds": (["scores", "segmentation", "segmentation.solver"], ["scipy", "h5py"]),
     "report": (
-        ["classification", "report", "scores", "segmentation", "slides", "tiles"],
+        ["classification", "features", "report", "scores", "segmentation", "slides", "tiles"],
         ["matplotlib", "jinja2", "pillow"],
     ),
 }

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import product
 from pathlib import PurePosixPath
+from types import MappingProxyType
 
 from slidecaf.study.batches import deal_apart
 from slidecaf.study.checked import Study
@@ -25,6 +26,8 @@ class Targets:
         Feature set to the slides that it is for; none where no method uses it.
     networks : collection of str
         Feature sets that a network computes.
+    shards : mapping of str to mapping of int to sequence of str, optional
+        Feature set of whole images to the slides of each shard.
     """
 
     def __init__(
@@ -36,13 +39,20 @@ class Targets:
         *,
         slides_of: dict[str, Sequence[str]],
         networks: Collection[str],
+        shards: Mapping[str, Mapping[int, Sequence[str]]] = MappingProxyType({}),
     ):
         self.layout, self._classification, self._segmentation = layout, classification, segmentation
         self._slides_of, self._networks = slides_of, networks
         self._batch_of = {slide: number for number, batch in batches.items() for slide in batch}
+        self._shard_of = {
+            name: {slide: number for number, shard in dealt.items() for slide in shard}
+            for name, dealt in shards.items()
+        }
 
     def manifests(self, pattern: str, slides: Iterable[str], **wildcards: str) -> list[str]:
         """Return the manifests of all batches that some slides are in.
+
+        A feature set of whole images has neither tiles nor pooled files: whatever the pattern, its shards have all.
 
         Parameters
         ----------
@@ -56,6 +66,9 @@ class Targets:
         -------
         list of str
         """
+        if shard_of := self._shard_of.get(wildcards.get("features")):
+            manifest = self.layout.batch(self.layout.shard)
+            return [manifest.format(shard=k, **wildcards) for k in sorted({shard_of[slide] for slide in slides})]
         numbers = sorted({self._batch_of[slide] for slide in slides})
         return [self.layout.batch(pattern).format(batch=number, **wildcards) for number in numbers]
 
@@ -217,7 +230,7 @@ class Targets:
         """
         thumbnails = [(self.layout.thumbnail, self._batch_of, {})]
         files = [
-            kind.format(slide=slide, **wildcards)
+            kind.format(slide=slide, shard=self._shard_of.get(wildcards.get("features"), {}).get(slide), **wildcards)
             for pattern, slides, wildcards in (
                 *self._slides_of_classification(),
                 *self._slides_of_segmentation(),
@@ -231,8 +244,10 @@ class Targets:
     def _slides_of_classification(self):
         """Yield every kind of file that slides have: its pattern, the slides, and the other wildcards."""
         task, layout = self._classification, self.layout
-        for features, pattern in product(sorted(task.feature_sets), (layout.tiles, layout.features, layout.pooled)):
-            yield pattern, task.rows, {"features": features}
+        for features in sorted(task.feature_sets):
+            whole = features in self._shard_of
+            for pattern in [layout.shard] if whole else (layout.tiles, layout.features, layout.pooled):
+                yield pattern, task.rows, {"features": features}
 
     def _slides_of_segmentation(self):
         """As `_slides_of_classification`."""
@@ -277,6 +292,7 @@ def targets_of(study: Study) -> Targets:
         SegmentationTask(config.segmentation, study.segmentation, config.features, config.seed),
         slides_of={name: study.slides_of(name) for name in config.features},
         networks=[name for name, features in config.features.items() if features.kind == "network"],
+        shards=study.shards,
     )
 
 

@@ -160,15 +160,15 @@ class Catalogue:
             used |= {*self.config.feature_sets_of("classification")}
         if segmented:
             used |= {*self.config.feature_sets_of("segmentation")}
+        cut = [name for name, settings in self.config.features.items() if name in used and not settings.is_whole]
         found = [
             _layer("patches", features, features=features, files=[_file(layout.tiles, features=features, slide=slide)])
-            for features in self.config.features
-            if features in used
+            for features in cut
         ]
         found += [
             _layer("tissue", features, features=features, files=[_file(layout.tiles, features=features, slide=slide)])
-            for features, settings in self.config.features.items()
-            if features in used and settings.kind != "imported" and settings.tiling.tissue
+            for features in cut
+            if self.config.features[features].kind != "imported" and self.config.features[features].tiling.tissue
         ]
         if not segmented:
             return found

@@ -187,3 +187,22 @@ def test_copies_are_errors_of_the_check_too(study, capsys):
     change(study, lambda config: (config.update(on_copies="exclude"), config.pop("segmentation")))
     assert main(["check", str(study), "--quick"]) == 0
     assert "slide 'lgg-1' is a copy of slide 'gbm-1' in row 2; it is left out." in capsys.readouterr().out
+
+
+def test_whole_slides_are_one_patch_each_without_tiles_and_pooling(study, capsys):
+    def whole(config):
+        del config["segmentation"]
+        config["features"] = {"whole": {"tiling": "whole", "encoder": ENCODER, "shards": 3}}
+        config["classification"]["methods"] = {"image-level": {"features": ["whole"], "norm": [3]}}
+
+    change(study, whole)
+    assert main(["check", str(study), "--json", "--seconds", "0"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [stage["name"] for stage in found["stages"]] == ["features, whole"]
+    assert 1 <= found["stages"][0]["jobs"] <= 3
+    assert (found["features"]["whole"]["slides"], found["features"]["whole"]["patches"]) == (8, 8)
+    assert (found["features"]["whole"]["dimension"], found["features"]["whole"]["seconds"] > 0) == (512, True)
+    assert not [text for text in found["warnings"] if "patches are all" in text or "resolutions" in text]
+    assert found["errors"] == []
+    assert main(["check", str(study), "--quick"]) == 0
+    assert "whole 1, level 0" in capsys.readouterr().out

@@ -223,3 +223,17 @@ def test_held_out_labels_change_nothing_in_the_choice_and_model_of_their_fold():
         assert after[fold][1] == text
         assert (after[fold][2] == predicted).all()
         assert after[fold - 1][1] != before[fold - 1][1]  # there, these labels are trained on
+
+
+def test_all_keeps_every_feature_is_listed_by_rank_and_is_the_last_of_equals():
+    pooled, labels, groups = study()
+    grid = {**GRID, "keep": ["all"], "C": [1]}
+    choice, fitted = run_both(pooled, labels, groups, grid=grid)
+    assert choice["chosen"]["keep"] == "all"
+    assert fitted.selection.tolist() == rank_features(pooled, labels, classes=TWO)[1].tolist()
+    assert sorted(fitted.selection.tolist()) == list(range(30))
+    svm = SVC(kernel="linear", C=1).fit(pooled[:, fitted.selection], labels == "GBM")
+    np.testing.assert_allclose(fitted.model.coef, svm.coef_, rtol=1e-6)
+    same = run(np.ones((36, 4)) * (labels == "GBM")[:, None], labels, groups, grid={**GRID, "keep": ["all", 2, 3]})
+    assert {one["correct"] for one in same["candidates"]} == {36}
+    assert same["chosen"]["keep"] == 2

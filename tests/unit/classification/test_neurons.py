@@ -15,6 +15,7 @@ from slidecaf.classification.neurons import (
 )
 from slidecaf.classification.svm import LinearSVM
 from slidecaf.features.file import write_features
+from slidecaf.features.shards import WholeImage, write_shard
 from slidecaf.files.tables import read_tsv, write_json
 from slidecaf.slides import open_slide
 
@@ -124,3 +125,40 @@ def test_the_figure_and_its_table_show_the_training_patches_that_activate_the_mo
             with open_slide(slides[patch["slide"]]["path"]) as slide:
                 expected = read_patch(slide, patch["x"], patch["y"], 32)
             assert np.array_equal(drawn["picture"], expected)
+
+
+def test_of_whole_slides_the_strongest_are_shown_as_they_are(tmp_path):
+    slides = {}
+    for slide, size in (("wide", (300, 100)), ("small", (40, 40)), ("other", (90, 120))):
+        path = tmp_path / f"{slide}.png"
+        Image.new("RGB", size, (30, 60, 90)).save(path)
+        slides[slide] = {"path": path, "scene": "", "label": "a"}
+    known = {"level0_width": 300, "level0_height": 100}
+    images = {
+        "bad": WholeImage(np.zeros((0, 2), np.float16), "unreadable"),
+        "small": WholeImage(np.array([[1, 7]], np.float16), level0_width=40, level0_height=40),
+        "wide": WholeImage(np.array([[5, 2]], np.float16), **known),
+    }
+    write_shard(tmp_path / "shard-0.h5", images, {})
+    write_shard(tmp_path / "shard-1.h5", {"other": WholeImage(np.array([[3, 3]], np.float16))}, {})
+    files = dict.fromkeys(images, tmp_path / "shard-0.h5") | {"other": tmp_path / "shard-1.h5"}
+    first, second = activating_patches([Neuron("a", 0, 1.0), Neuron("b", 1, 1.0)], files)
+    assert [(p["slide"], p["x"], p["y"], p["activation"]) for p in first] == [
+        ("wide", 0, 0, 5),
+        ("other", 0, 0, 3),
+        ("small", 0, 0, 1),
+    ]
+    assert first[0]["patch_size"] == 300
+    assert [p["slide"] for p in second] == ["small", "other", "wide"]
+
+    svm = model(("a", "b"), (("a", "b"),), [[1.0, -1.0]])
+    write_json(tmp_path / "model.json", {"features": "whole", "norm": 3, "selection": [0, 1], **svm.to_dict()})
+    figure, table = tmp_path / "figure.png", tmp_path / "figure.tsv"
+    write_neurons(figure, table, model=tmp_path / "model.json", features={"whole": files}, slides=slides)
+    rows = read_figure(figure, read_tsv(table))
+    wide = np.asarray(rows[0]["patches"][0]["picture"])
+    assert wide.shape == (SIDE, SIDE, 3)
+    assert (wide[: SIDE // 4] == 255).all()  # its shape is kept
+    assert (wide[SIDE // 2] == (30, 60, 90)).all()
+    small = np.asarray(rows[1]["patches"][0]["picture"])
+    assert (small == (30, 60, 90)).all()  # enlarged

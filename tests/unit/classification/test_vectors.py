@@ -5,6 +5,7 @@ import pytest
 
 from slidecaf.classification.vectors import PooledVectors, held_out_slides, rows_of, training_slides
 from slidecaf.errors import SlidecafError, SlideError
+from slidecaf.features.shards import WholeImage, write_shard
 from slidecaf.pooling.file import write_pooled
 from slidecaf.pooling.norms import norm_name
 
@@ -55,3 +56,23 @@ def test_a_class_without_a_slide_is_an_error():
     assert rows_of(table, ["b", "a"], "xy") == table[::-1]
     with pytest.raises(SlidecafError, match="label 'y': none of its training slides has a patch"):
         rows_of(table, ["a"], "xy")
+
+
+def test_whole_images_have_their_vector_under_every_norm_and_one_patch(tmp_path, files):
+    rows = {slide: np.full((1, 2), value, np.float16) for slide, value in {"a": -3, "b": 5}.items()}
+    images = {slide: WholeImage(row) for slide, row in rows.items()}
+    write_shard(tmp_path / "shard-0.h5", images | {"c": WholeImage(rows["a"][:0], "unreadable")}, {})
+    write_shard(tmp_path / "shard-1.h5", {"d": WholeImage(2 * rows["b"])}, {})
+    paths = {"whole": dict.fromkeys("abc", tmp_path / "shard-0.h5") | {"d": tmp_path / "shard-1.h5"}}
+    vectors = PooledVectors(paths, slides="abcd", norms=[3.0, float("inf")])
+    for norm in (3, "inf"):
+        found = vectors.matrix("whole", norm, ["d", "a", "b"])
+        assert found.dtype == np.float64
+        assert found.tolist() == [[10, 10], [-3, -3], [5, 5]]  # below zero too: nothing is raised to a power
+    assert [vectors.patches["whole", slide] for slide in "abcd"] == [1, 1, 0, 1]
+    assert vectors.usable("abcd") == ["a", "b", "d"]
+    both = PooledVectors({**files, **paths}, slides="ab", norms=[3.0])  # candidates of both kinds, side by side
+    assert both.matrix("one", 3, ["b"]).tolist() == [[1, 1]]
+    assert both.matrix("whole", 3, ["b"]).tolist() == [[5, 5]]
+    with pytest.raises(SlideError, match="slide c: it could not be read and was left out of whole"):
+        PooledVectors(paths, slides="abc", norms=[3.0], on_bad_slide="fail")

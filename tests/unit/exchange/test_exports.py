@@ -13,6 +13,8 @@ from slidecaf.exchange.clam import write_clam
 from slidecaf.exchange.export import extracted_slides
 from slidecaf.exchange.stamp import write_stamp
 from slidecaf.exchange.trident import write_trident
+from slidecaf.study.checked import Study
+from slidecaf.study.config import check_config
 
 
 def table(path):
@@ -167,3 +169,10 @@ def test_written_twice_the_bytes_are_equal(slides, tmp_path, kind):
         top = tmp_path / name
         found.append({path.relative_to(top): path.read_bytes() for path in sorted(top.rglob("*")) if path.is_file()})
     assert found[0] == found[1]
+
+
+def test_whole_slides_are_not_exported(tmp_path):
+    whole = {"tiling": "whole", "encoder": {"model": "alexnet", "layer": "classifier.5", "weights": "random:0"}}
+    config = {"features": {"whole": whole}}
+    with pytest.raises(SlidecafError, match=r"features\.whole: tiling: whole gives one vector a slide, and CLAM"):
+        extracted_slides(Study(check_config(config), [], [], []), tmp_path, "whole")

@@ -8,12 +8,14 @@ from PIL import Image
 from slidecaf.classification.ablation import COLUMNS as TRIED
 from slidecaf.classification.neurons import COLUMNS, SIDE, Neuron, draw_figure
 from slidecaf.classification.results import COLUMNS as CLASSIFIED
+from slidecaf.features.shards import WholeImage, write_shard
 from slidecaf.files.tables import read_json, write_json, write_tsv
 from slidecaf.report import write_report
 from slidecaf.scores.classification import classification_scores
 from slidecaf.scores.paired import compare_scores
 from slidecaf.scores.segmentation import segmentation_scores
 from slidecaf.segmentation.results import METHODS as SEGMENTED
+from slidecaf.study.batches import deal_shards
 from slidecaf.study.config import check_config
 from slidecaf.tiles.file import write_tiles
 
@@ -29,7 +31,7 @@ class MadeUp:
         self.classes, self.group_name, self.title = ["LGG", "GBM"], "patient", "A study"
         self.slides, self.caveats, self.status = 12, [], {}
         self.weights, self.test = "random:0", True
-        self.several = self.varied = False
+        self.several = self.varied = self.whole = False
 
     def picture(self, path, width, height, seed):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,14 +65,16 @@ class MadeUp:
             config["segmentation"]["methods"]["other"] = {"features": "cnn", "training_stride": 252}
         if self.varied:
             config["classification"]["ablation"] = {"method": "svm", "norm": [1, 3, "inf"], "keep": [25, "all"]}
+        if self.whole:  # every slide one patch, which the classification takes
+            config["features"]["whole"] = {"tiling": "whole", "encoder": encoder, "shards": 2}
+            config["classification"]["methods"]["svm"] = {"features": ["whole"], "keep": ["all"]}
         self.folder.mkdir(parents=True)
         (self.folder / "study.yaml").write_text(
             yaml.safe_dump(check_config(config).plain(), allow_unicode=True, sort_keys=False)
         )
-        write_json(
-            self.folder / "encoders/cnn.json",
-            {**encoder, "input_size": 224, "dimension": 4096, "weights_sha256": "ab" * 32, "precision": "fp32"},
-        )
+        described = {"input_size": 224, "dimension": 4096, "weights_sha256": "ab" * 32, "precision": "fp32"}
+        for features in config["features"]:
+            write_json(self.folder / f"encoders/{features}.json", {**encoder, **described})
         coords = np.stack(np.meshgrid(np.arange(0, 2800, 252), np.arange(0, 2000, 252)), axis=-1).reshape(-1, 2)
         for k, name in enumerate(names):
             status = self.status.get(name, "ok")
@@ -78,7 +82,15 @@ class MadeUp:
             attributes = {"status": status, **({} if status == "unreadable" else known)}
             write_tiles(self.folder / f"tiles/cnn/{name}.h5", coords if status == "ok" else [], attributes)
             self.picture(self.folder / f"thumbnails/{name}.jpg", 480, 360, k)
-        self._classification(names, len(coords))
+        for number, shard in deal_shards(names, 2).items() if self.whole else ():
+            status = {name: self.status.get(name, "ok") for name in shard}
+            known = {"level0_width": WIDTH, "level0_height": HEIGHT, "slide_digest": "d1"}
+            images = {
+                name: WholeImage(np.zeros((1, 4), np.float16), status[name], **(known if status[name] == "ok" else {}))
+                for name in shard
+            }
+            write_shard(self.folder / f"features/whole/shard-{number}.h5", images, {})
+        self._classification(names, 1 if self.whole else len(coords))
         self._segmentation(names, "svm", ("plain", "hard"), seed=1)
         if self.several:
             self._segmentation(names, "other", ("plain",), seed=2)
@@ -148,7 +160,7 @@ class MadeUp:
         write_json(
             top / "scores.json", {key: value or None if key == "test" else value for key, value in scores.items()}
         )
-        chosen = {"features": "cnn", "norm": 3, "keep": 100, "C": 1}
+        chosen = {"features": "whole" if self.whole else "cnn", "norm": 3, "keep": 100, "C": 1}
         for part in PARTS:
             write_json(top / part / "choice.json", {"chosen": chosen, "accuracy": 0.9, "dropped": [], "left_out": []})
         neurons = [Neuron(label, 17 + k, 0.5) for k, label in enumerate(reversed(self.classes))]

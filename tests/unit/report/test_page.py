@@ -187,3 +187,16 @@ def test_tables_sort_and_filter_in_a_browser(plain_results, tmp_path):
     assert found["up"] == sorted(found["up"])
     assert found["down"] == found["up"][::-1]
     assert found["shown"] == 1
+
+
+def test_whole_slides_are_shown_without_patches_and_said_in_the_methods(made_up):
+    made_up.whole, made_up.status = True, {"s-005": "unreadable"}
+    page = Page(written(made_up))
+    assert "the whole slide, resized to a square" in page.text
+    assert "whole takes the whole slide as one patch." in page.text
+    assert "Slides were resized as a whole to 224 × 224 px and passed through AlexNet" in page.text
+    assert "All values were kept, and a linear support vector machine" in page.text
+    classified = page.text.split("Classification, svm ")[-1].split("Segmentation, svm ")[0]
+    assert "pooled by the p-norm" not in classified
+    assert "slide s-005 unreadable" in page.text
+    assert "s-000 3200 2400" in page.text

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from slidecaf.errors import SlidecafError
-from slidecaf.running.demands import PIXELS_A_BYTE, USUAL_MPP, USUAL_STRIDE, Demands, extraction_demands
+from slidecaf.running.demands import PIXELS_A_BYTE, READ, USUAL_MPP, USUAL_STRIDE, Demands, extraction_demands
 from slidecaf.tiles.tiling import Tiling
 
 SIZES = {"small.svs": 10_000, "large.svs": 1_000_000, "photo.PNG": 50_000, "drawn.svs": 0}
@@ -87,3 +87,14 @@ def test_a_job_with_a_network_asks_for_one_gpu_where_the_site_has_some():
     assert extraction_demands(site) == {"gpu": 0, "slurm_partition": "p"}
     with pytest.raises(SlidecafError, match="extraction_gpus is 2"):
         extraction_demands({"extraction_gpus": "2"})
+
+
+def test_a_shard_asks_for_its_largest_image_and_the_time_of_reading_all():
+    shards = {"whole": {2: ["photo", "large"]}}
+    demands = Demands(ROWS, BATCHES, {"whole": None}, lambda job: job.features, SIZES.__getitem__, shards=shards)
+    shard = SimpleNamespace(shard="2", features="whole")
+    assert demands.slide_memory(50, a_patch=0)(shard, attempt=1) == 50 + 4 * PIXELS_A_BYTE
+    pixels = PIXELS_A_BYTE * (SIZES["photo.PNG"] + SIZES["large.svs"])
+    expected = 30 + pixels / READ / 60 + 2 / 50 / 60
+    assert demands.minutes(30, rate=50)(shard, attempt=1) == pytest.approx(expected, abs=1)
+    assert demands.patches("large", "whole") == 1

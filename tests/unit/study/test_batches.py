@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slidecaf.study.batches import deal, deal_apart
+from slidecaf.study.batches import deal, deal_apart, deal_shards, shard_of
 
 SLIDES = st.sets(st.text("abc123", min_size=1, max_size=6), max_size=60)
 SIZES = st.integers(1, 20)
@@ -43,3 +43,27 @@ def test_a_test_slide_never_shares_a_batch_with_a_training_slide(training, other
     assert all(not {*batch} & training or {*batch} <= training for batch in batches.values())
     alone = deal_apart(training, (), size)
     assert {number: batch for number, batch in batches.items() if batch[0] in training} == alone
+
+
+@given(SLIDES, SIZES, st.text("xyz", min_size=1))
+def test_a_further_image_changes_its_own_shard_only(slides, shards, further):
+    before, after = deal_shards(slides, shards), deal_shards({*slides, further}, shards)
+    assert sorted(slide for shard in before.values() for slide in shard) == sorted(slides)
+    assert all(shard == sorted(shard) and shard for shard in before.values())
+    mine = shard_of(further, shards)
+    assert 0 <= mine < shards
+    assert after == {**before, mine: sorted([*before.get(mine, []), further])}
+    assert list(after) == sorted(after)
+
+
+@given(SLIDES, SIZES)
+def test_shards_do_not_depend_on_the_order_of_images(slides, shards):
+    assert deal_shards(sorted(slides), shards) == deal_shards(sorted(slides, reverse=True), shards)
+
+
+def test_the_dealing_into_shards_stays_what_it_is():
+    # another one would move every image of every study
+    assert deal_shards([f"image-{k}" for k in range(6)], 3) == {
+        0: ["image-0", "image-2", "image-3", "image-4"],
+        2: ["image-1", "image-5"],
+    }

@@ -268,3 +268,48 @@ def test_a_study_without_an_ablation_says_nothing_of_it(config):
 def test_a_method_is_not_called_as_a_file_beside_methods_is(config, name):
     config["classification"]["methods"][name] = config["classification"]["methods"]["svm"]
     assert f"classification.methods: the name '{name}' will not do" in problems(config)
+
+
+def test_the_whole_image_may_be_the_patch(config):
+    config["features"]["cnn"] |= {"tiling": "whole", "image": {"fit": "pad"}, "shards": 4}
+    config["classification"]["methods"]["svm"]["keep"] = ["all", 100]
+    checked = check_config(config)
+    assert checked.features["cnn"].is_whole
+    assert checked.features["cnn"].given()["image"] == {"fit": "pad"}
+    assert check_config(yaml.safe_load(yaml.safe_dump(checked.plain()))) == checked
+    checker = Draft202012Validator(json_schema())
+    assert checker.is_valid(config)
+    assert checker.is_valid(checked.plain())
+    config["features"]["cnn"]["tiling"] = "hole"
+    assert not checker.is_valid(config)
+    assert "features.cnn.tiling: 'hole' will not do; write a mapping such as" in problems(config)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"tiling": "whole", "extraction": "dense"}, "features.cnn.extraction: dense shares the work of overlapping"),
+        ({"tiling": "whole", "store": "train"}, "features.cnn.store: train is for the segmentation"),
+        ({"image": {"fit": "pad"}}, "features.cnn.image.fit: pad is for whole images, and this tiling cuts patches"),
+        ({"shards": 4}, "features.cnn.shards: 4 is for whole images"),
+        ({"tiling": "whole", "shards": 0}, "features.cnn.shards: 0 will not do; write a whole number from 1"),
+        ({"tiling": "whole", "image": {"fit": "crop"}}, "features.cnn.image.fit: 'crop' will not do; write stretch"),
+    ],
+)
+def test_what_does_not_go_with_whole_images_or_with_patches_is_refused(config, change, said):
+    config["features"]["cnn"] |= change
+    assert said in problems(config)
+
+
+def test_the_segmentation_and_manual_features_take_no_whole_images(config):
+    config["features"]["cnn"]["tiling"] = "whole"
+    config["features"]["mf"] = {"kind": "manual", "tiling": "whole"}
+    config["segmentation"] = {"sheet": "m.tsv", "methods": {"svm": {"features": "cnn"}}}
+    assert "features.mf.tiling: 'whole' will not do; write a mapping such as" in problems(config)
+    del config["features"]["mf"]
+    assert "segmentation.methods.svm.features: cnn takes the whole image as one patch" in problems(config)
+
+
+def test_new_keys_are_no_part_of_what_features_of_patches_come_of(config):
+    given = check_config(config).features["cnn"].given()
+    assert set(given) == {"tiling", "encoder"}

@@ -8,6 +8,7 @@ from slidecaf.study.layout import Layout
 def test_a_manifest_lies_beside_its_slides_files():
     layout = Layout("out/")
     assert layout.batch(layout.maps) == "out/segmentation/{method}/{variant}/maps/batch-{batch}.tsv"
+    assert layout.batch(layout.shard) == "out/features/{features}/shard-{shard}.tsv"
     assert layout.batch(layout.segments) == "out/segmentation/{method}/{variant}/batch-{batch}.tsv"
 
 
@@ -28,4 +29,4 @@ def test_no_two_kinds_of_files_have_one_name():
 
 def test_every_wildcard_is_one_that_snakemake_is_told_of():
     found = {name for pattern in Layout().patterns() for name in re.findall(r"\{(\w+)\}", pattern)}
-    assert found == {"task", "features", "method", "variant", "part", "setting", "slide", "batch"}
+    assert found == {"task", "features", "method", "variant", "part", "setting", "slide", "batch", "shard"}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from slidecaf.study.batches import deal_shards
 from slidecaf.study.checked import Study
 from slidecaf.study.config import check_config
 from slidecaf.study.layout import Layout
@@ -22,16 +23,30 @@ CLASSIFIED = [*rows(["a", "b", "c", "d"], label="GBM"), *rows(["s"], "test")]
 SEGMENTED = [*rows(["a", "k", "l"], mask="m.png"), *rows(["t"], "test"), *rows(["u"], "test", mask="m.png")]
 
 
-def targets(*, store="all", hard=None, methods=("svm",), tasks=("classification", "segmentation"), size=2, varied=None):
+def targets(
+    *,
+    store="all",
+    hard=None,
+    methods=("svm",),
+    tasks=("classification", "segmentation"),
+    size=2,
+    varied=None,
+    of=("cnn",),
+):
     features = {"tiling": {"patch_size": 64, "stride": 64}, "encoder": ENCODER}
     config = {
         "slides_per_job": size,
-        "features": {"cnn": features, "maps": {**features, "store": store}, "unused": features},
+        "features": {
+            "cnn": features,
+            "maps": {**features, "store": store},
+            "unused": features,
+            "whole": {"tiling": "whole", "encoder": ENCODER, "shards": 2},
+        },
         "classification": {
             "sheet": "c.tsv",
             "positive": "GBM",
             "folds": 2,
-            "methods": {name: {"features": ["cnn"]} for name in methods},
+            "methods": {name: {"features": list(of)} for name in methods},
             "ablation": varied,
         },
         "segmentation": {
@@ -40,8 +55,9 @@ def targets(*, store="all", hard=None, methods=("svm",), tasks=("classification"
         },
     }
     config = {key: value for key, value in config.items() if key in (*tasks, "features", "slides_per_job")}
-    of = {"classification": CLASSIFIED, "segmentation": SEGMENTED}
-    return targets_of(Study(check_config(config), *(of[task] if task in tasks else [] for task in of), ["LGG", "GBM"]))
+    sheets = {"classification": CLASSIFIED, "segmentation": SEGMENTED}
+    listed = (sheets[task] if task in tasks else [] for task in sheets)
+    return targets_of(Study(check_config(config), *listed, ["LGG", "GBM"]))
 
 
 def slides(found, pattern, **wildcards):
@@ -160,3 +176,18 @@ def test_an_ablation_adds_a_file_a_value_and_the_sets_it_tries():
     assert others == {"tiles", "features", "pooled", "encoders"}
     # what is tried is none of the method's own cost
     assert made.behind("classification", "svm") == plain.behind("classification", "svm")
+
+
+def test_whole_images_have_shards_and_neither_tiles_nor_pooled_files():
+    made = targets(of=("whole", "cnn"))
+    shards = deal_shards("abcds", 2)
+    files = [path for path in made.of_slides() if "/whole/" in path]
+    assert sorted(files) == [f"results/features/whole/shard-{k}.h5" for k in shards]
+    manifests = [f"results/features/whole/shard-{k}.tsv" for k in shards]
+    assert [path for path in made.everything() if "/whole/" in path] == manifests
+    assert "results/encoders/whole.json" in made.everything()
+    for pattern in (LAYOUT.tiles, LAYOUT.features, LAYOUT.pooled):
+        assert made.manifests(pattern, "abcds", features="whole") == manifests
+    (mine,) = (k for k, shard in shards.items() if "a" in shard)
+    assert made.manifests(LAYOUT.pooled, "a", features="whole") == [f"results/features/whole/shard-{mine}.tsv"]
+    assert set(manifests) <= set(made.read_by_the_report())

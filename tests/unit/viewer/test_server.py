@@ -3,9 +3,12 @@ import hashlib
 import http.client
 import io
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from slidecaf.errors import SlidecafError
@@ -196,3 +199,14 @@ def test_a_folder_without_a_config_is_an_error(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SlidecafError, match=r"has no config\.yaml; name the folder"):
         Catalogue()
+
+
+def test_a_feature_set_of_whole_slides_has_no_layer(viewed, tmp_path, monkeypatch):
+    shutil.copytree(viewed.folder, tmp_path / "study")
+    monkeypatch.chdir(tmp_path / "study")
+    config = yaml.safe_load(Path("config.yaml").read_text())
+    config["features"]["whole"] = {"tiling": "whole", "encoder": config["features"]["cnn-64"]["encoder"]}
+    config["classification"]["methods"]["svm-caf"]["features"] = ["whole"]
+    Path("config.yaml").write_text(yaml.safe_dump(config))
+    layers = Catalogue().layers("same")
+    assert [layer["features"] for layer in layers if layer["kind"] == "patches"] == ["cnn-64"]

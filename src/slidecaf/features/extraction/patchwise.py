@@ -107,7 +107,7 @@ def begin(slide, coords, encoder, pipeline, *, patch_size, patch_size_level0, ba
     )
     bands = plan_bands(coords, patch_size_level0, batch_size)
     batches = [coords[rows] for band in bands for rows in band]
-    running = pipeline.run(reader, _Encode(encoder), batches, ahead=ahead)
+    running = pipeline.run(reader, Encode(encoder), batches, ahead=ahead)
 
     def write(writer, *, max_unreadable, advance):
         unreadable, start = 0, 0
@@ -269,13 +269,35 @@ def resize_to(patches, height, width):
     return functional.interpolate(patches, (height, width), mode="bilinear", align_corners=False, antialias=True)
 
 
-class _Encode:
-    """Runs the network; where it runs out of memory, goes on with half the batch."""
+class Encode:
+    """Runs the network; where it runs out of memory, goes on with half the batch.
+
+    Parameters
+    ----------
+    encoder : slidecaf.features.networks.encoder.Encoder
+    """
 
     def __init__(self, encoder):
         self._encoder, self._limit = encoder, None
 
-    def __call__(self, patches, coords):
+    def __call__(self, patches, piece):
+        """Compute features, as `slidecaf.features.extraction.pipeline.Pipeline.run` asks for them.
+
+        Parameters
+        ----------
+        patches : torch.Tensor of uint8, shape (n, 3, input_size, input_size)
+        piece : object
+            What the patches are of; it is not looked at.
+
+        Returns
+        -------
+        torch.Tensor of float16, shape (n, D)
+
+        Raises
+        ------
+        SlidecafError
+            If the GPU's memory does not hold the network and one patch.
+        """
         while True:
             limit = min(self._limit or len(patches), len(patches))
             try:

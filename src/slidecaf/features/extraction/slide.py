@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 
 from slidecaf.errors import SlidecafError
-from slidecaf.features.extraction import dense, devices, patchwise
+from slidecaf.features.extraction import dense, devices, patchwise, whole
 from slidecaf.features.extraction.pipeline import Pipeline
 from slidecaf.features.manual import dense as manual_dense
 from slidecaf.features.manual.encoder import ManualEncoder
@@ -84,6 +84,24 @@ class Extraction:
         logger.info("%s: %.1f %% of values are not zero (the paper: 13.3 %%)", source.name, 100 * share)
         if unreadable:
             logger.warning("%s: %d of %d patches cannot be read", source.name, unreadable, len(source.coords))
+
+    def extract_whole(self, images):
+        """Run the network over whole images, `image` of the settings saying how they fit into its input.
+
+        Parameters
+        ----------
+        images : sequence of slidecaf.features.source.Image
+
+        Yields
+        ------
+        image, features, seen
+            As `slidecaf.features.extraction.whole.extract` does.
+        """
+        settings = {"fit": self._settings["image"]["fit"], "batch_size": self._settings["batch_size"]}
+        with progress(len(images), "whole slides", unit="images") as advance:
+            for done in whole.extract(images, self.encoder, self._pipeline, opened=self.open, **settings):
+                yield done
+                advance(1)
 
     def begin(self, source, slide):
         """Give the workers a slide's first patches; return what ends it, as `patchwise.begin` and `dense.begin` do."""
