@@ -6,6 +6,8 @@ from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.report import charts
 from slidecaf.report.paper import CHALLENGE_SEGMENTATION, METHODS_SEGMENTATION
 from slidecaf.report.pictures import mark_points, open_picture, shrunk, without_legend
+from slidecaf.report.results import mixed_resolutions, warnings_of
+from slidecaf.study.kinds import SEGMENTATION_KINDS
 
 PARTS = {"train": "leave_one_out", "test": "test"}
 SHOWN_HARD = 24
@@ -35,10 +37,11 @@ def segmentation(study, name, album) -> dict:
     parts, last = [*(f"fold-{group}" for group in sorted(groups)), "final"], list(scores)[-1]
     titles = {"leave_one_out": f"{scores[last]['group_name'].capitalize()}s left out", "test": "Test"}
     comparison = read_json(layout.variants.format(method=name)) if retrained else None
-    slides = [_slide(study, name, features, own, last, album) for own in _worst_first(rows, last)]
+    slides = [_slide(study, name, own, last, album) for own in _worst_first(rows, last)]
     return {
         "name": name,
         "features": features,
+        "told_by": SEGMENTATION_KINDS[settings.kind].told_by,
         "variants": list(scores),
         "last": last,
         "scores": scores,
@@ -67,7 +70,7 @@ def segmentation(study, name, album) -> dict:
         "charts": _charts(layout, name, scores, rows),
         "slides": slides,
         "hard": _hard(study, name, features, album) if retrained else None,
-        "warnings": study.resolution_warning(features, [row["slide"] for row in rows if row["variant"] == last]),
+        "warnings": _resolutions(study, name, [row["slide"] for row in rows if row["variant"] == last]),
     }
 
 
@@ -123,11 +126,19 @@ def _worst_first(rows, last):
     )
 
 
-def _slide(study, name, features, own, last, album):
+def _resolutions(study, name, slides):
+    """Say where resolutions are mixed: of the feature set, or of the method where it has none."""
+    if features := study.methods("segmentation")[name].features:
+        return study.resolution_warning(features, slides)
+    said = "are taken at level 0, so that sizes in px stand for more tissue on some than on others."
+    return mixed_resolutions(name, [study.cells(name, slide)[1] for slide in slides], said=said)
+
+
+def _slide(study, name, own, last, album):
     """Describe one slide, with its pictures."""
     row = own[last]
     slide = row["slide"]
-    _, attributes = study.tiles(features, slide)
+    coords, attributes = study.cells(name, slide)
     overlay = open_picture(study.layout.overlay.format(method=name, variant=last, slide=slide), album.side)
     if "level0_width" in attributes:
         overlay = without_legend(overlay, int(attributes["level0_width"]), int(attributes["level0_height"]))
@@ -141,7 +152,7 @@ def _slide(study, name, features, own, last, album):
         "true_share": float(row["true_pixels"]) / area if row["true_pixels"] else None,
         "plain": album.put(open_picture(study.thumbnail(slide), album.side)),
         "picture": album.put(shrunk(overlay, album.side)),
-        "warnings": study.slide_warnings(features, slide) + _empty(row),
+        "warnings": warnings_of(coords, attributes) + _empty(row),
     }
 
 

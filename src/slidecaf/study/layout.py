@@ -51,8 +51,11 @@ class Layout:
         self.comparison = f"{results}/classification/comparison.json"
         # segmentation
         self.groups = f"{segmenter}/folds.tsv"
+        self.regions = f"{segmenter}/regions/{{slide}}.h5"
+        self.region_labels = f"{segmenter}/labels/{{slide}}.h5"
         self.confidences = f"{segmenter}/confidences/{{slide}}.h5"
         self.patch_models = f"{variant}/{{part}}/model.h5"
+        self.region_models = f"{variant}/{{part}}/clusters.json"
         self.map_choice = f"{variant}/{{part}}/choice.json"
         self.maps = f"{variant}/maps/{{slide}}.h5"
         self.confidence = f"{variant}/confidence/{{slide}}.tif"
