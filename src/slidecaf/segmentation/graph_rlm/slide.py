@@ -72,7 +72,7 @@ def check_size(width, height, *, where) -> None:
     """
     if width * height > MOST_PIXELS:
         raise SlidecafError(
-            f"{where} has {width} x {height} px, more than the {MOST_PIXELS // 10**6} megapixels that kind: graph-rlm "
+            f"{where} has {width} x {height} px, more than the {MOST_PIXELS / 1e6:g} megapixels that kind: graph-rlm "
             "takes as a whole; cut sections out of it, or leave the method out."
         )
 
