@@ -18,8 +18,6 @@ rule regions:
         LAYOUT.log("regions", "{method}/batch-{batch}"),
     benchmark:
         LAYOUT.benchmark("regions", "{method}/batch-{batch}")
-    wildcard_constraints:
-        method=one_of(SEGMENTATION.of_kind("graph-rlm")),
     conda:
         ENVIRONMENT
     resources:
@@ -31,10 +29,7 @@ rule regions:
             LAYOUT.regions,
             SEGMENTATION.rows,
             own=slide_digest,
-            **{
-                key: lambda wildcards, key=key: getattr(SEGMENTATION.methods[wildcards.method], key)
-                for key in ("r_min", "r_strel", "win_size", "dist_thr", "comp_thr")
-            },
+            graph=setting("r_min", "r_strel", "win_size", "dist_thr", "comp_thr"),
         ),
         untracked=reading(SEGMENTATION.rows),
     script:

@@ -23,7 +23,7 @@ def find_slide_regions(
     slides : mapping of str to mapping
         Slide to its ``digest`` and, as the sheet has them, ``mpp`` and ``scene``.
     settings : mapping
-        ``r_min``, ``r_strel``, ``win_size``, ``dist_thr`` and ``comp_thr`` of the config, ``revision`` and
+        ``graph``: ``r_min``, ``r_strel``, ``win_size``, ``dist_thr`` and ``comp_thr`` of the config; ``revision`` and
         ``versions``.
     paths : mapping of str to path-like
         Slide to its file.
@@ -37,7 +37,7 @@ def find_slide_regions(
     SlidecafError
         After the other slides are done, if one cannot be read or is too large.
     """
-    folder, keys = Path(manifest).parent, ("r_min", "r_strel", "win_size", "dist_thr", "comp_thr")
+    folder = Path(manifest).parent
 
     def work(slide, files, origin):
         own, status, described, found = slides[slide], STATUS_UNREADABLE, {}, None
@@ -48,7 +48,7 @@ def find_slide_regions(
                 pixels, described = read_pixels(opened), cell_attributes(opened)
             status = STATUS_NO_TISSUE
             if not is_white(pixels):
-                found = find_regions(pixels, **{key: settings[key] for key in keys})
+                found = find_regions(pixels, **settings["graph"])
                 status = STATUS_OK if len(found.circles) else STATUS_NO_TISSUE
         except SlideError as error:
             if on_bad_slide == "fail":

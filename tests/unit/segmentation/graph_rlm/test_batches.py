@@ -22,7 +22,8 @@ from tests.unit.segmentation.graph_rlm.test_slide import planted
 
 LIMITS = {"max_megapixels": 100, "max_decoded_megapixels": 100}
 VERSIONS = {"revision": {"segmentation.graph_rlm": 1}, "versions": {}}
-FOUND = {"r_min": 4, "r_strel": 1, "win_size": 64, "dist_thr": [1.25, 2], "comp_thr": [20], **VERSIONS}
+GRAPH = {"r_min": 4, "r_strel": 1, "win_size": 64, "dist_thr": [1.25, 2], "comp_thr": [20]}
+FOUND = {"graph": GRAPH, **VERSIONS}
 GRID = {"clusters": [1, 3], "comp_thr": [20], "dist_thr": [1.25, 2]}
 TRAINED = ("a", "b", "c", "white")
 
