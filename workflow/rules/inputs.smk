@@ -150,7 +150,7 @@ def grid(wildcards):
 
 def mapped(wildcards):
     """Return the slides that have a maps file."""
-    return SEGMENTATION.mapped(wildcards.method)
+    return SEGMENTATION.rows if SEGMENTATION.kind(wildcards.method).maps_test else SEGMENTATION.groups
 
 
 def maps_of(variant):
@@ -173,9 +173,8 @@ def mapped_parts(wildcards):
 
 def mapping_parts(wildcards):
     """Return the parts that have a model which maps a slide of a batch: of a test slide the final one alone."""
-    own = batch(SEGMENTATION.rows)(wildcards)
-    left_out = SEGMENTATION.left_out if any(slide in SEGMENTATION.groups for slide in own) else []
-    return [*left_out, *(["final"] if any(slide not in SEGMENTATION.groups for slide in own) else [])]
+    own = mapped_parts(wildcards)
+    return [part for part in SEGMENTATION.parts if (part in own if part == "final" else own != ["final"])]
 
 
 def where(slides, pattern):
