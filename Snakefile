@@ -18,6 +18,7 @@ include: "workflow/rules/features.smk"
 include: "workflow/rules/pooling.smk"
 include: "workflow/rules/classification.smk"
 include: "workflow/rules/segmentation.smk"
+include: "workflow/rules/graph_rlm.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/report.smk"
 

@@ -97,7 +97,7 @@ wildcard_constraints:
 
 
 def one_of(names):
-    """Return a pattern of some feature sets: which of the rules that make features files makes theirs."""
+    """Return a pattern of some names: of the rules that make files of one kind, which makes theirs."""
     return "|".join(map(re.escape, names)) or "(?!)"
 
 

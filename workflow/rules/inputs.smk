@@ -138,18 +138,36 @@ def variants(wildcards):
     return SEGMENTATION.variants(wildcards.method)
 
 
+def of_method(kind, method):
+    """Return a pattern of files; `cells` and `labels` stand for those that the method's kind has of its own."""
+    return getattr(LAYOUT, getattr(SEGMENTATION.kind(method), kind)) if kind in ("cells", "labels") else kind
+
+
 def of_batch(kind):
-    """Return an input function: the batch's manifest of a method's feature set."""
-    return lambda wildcards: LAYOUT.batch(kind).format(
-        features=SEGMENTATION.features(wildcards.method), batch=wildcards.batch
+    """Return an input function: the batch's manifest of a method, or of its feature set."""
+    return lambda wildcards: LAYOUT.batch(of_method(kind, wildcards.method)).format(
+        **{"features": SEGMENTATION.features(wildcards.method), **wildcards}
     )
 
 
 def of_training(kind):
-    """Return an input function: the manifests of all training slides, of a method's feature set."""
+    """Return an input function: the manifests of all training slides, of a method, or of its feature set."""
     return lambda wildcards: TARGETS.manifests(
-        kind, SEGMENTATION.train, features=SEGMENTATION.features(wildcards.method)
+        of_method(kind, wildcards.method),
+        SEGMENTATION.train,
+        features=SEGMENTATION.features(wildcards.method),
+        method=wildcards.method,
     )
+
+
+def grid(wildcards):
+    """Return the candidates among which a part chooses: those that have maps of their own, and sizes."""
+    return setting(*SEGMENTATION.kind(wildcards.method).told_by, "smooth", "min_object", "max_hole")(wildcards)
+
+
+def mapped(wildcards):
+    """Return the slides that have a maps file."""
+    return SEGMENTATION.rows if SEGMENTATION.kind(wildcards.method).maps_test else SEGMENTATION.groups
 
 
 def maps_of(variant):
@@ -170,6 +188,12 @@ def mapped_parts(wildcards):
     return sorted({SEGMENTATION.part_of(slide) for slide in batch(SEGMENTATION.rows)(wildcards)})
 
 
+def mapping_parts(wildcards):
+    """Return the parts that have a model which maps a slide of a batch: of a test slide the final one alone."""
+    own = mapped_parts(wildcards)
+    return [part for part in SEGMENTATION.parts if (part in own if part == "final" else own != ["final"])]
+
+
 def where(slides, pattern):
     """Return an input function: a file, where some of these slides are in the batch; otherwise nothing."""
 
@@ -187,7 +211,8 @@ def judged_on_the_way(wildcards):
 
 def judged_from_features(wildcards):
     """Return the test slides that are mapped from a features file, by the model of all training rows."""
-    return [] if SEGMENTATION.is_fused(wildcards.method) else SEGMENTATION.test
+    other = SEGMENTATION.is_fused(wildcards.method) or SEGMENTATION.kind(wildcards.method).maps_test
+    return [] if other else SEGMENTATION.test
 
 
 def masks(wildcards):
@@ -215,8 +240,9 @@ def segmented_from(slide, wildcards):
 
 def segmentation_caveats(wildcards):
     """Return what has to be said wherever a method's numbers show."""
-    used = [SEGMENTATION.features(wildcards.method)]
-    return caveats_of(FEATURES, used, SEGMENTATION.rows.values(), MADE)
+    used = filter(None, [SEGMENTATION.features(wildcards.method)])
+    own = SEGMENTATION.kind(wildcards.method).caveats
+    return [*own, *caveats_of(FEATURES, used, SEGMENTATION.rows.values(), MADE)]
 
 
 def segments_of(variant):

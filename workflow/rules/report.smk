@@ -66,7 +66,7 @@ rule thresholds:
     input:
         groups=LAYOUT.groups,
         maps=maps_of("{variant}"),
-        labels=of_training(LAYOUT.labels),
+        labels=of_training("labels"),
         choice=LAYOUT.map_choice.replace("{part}", "final"),
     output:
         LAYOUT.thresholds,

@@ -28,7 +28,8 @@ EXTRACTION = or_end(extraction_demands, {key: str(SITE[key].raw).strip("'\"") fo
 DEMANDS = Demands(
     SLIDE,
     BATCHES,
-    {name: Tiling.from_config(FEATURES[name].tiling.plain()) if name in COMPUTED else None for name in FEATURES},
+    {name: Tiling.from_config(FEATURES[name].tiling.plain()) if name in COMPUTED else None for name in FEATURES}
+    | {None: Tiling(patch_size=8, stride=8)},  # of a method without a feature set: its cells
     features_of,
     lambda path: FINGERPRINTS.size(path) if os.path.exists(path) else 0,
     shards=CHECKED.shards,

@@ -99,6 +99,8 @@ rule maps:
         LAYOUT.log("maps", "{method}/{variant}/batch-{batch}"),
     benchmark:
         LAYOUT.benchmark("maps", "{method}/{variant}/batch-{batch}")
+    wildcard_constraints:
+        method=one_of(SEGMENTATION.of_kind("svm")),
     conda:
         ENVIRONMENT
     resources:
@@ -157,7 +159,7 @@ rule map_choice:
     input:
         groups=LAYOUT.groups,
         maps=maps_of("{variant}"),
-        labels=of_training(LAYOUT.labels),
+        labels=of_training("labels"),
     output:
         LAYOUT.map_choice,
     log:
@@ -170,20 +172,20 @@ rule map_choice:
         mem_mb=memory(2000, a_slide=50),
         runtime=minutes(120, a_slide=1),
     params:
-        tracked=tracked("map_choice", grid=setting("C", "smooth", "min_object", "max_hole")),
+        tracked=tracked("map_choice", grid=grid),
     script:
         "../scripts/map_choice.py"
 
 
 rule segment:
     input:
-        maps=where(SEGMENTATION.train, LAYOUT.batch(LAYOUT.maps)),
+        maps=where(mapped, LAYOUT.batch(LAYOUT.maps)),
         confidences=where(judged_on_the_way, LAYOUT.batch(LAYOUT.confidences)),
         features=where(judged_from_features, of_batch(LAYOUT.features)),
         model=where(judged_from_features, LAYOUT.patch_models.replace("{part}", "final")),
-        tiles=of_batch(LAYOUT.tiles),
+        tiles=of_batch("cells"),
         choices=lambda wildcards: expand(LAYOUT.map_choice, part=mapped_parts(wildcards), **wildcards),
-        labels=where(SEGMENTATION.masked, of_batch(LAYOUT.labels)),
+        labels=where(SEGMENTATION.masked, of_batch("labels")),
         drawn=ancient(drawn(slides_and_masks)),
     output:
         LAYOUT.batch(LAYOUT.segments),
@@ -213,7 +215,7 @@ rule segment:
 rule outlines:
     input:
         segments=LAYOUT.batch(LAYOUT.segments),
-        tiles=of_batch(LAYOUT.tiles),
+        tiles=of_batch("cells"),
     output:
         LAYOUT.batch(LAYOUT.outlines),
     log:

@@ -19,6 +19,9 @@ PICTURE_BYTES = 24
 OVERLAY_BYTES = 800_000
 """Of an overlay (measured: 0.8 MB)."""
 
+REGIONS_A_MEGAPIXEL = 1.5
+"""Seconds of a method of kind graph-rlm, whose slides come at level 0 (measured on 27 sections: 0.6, and maps)."""
+
 HARD_ROWS = 1.25
 """How many times as many rows the retrained models have as the plain ones: between none and half more."""
 
@@ -90,7 +93,9 @@ def estimate(study, looks, probes, *, job_start, cores) -> list:
             pooling = len(own) * job_start + sum(look.patches[name] for look in own) * probe.pooling
             stages.append(Stage(f"pooling, {name}", len(own), pooling / cores / 3600))
     for name, method in study.config.methods("segmentation").items():
-        if method.features in probes:
+        if method.kind == "graph-rlm":
+            stages.append(_regions(study, name, looks, job_start, cores))
+        elif method.features in probes:
             stages += _segmentation(study, name, method, looks, probes[method.features], job_start, cores)
     return stages
 
@@ -122,6 +127,15 @@ def _stride(settings, look, features):
     if settings.kind == "imported":
         return look.imported[features].stride
     return settings.tiling.stride_px
+
+
+def _regions(study, name, looks, job_start, cores):
+    seen = [looks[row.slide] for row in study.segmentation if row.slide in looks]
+    pixels = [look.width * look.height for look in seen]
+    jobs = 5 * len(seen)
+    seconds = jobs * job_start + sum(pixels) / 1e6 * REGIONS_A_MEGAPIXEL
+    size = sum(pixels) / 64 * PICTURE_BYTES + len(seen) * OVERLAY_BYTES
+    return Stage(f"regions and maps, {name}", jobs, seconds / cores / 3600, size, BASE + 40.0 * max(pixels, default=0))
 
 
 def _segmentation(study, name, method, looks, probe, job_start, cores):

@@ -12,6 +12,7 @@ from slidecaf.check.survey import ImportedFiles, WholeSlide, forkserver, survey
 from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.files.fingerprints import MEMORY, Fingerprints
 from slidecaf.logs import progress
+from slidecaf.segmentation.graph_rlm.slide import check_size
 from slidecaf.segmentation.mask_values import one_sided
 from slidecaf.segmentation.rows import on_grid
 from slidecaf.study.checked import SLIDE_SUFFIXES, check_study
@@ -111,7 +112,7 @@ def inspect_study(*, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=N
     errors += [look.unreadable for look in looks.values() if look.fault]
     left_out += [problem for look in readable.values() for problem in look.refused]
     errors += [problem for look in readable.values() for problem in look.problems]
-    errors += _grids(study, readable) + _one_sided(study, readable)
+    errors += _grids(study, readable) + _one_sided(study, readable) + _too_large(study, readable)
     masks = [mask for look in readable.values() for mask in look.masks]
     warnings += [mask.warning for mask in masks if mask.warning]
     warnings += _odd(study, readable) + _unnamed(study)
@@ -214,12 +215,28 @@ def _grids(study, looks):
     said = []
     for method in study.config.methods("segmentation").values():
         hard, features = method.hard_examples, method.features
+        if features is None:
+            continue
         strides = [method.training_stride, *([hard.stride] if hard else [])]
         for row in study.segmentation:
             look = looks.get(row.slide)
             if row.split == "train" and look and features in look.imported and look.patches[features]:
                 said += _off_grid(row.slide, look.imported[features], strides)
     return list(dict.fromkeys(said))
+
+
+def _too_large(study, looks):
+    """Say which slides a method cannot take as a whole."""
+    if not any(method.kind == "graph-rlm" for method in study.config.methods("segmentation").values()):
+        return []
+    said = []
+    for row in study.segmentation:
+        if look := looks.get(row.slide):
+            try:
+                check_size(look.width, look.height, where=f"slide {row.slide}: {row.path}")
+            except SlidecafError as error:
+                said.append(str(error))
+    return said
 
 
 def _off_grid(slide, imported, strides):

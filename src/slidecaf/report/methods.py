@@ -1,5 +1,7 @@
 """A paragraph on methods, ready for a paper, from a study's config and what its results hold."""
 
+from slidecaf.study.kinds import SEGMENTATION_KINDS
+
 NETWORKS = {"alexnet": "AlexNet", "squeezenet1_0": "SqueezeNet 1.0", "squeezenet1_1": "SqueezeNet 1.1"}
 
 
@@ -144,17 +146,7 @@ def segmentation_text(task, method, scores) -> str:
     str
     """
     group, last = task.group_name, list(scores)[-1]
-    C, least, most = (_candidates(getattr(method, key)) for key in ("C", "min_object", "max_hole"))
-    smooth = f"smoothing (σ {_candidates(method.smooth)} px), " if any(method.smooth) else ""
-    said = [
-        "Patches of which more than half is necrosis by the mask were positive.",
-        "A linear support vector machine (squared hinge loss) was fitted to the patches of every",
-        f"{method.training_stride} px, features standardised by the training patches.",
-        "A pixel's confidence is the mean over all patches that contain it.",
-        f"C (candidates {C}), {smooth}threshold, the smallest object kept ({least} px)",
-        f"and the largest hole filled ({most} px) were chosen together by the mean score of inner maps,",
-        f"in {method.inner_folds} folds of the other {group}s.",
-    ]
+    said = [*_LEARNED[method.kind](method), *_chosen(method, group)]
     if hard := method.hard_examples:
         said += [
             "The model was then retrained: patches with more than half their area in a missed or a falsely found",
@@ -175,6 +167,43 @@ def segmentation_text(task, method, scores) -> str:
     if means:
         said.append(f"Its mean was {' and '.join(means)}; intervals are bootstraps over {group}s.")
     return " ".join(said)
+
+
+def _by_svm(method):
+    return [
+        "Patches of which more than half is necrosis by the mask were positive.",
+        "A linear support vector machine (squared hinge loss) was fitted to the patches of every",
+        f"{method.training_stride} px, features standardised by the training patches.",
+        "A pixel's confidence is the mean over all patches that contain it.",
+    ]
+
+
+def _by_graph_rlm(method):
+    return [
+        "Slides were segmented without labels by GraphRLM (Tosun and Gunduz-Demir, 2011), reimplemented from its",
+        f"description: pixels in three clusters, circles from a radius of {method.r_min} px in each, a Delaunay graph",
+        f"with six types of edges, run-length features in windows of {method.win_size} px, regions grown and merged.",
+        "The regions of the training slides were sorted into clusters (k-means), and a region's confidence is that of",
+        "the most similar cluster, from -1 to 1 by the share of necrosis that it has on the training slides.",
+    ]
+
+
+_LEARNED = {"svm": _by_svm, "graph-rlm": _by_graph_rlm}
+"""Kind to how confidences were learned."""
+
+
+def _chosen(method, group):
+    """Say what was chosen, and on what."""
+    told = [
+        f"{key} (candidates {_candidates(getattr(method, key))})" for key in SEGMENTATION_KINDS[method.kind].told_by
+    ]
+    least, most = (_candidates(getattr(method, key)) for key in ("min_object", "max_hole"))
+    smooth = f"smoothing (σ {_candidates(method.smooth)} px), " if any(method.smooth) else ""
+    return [
+        f"{', '.join(told)}, {smooth}threshold, the smallest object kept ({least} px)",
+        f"and the largest hole filled ({most} px) were chosen together by the mean score of inner maps,",
+        f"in {method.inner_folds} folds of the other {group}s.",
+    ]
 
 
 def _candidates(values):

@@ -171,7 +171,7 @@ def _method_text(study, found, versions):
     for method in found["segmentation"]:
         task = study.config.segmentation
         settings = task.methods[method["name"]]
-        said = [methods.features_text(sets[settings.features], versions)]
+        said = [methods.features_text(sets[settings.features], versions)] if settings.features else []
         said.append(methods.segmentation_text(task, settings, method["scores"]))
         paragraphs.append({"title": f"Segmentation, {method['name']}", "text": " ".join(said)})
     return paragraphs

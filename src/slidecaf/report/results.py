@@ -10,6 +10,7 @@ from slidecaf.features.shards import read_shard
 from slidecaf.files.tables import read_json
 from slidecaf.files.versions import version
 from slidecaf.study.batches import shard_of
+from slidecaf.study.kinds import SEGMENTATION_KINDS
 from slidecaf.study.layout import Layout
 from slidecaf.study.provenance import read_study
 from slidecaf.study.status import STATUS_OK
@@ -69,6 +70,28 @@ class Results:
         if path not in self._shards:
             self._shards[path] = read_shard(path, features=False)
         return self._shards[path][slide]
+
+    def cells(self, method, slide) -> tuple[np.ndarray, dict]:
+        """Return where a slide's cells are, as `tiles` does, of a method of the segmentation.
+
+        Parameters
+        ----------
+        method, slide : str
+
+        Returns
+        -------
+        coords : ndarray of int64, shape (N, 2)
+            None, of a method that has no feature set.
+        attributes : dict
+        """
+        settings = self.methods("segmentation")[method]
+        if settings.features:
+            return self.tiles(settings.features, slide)
+        key = f"segmentation/{method}", slide  # no name of a feature set
+        if key not in self._tiles:
+            pattern = getattr(self.layout, SEGMENTATION_KINDS[settings.kind].cells)
+            self._tiles[key] = read_tiles(pattern.format(method=method, slide=slide))
+        return self._tiles[key]
 
     def tissue(self, features, slide):
         """Return where a slide has tissue, as `slidecaf.tiles.file.read_tissue` does; None where nobody looked."""
@@ -143,16 +166,7 @@ class Results:
         if self.is_whole(features):
             status = self.image(features, slide).status
             return [] if status == STATUS_OK else [status]
-        coords, attributes = self.tiles(features, slide)
-        status = str(attributes["status"])
-        if status != STATUS_OK:
-            return [status]
-        said = []
-        if patches is not None and patches < len(coords):
-            said.append(f"{len(coords) - patches} of {len(coords)} patches unreadable")
-        if 0 < len(coords) < 5:
-            said.append(f"only {len(coords)} patch{'es' if len(coords) > 1 else ''}")
-        return said
+        return warnings_of(*self.tiles(features, slide), patches=patches)
 
     def slide_files(self) -> list:
         """Describe the slides that were read.
@@ -188,17 +202,62 @@ class Results:
         settings = self.config.features[features]
         if settings.kind == "imported" or settings.is_whole or settings.tiling.mpp:
             return []
-        stated = [float(self.tiles(features, slide)[1].get("level0_mpp", np.nan)) for slide in slides]
-        known = [value for value in stated if np.isfinite(value)]
-        said = []
-        if known and len(known) < len(stated):
-            said.append(f"{features}: {len(stated) - len(known)} of {len(stated)} slides state no resolution.")
-        if known and max(known) > 1.2 * min(known):
-            said.append(
-                f"{features}: slides of {min(known):.3g} to {max(known):.3g} µm a pixel are cut in pixels of level 0, "
-                "so that a patch shows more tissue on some than on others; set tiling.mpp to cut all at one resolution."
-            )
-        return said
+        return mixed_resolutions(
+            features,
+            [self.tiles(features, slide)[1] for slide in slides],
+            said="are cut in pixels of level 0, so that a patch shows more tissue on some than on others; set "
+            "tiling.mpp to cut all at one resolution.",
+        )
+
+
+def warnings_of(coords, attributes, *, patches=None) -> list:
+    """Say what is odd about a slide; as `Results.slide_warnings`.
+
+    Parameters
+    ----------
+    coords : ndarray of int64, shape (N, 2)
+    attributes : mapping
+        Both from `Results.tiles` or `Results.cells`.
+    patches : int, optional
+
+    Returns
+    -------
+    list of str
+    """
+    status = str(attributes["status"])
+    if status != STATUS_OK:
+        return [status]
+    said = []
+    if patches is not None and patches < len(coords):
+        said.append(f"{len(coords) - patches} of {len(coords)} patches unreadable")
+    if 0 < len(coords) < 5:
+        said.append(f"only {len(coords)} patch{'es' if len(coords) > 1 else ''}")
+    return said
+
+
+def mixed_resolutions(name, attributes, *, said) -> list:
+    """Say where slides have no resolution, or different ones, while sizes count in px of level 0.
+
+    Parameters
+    ----------
+    name : str
+        Of the feature set or method.
+    attributes : sequence of mapping
+        Of each slide, from `Results.tiles` or `Results.cells`.
+    said : str
+        What that does, as the rest of a sentence on the slides.
+
+    Returns
+    -------
+    list of str
+    """
+    stated = [float(one.get("level0_mpp", np.nan)) for one in attributes]
+    known, found = [value for value in stated if np.isfinite(value)], []
+    if known and len(known) < len(stated):
+        found.append(f"{name}: {len(stated) - len(known)} of {len(stated)} slides state no resolution.")
+    if known and max(known) > 1.2 * min(known):
+        found.append(f"{name}: slides of {min(known):.3g} to {max(known):.3g} µm a pixel {said}")
+    return found
 
 
 def _where(tiling):

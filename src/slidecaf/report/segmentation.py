@@ -6,7 +6,9 @@ from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.report import charts
 from slidecaf.report.paper import CHALLENGE_SEGMENTATION, FIGURE_SEGMENTATION, METHODS_SEGMENTATION
 from slidecaf.report.pictures import mark_points, open_picture, shrunk, without_legend
+from slidecaf.report.results import mixed_resolutions, warnings_of
 from slidecaf.study.caveats import note_of
+from slidecaf.study.kinds import SEGMENTATION_KINDS
 
 PARTS = {"train": "leave_one_out", "test": "test"}
 IN_FIGURE = 8
@@ -39,10 +41,11 @@ def segmentation(study, name, album) -> dict:
     parts, last = [*(f"fold-{group}" for group in sorted(groups)), "final"], list(scores)[-1]
     titles = {"leave_one_out": f"{scores[last]['group_name'].capitalize()}s left out", "test": "Test"}
     comparison = read_json(layout.variants.format(method=name)) if retrained else None
-    slides = [_slide(study, name, features, own, last, album) for own in _worst_first(rows, last)]
+    slides = [_slide(study, name, own, last, album) for own in _worst_first(rows, last)]
     return {
         "name": name,
         "features": features,
+        "told_by": SEGMENTATION_KINDS[settings.kind].told_by,
         "variants": list(scores),
         "last": last,
         "scores": scores,
@@ -71,7 +74,7 @@ def segmentation(study, name, album) -> dict:
         "charts": _charts(layout, name, scores, rows),
         "slides": slides,
         "hard": _hard(study, name, features, album) if retrained else None,
-        "warnings": study.resolution_warning(features, [row["slide"] for row in rows if row["variant"] == last]),
+        "warnings": _resolutions(study, name, [row["slide"] for row in rows if row["variant"] == last]),
     }
 
 
@@ -156,11 +159,9 @@ def _left_out(study, name, variant):
 def _map(study, name, variant, slide, album):
     """Return the overlay of a slide, its legend cut off where the slide's size is known."""
     overlay = open_picture(study.layout.overlay.format(method=name, variant=variant, slide=slide), album.side)
-    for features in study.config.feature_sets_of("segmentation"):
-        _, attributes = study.tiles(features, slide)
-        if "level0_width" in attributes:
-            overlay = without_legend(overlay, int(attributes["level0_width"]), int(attributes["level0_height"]))
-            break
+    _, attributes = study.cells(name, slide)
+    if "level0_width" in attributes:
+        overlay = without_legend(overlay, int(attributes["level0_width"]), int(attributes["level0_height"]))
     return shrunk(overlay, album.side)
 
 
@@ -183,7 +184,15 @@ def _worst_first(rows, last):
     )
 
 
-def _slide(study, name, features, own, last, album):
+def _resolutions(study, name, slides):
+    """Say where resolutions are mixed: of the feature set, or of the method where it has none."""
+    if features := study.methods("segmentation")[name].features:
+        return study.resolution_warning(features, slides)
+    said = "are taken at level 0, so that sizes in px stand for more tissue on some than on others."
+    return mixed_resolutions(name, [study.cells(name, slide)[1] for slide in slides], said=said)
+
+
+def _slide(study, name, own, last, album):
     """Describe one slide, with its pictures."""
     row = own[last]
     slide = row["slide"]
@@ -197,7 +206,7 @@ def _slide(study, name, features, own, last, album):
         "true_share": float(row["true_pixels"]) / area if row["true_pixels"] else None,
         "plain": album.put(open_picture(study.thumbnail(slide), album.side)),
         "picture": album.put(_map(study, name, last, slide, album)),
-        "warnings": study.slide_warnings(features, slide) + _empty(row),
+        "warnings": warnings_of(*study.cells(name, slide)) + _empty(row),
     }
 
 

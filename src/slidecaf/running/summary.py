@@ -12,7 +12,10 @@ SEGMENTATION = f"{'method':<24}{'on':<20}{'slides':>7}{'mean S':>8}{'95 % interv
 SHOWN, TAIL = 20, 6
 """Failures and warnings that are printed at most, and lines of a log."""
 
-READ_SLIDES = ("tiles", "features", "manual_features", "whole_features", "predict", "labels", "segment")
+READ_SLIDES = (
+    *("tiles", "features", "manual_features", "whole_features", "predict"),
+    *("labels", "segment", "regions", "region_labels"),
+)
 """Rules that may fail because of a slide."""
 
 

@@ -11,14 +11,15 @@ from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_json, read_tsv, write_json, write_tsv
 from slidecaf.logs import logger
 from slidecaf.scores.segmentation import dice
+from slidecaf.segmentation.candidates import SIZES, model_keys, model_of, models_of
 from slidecaf.segmentation.cells import Cells
 from slidecaf.segmentation.labels import read_truth
 from slidecaf.segmentation.maps import read_map
 from slidecaf.segmentation.parts import FINAL
 from slidecaf.segmentation.postprocess import binarise, clean, filled_sums, remove_small_objects, running_sums, smooth
 
-KEYS = ("C", "smooth", "min_object", "max_hole")
-"""What a setting is made of, beside the threshold."""
+KEYS = ("C", *SIZES)
+"""What a setting of an SVM is made of, beside the threshold."""
 
 POOLED = 1024
 """Values of each slide's map of which thresholds are quantiles: every slide counts alike."""
@@ -46,7 +47,8 @@ class Judged:
     truth : ndarray of int64, shape (rows, columns)
         Px of necrosis in each cell.
     read : callable
-        C to the slide's map, float32 of shape (rows, columns), by a model that never saw the slide.
+        C, or what else tells the models apart (`slidecaf.segmentation.candidates.model_of`), to the slide's map,
+        float32 of shape (rows, columns), by a model that never saw the slide.
     """
 
     name: str
@@ -146,7 +148,8 @@ def choose_on_maps(slides, *, grid):
     slides : sequence of Judged
         Each counts alike.
     grid : dict
-        ``C``, ``smooth``, ``min_object`` and ``max_hole``, each a list as in the config.
+        ``C``, ``smooth``, ``min_object`` and ``max_hole``, each a list as in the config. Other kinds than the SVM have
+        settings of their own in place of ``C``, of which each combination is tried.
 
     Returns
     -------
@@ -165,8 +168,9 @@ def choose_on_maps(slides, *, grid):
     """
     if not slides:
         raise SlidecafError("no slide has a map to choose a threshold on; add training slides that can be read.")
-    settings = list(product(*(grid[key] for key in KEYS)))
-    thresholds = {(C, sigma): _quantiles(slides, C, sigma) for C, sigma in product(grid["C"], grid["smooth"])}
+    models = model_keys(grid)
+    settings = list(product(models_of(grid), *(grid[key] for key in SIZES)))
+    thresholds = {pair: _quantiles(slides, *pair) for pair in dict.fromkeys(setting[:2] for setting in settings)}
     first = _search(slides, settings, {setting: thresholds[setting[:2]] for setting in settings})
     best = {setting: _best(setting, *first[setting]) for setting in settings}
     winner = min(settings, key=lambda setting: best[setting])
@@ -176,15 +180,21 @@ def choose_on_maps(slides, *, grid):
     finer = np.unique(np.append(np.linspace(low, high, FINER + 2), tried[place]).astype(np.float32))
     rank = _best(winner, *_search(slides, [winner], {winner: finer})[winner])
     return {
-        "chosen": dict(zip(KEYS, winner, strict=True)) | {"threshold": float(rank[-1])},
+        "chosen": _named(models, winner) | {"threshold": float(rank[-1])},
         "score": -rank[0],
         "n": len(slides),
         "candidates": [
-            dict(zip(KEYS, setting, strict=True)) | {"threshold": float(best[setting][-1]), "score": -best[setting][0]}
+            _named(models, setting) | {"threshold": float(best[setting][-1]), "score": -best[setting][0]}
             for setting in settings
         ],
         "note": NOTE,
     }
+
+
+def _named(models, setting):
+    """Return a setting by name, what tells its models apart first."""
+    of_models = setting[0] if isinstance(setting[0], tuple) else setting[:1]
+    return dict(zip((*models, *SIZES), (*of_models, *setting[1:]), strict=True))
 
 
 def _best(setting, thresholds, scores):
@@ -272,7 +282,7 @@ def threshold_curve(slides, chosen):
     slides : sequence of slidecaf.segmentation.choice.Judged
         Each counts alike.
     chosen : dict
-        C, smooth, threshold, min_object and max_hole, as `slidecaf.segmentation.choice.choose_on_maps` gives them.
+        As `choose_on_maps` gives it.
 
     Returns
     -------
@@ -281,12 +291,13 @@ def threshold_curve(slides, chosen):
     scores : ndarray of float64, shape (n,)
         The mean score S over the slides.
     """
-    ranges = [_range(slide.read(chosen["C"])) for slide in slides]
+    model = model_of(chosen)
+    ranges = [_range(slide.read(model)) for slide in slides]
     low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
     thresholds = np.unique(np.append(np.linspace(low, high, STEPS), chosen["threshold"]).astype(np.float32))
     scores = np.zeros(len(thresholds))
     for slide in slides:
-        values, areas = slide.read(chosen["C"]), slide.cells.areas
+        values, areas = slide.read(model), slide.cells.areas
         covered, smoothed = ~np.isnan(values), smooth(values, slide.cells, chosen["smooth"])
         for k, threshold in enumerate(thresholds):
             mask = clean(

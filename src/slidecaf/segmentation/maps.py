@@ -148,8 +148,9 @@ def write_maps(path, maps, *, status, origin=None) -> None:
     Parameters
     ----------
     path : path-like
-    maps : iterable of (str, list of float, iterable of ndarray of float32)
-        A part, its values of C, and a map for each of them; none where the slide could not be opened.
+    maps : iterable of (str, list, iterable of ndarray of float32)
+        A part, its values of C, or what else tells models apart, and a map for each of them; none where the slide could
+        not be opened.
     status : str
     origin : mapping, optional
         As for `slidecaf.files.hdf5.create_hdf5`.
@@ -171,7 +172,8 @@ def read_map(path, part, C) -> np.ndarray:
     path : path-like
     part : str
         The part whose models mapped it.
-    C : float
+    C : float or tuple of float
+        Or what else tells the models apart, as `slidecaf.segmentation.candidates.model_of` gives it.
 
     Returns
     -------
@@ -184,9 +186,10 @@ def read_map(path, part, C) -> np.ndarray:
     """
     with open_hdf5(path) as file:
         known = file[part].attrs["C"].tolist()
-        if C not in known:
+        wanted = list(C) if isinstance(C, tuple) else C
+        if wanted not in known:
             raise SlidecafError(f"{path} has no map for C = {C}; delete it and run again.")
-        return file[f"{part}/{known.index(C)}"][:]
+        return file[f"{part}/{known.index(wanted)}"][:]
 
 
 def write_confidences(path, values, *, C, origin=None) -> None:

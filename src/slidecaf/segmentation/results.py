@@ -4,6 +4,7 @@ from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_json, read_tsv, write_json, write_tsv
 from slidecaf.scores.paired import compare_scores, wilcoxon_paired
 from slidecaf.scores.segmentation import segmentation_scores
+from slidecaf.study.kinds import SEGMENTATION_KINDS
 
 COLUMNS = (
     *("slide", "patient", "split", "variant", "score", "precision", "recall", "soft_score"),
@@ -46,7 +47,7 @@ def write_scores(*, slides, scores, scored, rows, group_name, caveats, seed) -> 
     row_of = {row["slide"]: row for row in rows}
     table = [{**row_of[slide], **read_json(path)} for of_slide in scored.values() for slide, path in of_slide.items()]
     table.sort(key=lambda row: (row["variant"] != "plain", row["split"] != "train", row["slide"]))
-    write_tsv(slides, COLUMNS, table)
+    write_tsv(slides, _columns(table), table)
     found = {}
     for variant in dict.fromkeys(row["variant"] for row in table):
         found[variant] = {}
@@ -55,6 +56,13 @@ def write_scores(*, slides, scores, scored, rows, group_name, caveats, seed) -> 
             found[variant][part] = segmentation_scores(own, seed=seed) if own else None
         found[variant] |= {"group_name": group_name, "caveats": caveats}
     write_json(scores, found)
+
+
+def _columns(table):
+    """Return the table's columns: what tells a method's models apart stands in the place of an SVM's C."""
+    keys = [key for kind in SEGMENTATION_KINDS.values() for key in kind.told_by]
+    told = [key for key in dict.fromkeys(keys) if any(key in row for row in table)] or ["C"]
+    return [column for key in COLUMNS for column in (told if key == "C" else [key])]
 
 
 def write_variants(path, *, slides, hard_examples, seed) -> None:

@@ -10,6 +10,7 @@ from slidecaf.files.manifests import File, file_of, make_batch, slide_files
 from slidecaf.files.tables import read_json, write_json
 from slidecaf.logs import logger
 from slidecaf.scores.segmentation import slide_scores
+from slidecaf.segmentation.candidates import model_of
 from slidecaf.segmentation.cells import Cells
 from slidecaf.segmentation.labels import read_truth
 from slidecaf.segmentation.maps import confidence_map, confidences, read_confidences, read_map
@@ -52,13 +53,13 @@ def segment_slides(
         ``mask_value``, ``mask_channel`` where it is set, ``caveats``, ``revision`` and ``versions``.
     variant : {"plain", "hard"}
     tiles : path-like
-        The manifest of the batch's tiles.
+        The manifest of the batch's tiles, or of other files that say where cells are as tiles files do.
     choices : mapping of str to path-like
         Part to its C, threshold and sizes.
     labels : sequence of path-like
         Manifests of labels, of the slides that have a mask.
     maps : sequence of path-like, optional
-        Manifests of maps, of training slides.
+        Manifests of maps, of training slides; of kinds that map test slides in the same way of these too.
     judged : sequence of path-like, optional
         Manifests of confidences, of test slides that have no features file.
     features : sequence of path-like, optional
@@ -96,7 +97,7 @@ def segment_slides(
         chosen = read_json(read["choice"].path)["chosen"]
         coords, attributes = read_tiles(read["tiles"].path)
         place = _Place(coords, attributes)
-        values = _mapped(read, place, own["part"], variant, chosen["C"])
+        values = _mapped(read, place, own["part"], variant, model_of(chosen))
         status = str(attributes["status"])
         if status == STATUS_OK and np.isnan(values).all():
             status = STATUS_UNREADABLE  # it opened, and its patches could not be read
@@ -165,7 +166,10 @@ class _Place:
 
 
 def _mapped(read: Mapping[str, File], place, part, variant, C):
-    """Return the map: of a training slide by the model that left it out, of a test slide by the final one."""
+    """Return the map: of a training slide by the model that left it out, of a test slide by the final one.
+
+    `C` is what tells the part's models apart.
+    """
     nothing = np.full(place.cells.shape, np.nan, np.float32)
     if not place.readable:
         return nothing

@@ -3,11 +3,11 @@
 from collections.abc import Collection, Iterable, Mapping
 
 from slidecaf.study.config import Settings
+from slidecaf.study.kinds import SEGMENTATION_KINDS
 
 NOTES = {
     "mcil": "reimplemented from public descriptions",
-    "graph-rlm": "reimplemented from the description; unsupervised: its regions are labelled by best match on the "
-    "training images",
+    **{kind: "; ".join(of.caveats) for kind, of in SEGMENTATION_KINDS.items() if of.caveats},
 }
 """Kind of a method to what every table says beside it."""
 

@@ -11,7 +11,7 @@ A feature set or method says its `kind`; a further kind is one model here and on
 from functools import partial
 from math import prod
 from pathlib import Path
-from typing import Annotated, Literal, Union
+from typing import Annotated, ClassVar, Literal, Union
 
 from pydantic import (
     AfterValidator,
@@ -428,7 +428,7 @@ def feature_sets(method: Settings) -> list[str]:
     list of str
         Empty for a kind that reads none.
     """
-    named = getattr(method, "features", [])
+    named = getattr(method, "features", None) or []
     return [named] if isinstance(named, str) else list(named)
 
 
@@ -496,10 +496,56 @@ class SegmentationSvm(Settings):
     )
 
 
+class GraphRlm(Settings):
+    """GraphRLM: circles in three stains, a graph on them, regions of like texture; no features and no network."""
+
+    kind: Literal["graph-rlm"] = Field(
+        description="graph-rlm (unsupervised regions by graph run-length matrices, with which the paper compares its "
+        "method; they are labelled by best match on the training slides)."
+    )
+    r_min: int = Field(8, ge=1, description="A whole number of px from 1, the smallest radius of a circle.")
+    r_strel: int = Field(
+        2, ge=0, le=100, description="A whole number of px from 0, the radius by which specks are closed and opened."
+    )
+    win_size: int = Field(96, ge=1, description="A whole number of px from 1, the side of the window around a circle.")
+    dist_thr: _candidates(_number(gt=0), "A number above 0, a distance of features.") = Field(
+        [1.25],
+        description="A list of numbers above 0, the distance of features from which neighbours are told apart, such as "
+        "[1.25].",
+    )
+    comp_thr: _candidates(Annotated[int, Field(ge=1)], "A whole number of circles from 1.") = Field(
+        [100],
+        description="A list of whole numbers from 1, the circles from which a seed of a region is made, such as [100].",
+    )
+    clusters: _candidates(Annotated[int, Field(ge=1)], "A whole number from 1, the groups of regions.") = Field(
+        [2, 4, 8, 16],
+        description="A list of whole numbers from 1, the groups that the training slides' regions are sorted into, "
+        "such as [2, 4, 8].",
+    )
+    inner_folds: int = Field(
+        5,
+        ge=2,
+        description="A whole number from 2, the folds of the other patients whose inner maps choose among candidates, "
+        "threshold and sizes.",
+    )
+    min_object: _candidates(_Px, "A whole number of px from 0.") = Field(
+        [1000],
+        description="A list of whole numbers of px from 0, below which an object is removed, such as [1000].",
+    )
+    max_hole: _candidates(_Px, "A whole number of px from 0.") = Field(
+        [10000],
+        description="A list of whole numbers of px from 0, up to which a hole is filled, such as [10000].",
+    )
+    features: ClassVar[None] = None
+    hard_examples: ClassVar[None] = None
+    smooth: ClassVar[list] = [0]  # a region's map is constant on it
+
+
 SegmentationMethod = _kinds(
     "A mapping with features and, if wished, training_stride, inner_folds, C, smooth, min_object, max_hole, "
-    "hard_examples and max_iter.",
+    "hard_examples and max_iter; or of kind: graph-rlm.",
     SegmentationSvm,
+    GraphRlm,
 )
 
 

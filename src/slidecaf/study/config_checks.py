@@ -142,7 +142,7 @@ def _candidates(where, method):
 
 
 def _known(where, method, names):
-    used = [method.features] if isinstance(method.features, str) else method.features
+    used = [method.features] if isinstance(method.features, str) else method.features or []
     return [
         f"{where}.features: there is no feature set {features!r}{near(features, names)}; known: {', '.join(names)}."
         for features in used

@@ -55,8 +55,11 @@ class Layout:
         self.ablation = f"{results}/classification/ablation.tsv"
         # segmentation
         self.groups = f"{segmenter}/folds.tsv"
+        self.regions = f"{segmenter}/regions/{{slide}}.h5"
+        self.region_labels = f"{segmenter}/labels/{{slide}}.h5"
         self.confidences = f"{segmenter}/confidences/{{slide}}.h5"
         self.patch_models = f"{variant}/{{part}}/model.h5"
+        self.region_models = f"{variant}/{{part}}/clusters.json"
         self.map_choice = f"{variant}/{{part}}/choice.json"
         self.maps = f"{variant}/maps/{{slide}}.h5"
         self.confidence = f"{variant}/confidence/{{slide}}.tif"

@@ -11,6 +11,7 @@ STEPS = {
             "report",
             "scores",
             "segmentation",
+            "segmentation.graph_rlm",
             "segmentation.solver",
             "slides",
             "tiles",
@@ -51,6 +52,12 @@ STEPS = {
         ["features", "segmentation", "segmentation.solver", "slides", "tiles"],
         ["torch", "torchvision", "openslide-bin", "tifffile", "pillow", "h5py"],
     ),
+    "regions": (
+        ["segmentation.graph_rlm", "slides", "tiles"],
+        ["numpy", "scipy", "scikit-learn", "openslide-bin", "tifffile", "pillow", "h5py"],
+    ),
+    "region_models": (["segmentation", "segmentation.graph_rlm", "slides", "tiles"], ["scikit-learn", "h5py"]),
+    "region_maps": (["segmentation", "segmentation.graph_rlm", "segmentation.solver", "slides", "tiles"], ["h5py"]),
     "map_choice": (["scores", "segmentation", "segmentation.solver"], ["scipy", "h5py"]),
     "segment": (
         ["features", "scores", "segmentation", "segmentation.solver", "slides", "tiles"],

@@ -107,9 +107,8 @@ class Targets:
         files = self._all_manifests(self._slides_of_segmentation())
         for method, chosen in task.methods.items():
             for variant in task.variants(method):
-                files += _fill(
-                    (layout.patch_models, layout.map_choice), part=task.parts, method=[method], variant=[variant]
-                )
+                models = getattr(layout, task.kind(method).models)
+                files += _fill((models, layout.map_choice), part=task.parts, method=[method], variant=[variant])
             one = {"method": [method]}
             files += _fill((layout.groups, layout.slide_scores, layout.segmentation_scores), **one)
             if chosen.hard_examples:
@@ -253,15 +252,16 @@ class Targets:
         """As `_slides_of_classification`."""
         task, layout = self._segmentation, self.layout
         for method in task.methods:
-            features = {"features": task.features(method)}
-            yield layout.tiles, task.rows, features
-            yield layout.features, task.train if task.is_fused(method) else task.rows, features
-            yield layout.labels, task.masked, features
+            kind, place = task.kind(method), {"features": task.features(method), "method": method}
+            yield getattr(layout, kind.cells), task.rows, place
+            if task.features(method):
+                yield layout.features, task.train if task.is_fused(method) else task.rows, place
+            yield getattr(layout, kind.labels), task.masked, place
             if task.is_fused(method):
                 yield layout.confidences, task.test, {"method": method}
             for variant in task.variants(method):
                 own = {"method": method, "variant": variant}
-                yield layout.maps, task.train, own
+                yield layout.maps, task.mapped(method), own
                 yield layout.segments, task.rows, own
                 yield layout.outlines, task.rows, own
 

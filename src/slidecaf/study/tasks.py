@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from slidecaf.study import config
 from slidecaf.study.groups import leave_out
+from slidecaf.study.kinds import SEGMENTATION_KINDS, SegmentationKind
 from slidecaf.study.sheets import Row
 
 
@@ -206,7 +207,7 @@ class SegmentationTask(Task):
         """What models learn from: the training `slides`, and the `sheet` that lists them, for errors."""
         return {"slides": self.train, "sheet": self.setting("sheet")}
 
-    def features(self, method: str) -> str:
+    def features(self, method: str) -> str | None:
         """Return the feature set of a method.
 
         Parameters
@@ -215,9 +216,49 @@ class SegmentationTask(Task):
 
         Returns
         -------
-        str
+        str or None
+            None where its kind needs none.
         """
         return self.methods[method].features
+
+    def kind(self, method: str) -> SegmentationKind:
+        """Return what a method's kind has of its own.
+
+        Parameters
+        ----------
+        method : str
+
+        Returns
+        -------
+        slidecaf.study.kinds.SegmentationKind
+        """
+        return SEGMENTATION_KINDS[self.methods[method].kind]
+
+    def of_kind(self, kind: str) -> list[str]:
+        """Return the methods of a kind.
+
+        Parameters
+        ----------
+        kind : str
+
+        Returns
+        -------
+        list of str
+        """
+        return [method for method, settings in self.methods.items() if settings.kind == kind]
+
+    def mapped(self, method: str) -> list[str]:
+        """Return the slides that have a maps file: training slides, and of some kinds test slides too.
+
+        Parameters
+        ----------
+        method : str
+
+        Returns
+        -------
+        list of str
+        """
+        return [*self.train, *(self.test if self.kind(method).maps_test else ())]
 
     def variants(self, method: str) -> list[str]:
         """Return the variants of a method.
@@ -244,7 +285,7 @@ class SegmentationTask(Task):
         -------
         bool
         """
-        return getattr(self._features[self.features(method)], "store", "all") == "train"
+        return getattr(self._features.get(self.features(method)), "store", "all") == "train"
 
     def masks(self, slides: Sequence[str]) -> dict[str, dict]:
         """Return the masks of some slides.

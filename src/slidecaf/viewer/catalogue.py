@@ -176,7 +176,6 @@ class Catalogue:
         if truth:
             found.append(_layer("truth", files=truth))
         for method, settings in self.methods("segmentation").items():
-            tiles = _file(layout.tiles, features=settings.features, slide=slide)
             for variant in VARIANTS:
                 if variant == "hard" and not settings.hard_examples:
                     continue
@@ -187,6 +186,7 @@ class Catalogue:
                 if truth:
                     found.append(_layer("comparison", method, variant, **named, files=[mask, *truth]))
             if settings.hard_examples and row.split == "train":
+                tiles = _file(layout.tiles, features=settings.features, slide=slide)
                 files = [_file(layout.hard_examples, method=method), tiles]
                 found.append(_layer("hard", method, method=method, files=files))
         return found

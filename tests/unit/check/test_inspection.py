@@ -9,6 +9,7 @@ import yaml
 from PIL import Image
 
 from slidecaf import demo
+from slidecaf.check.inspection import inspect_study
 from slidecaf.cli import main
 
 ENCODER = {"model": "squeezenet1_0", "layer": "features", "weights": "random:0", "input_size": 64}
@@ -206,3 +207,32 @@ def test_whole_slides_are_one_patch_each_without_tiles_and_pooling(study, capsys
     assert found["errors"] == []
     assert main(["check", str(study), "--quick"]) == 0
     assert "whole 1, level 0" in capsys.readouterr().out
+
+
+def test_a_method_without_features_is_estimated_and_says_which_slides_are_too_large(tmp_path, monkeypatch):
+    from slidecaf.segmentation.graph_rlm import slide
+
+    sheet = ["slide\tpath\tmask\tpatient\tsplit"]
+    for k in range(4):
+        Image.fromarray(np.full((300, 400, 3), 90 + k, np.uint8)).save(tmp_path / f"s{k}.png")
+        Image.fromarray(np.eye(300, 400, dtype=np.uint8)).save(tmp_path / f"m{k}.png")
+        sheet.append(f"s{k}\ts{k}.png\tm{k}.png\tp{k}\ttrain")
+    (tmp_path / "sheet.tsv").write_text("\n".join(sheet) + "\n")
+    config = {
+        "features": {"mf": {"kind": "manual", "tiling": {"patch_size": 100, "stride": 100}}},
+        "segmentation": {
+            "sheet": "sheet.tsv",
+            "methods": {"svm-mf": {"features": "mf", "training_stride": 100}, "graph": {"kind": "graph-rlm"}},
+        },
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    monkeypatch.chdir(tmp_path)
+    found = inspect_study(job_start=lambda: 1.0, seconds=0.1)
+    assert not found.errors
+    stages = {stage["name"]: stage for stage in found.stages}
+    assert stages["regions and maps, graph"]["hours"] > 0
+    assert "SVMs of patches, svm-mf" in stages
+    monkeypatch.setattr(slide, "MOST_PIXELS", 100_000)
+    errors = inspect_study().errors
+    assert len(errors) == 4
+    assert "slide s0: s0.png has 400 x 300 px, more than the 0.1 megapixels that kind: graph-rlm takes" in errors[0]
