@@ -371,6 +371,8 @@ def _weights(study):
 def _negative(study, probes):
     said = []
     for name, method in study.config.methods("classification").items():
+        if method.about.reads != "pooled":
+            continue
         powers = [norm for norm in method.norm if norm not in (1, "inf")]
         for features in method.features:
             if powers and features in probes and probes[features].minimum < 0:

@@ -24,6 +24,12 @@ USUAL_STRIDE = 256
 BYTES_A_PATCH = 64
 """Coordinates, what is kept of cells and maps: benchmarks/RESULTS.md has 30 to 60."""
 
+HELD_BYTES = 4096 * 6
+"""Of a patch that a job holds to learn from: 4,096 values as stored, of 16 bit, and standardised, of 32."""
+
+LEARNED = 20
+"""Patches a second that a job learns from, of a slow machine: 150 rounds of boosting of 4 clusters."""
+
 WHOLE = (".png", ".jpg", ".jpeg")
 """Suffixes of files that are decoded whole, at 4 bytes a pixel."""
 
@@ -114,7 +120,15 @@ class Demands:
         finer = tiling.mpp / (self._rows[slide].mpp or USUAL_MPP) if tiling.mpp else 1
         return self._pixels(slide) / (tiling.stride * finer) ** 2
 
-    def memory(self, base: float, *, a_patch: float = 0, a_pixel: float = 0, a_slide: float = 0) -> Callable:
+    def memory(
+        self,
+        base: float,
+        *,
+        a_patch: float = 0,
+        a_pixel: float = 0,
+        a_slide: float = 0,
+        held: Callable = lambda wildcards: 0,
+    ) -> Callable:
         """Return a resource function: MB for the attempt.
 
         Parameters
@@ -125,6 +139,8 @@ class Demands:
             Bytes for each of the batch's most demanding slide.
         a_slide : float, optional
             MB for each slide of the study, where a job reads all.
+        held : callable, optional
+            Wildcards to how many patches the job holds to learn from.
 
         Returns
         -------
@@ -137,7 +153,7 @@ class Demands:
 
         def amount(wildcards, attempt):
             own = self._batches[int(wildcards.batch)] if a_patch or a_pixel else []
-            most = max((of_slide(slide, wildcards) for slide in own), default=0)
+            most = max((of_slide(slide, wildcards) for slide in own), default=0) + HELD_BYTES * held(wildcards)
             return attempt * ceil(base + a_slide * len(self._rows) + most / 1e6)
 
         return amount
@@ -162,7 +178,14 @@ class Demands:
 
         return amount
 
-    def minutes(self, base: float, *, rate: float | Callable | None = None, a_slide: float = 0) -> Callable:
+    def minutes(
+        self,
+        base: float,
+        *,
+        rate: float | Callable | None = None,
+        a_slide: float = 0,
+        held: Callable = lambda wildcards: 0,
+    ) -> Callable:
         """Return a resource function: minutes for the attempt.
 
         Parameters
@@ -172,6 +195,8 @@ class Demands:
             Patches a second, or feature set to them; the batch's slides then take a minute each beside their patches.
         a_slide : float, optional
             Minutes for each slide of the study, where a job reads all.
+        held : callable, optional
+            As for `memory`.
 
         Returns
         -------
@@ -179,7 +204,7 @@ class Demands:
         """
 
         def amount(wildcards, attempt):
-            asked = base + a_slide * len(self._rows)
+            asked = base + a_slide * len(self._rows) + held(wildcards) / LEARNED / 60
             if rate:
                 features, own = self._features_of(wildcards), self._batches[int(wildcards.batch)]
                 a_second = rate(features) if callable(rate) else rate

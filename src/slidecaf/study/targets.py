@@ -111,7 +111,8 @@ class Targets:
         """
         layout, slides = self.layout, self._batch_of
         files = self.manifests(layout.thumbnail, slides)
-        files += _fill((layout.neurons_figure, layout.neurons_table), method=self._classification.methods)
+        drawn = [name for name, method in self._classification.methods.items() if "neurons" in method.about.shows]
+        files += _fill((layout.neurons_figure, layout.neurons_table), method=drawn)
         for method in self._segmentation.methods:
             files += _fill((layout.thresholds,), method=[method], variant=self._segmentation.variants(method))
         return files
@@ -173,8 +174,14 @@ class Targets:
         """Yield every kind of file that slides have: its pattern, the slides, and the other wildcards."""
         task, layout = self._classification, self.layout
         used = {features for method in task.methods.values() for features in method.features}
-        for features, pattern in product(sorted(used), (layout.tiles, layout.features, layout.pooled)):
-            yield pattern, task.rows, {"features": features}
+        for features in sorted(used):
+            yield layout.tiles, task.rows, {"features": features}
+            yield layout.features, task.rows, {"features": features}
+            if task.pools(features):
+                yield layout.pooled, task.rows, {"features": features}
+        for name, method in task.methods.items():
+            if "patches" in method.about.shows:
+                yield layout.patch_scores, task.rows, {"method": name}
 
     def _slides_of_segmentation(self):
         """As `_slides_of_classification`."""

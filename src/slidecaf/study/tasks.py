@@ -92,6 +92,19 @@ class ClassificationTask(Task):
         self.parts = [f"fold-{fold}" for fold in range(self.folds)] + ["final"]
         self.decided = self.parts if self.test else self.parts[:-1]
 
+    def pools(self, features: str) -> bool:
+        """Tell whether a method reads one vector a slide of a feature set.
+
+        Parameters
+        ----------
+        features : str
+
+        Returns
+        -------
+        bool
+        """
+        return any(features in method.features for method in self.methods.values() if method.about.reads == "pooled")
+
     def listed(self, *columns: str) -> list[dict]:
         """Return some columns of the sheet, of every row that the predictions list: training, test, copies.
 
