@@ -111,12 +111,13 @@ def candidates_of_batch(wildcards):
     return [LAYOUT.batch(LAYOUT.features).format(features=name, batch=wildcards.batch) for name in used]
 
 
+CLASSIFIED = batch(CLASSIFICATION.rows)
+
+
 def scoring_parts(wildcards):
     """Return the parts one of which never saw a slide of a batch: any fold of training slides, `final` of others."""
-    rows = batch(CLASSIFICATION.rows)(wildcards)
-    tested = not set(rows).isdisjoint(CLASSIFICATION.test)
-    trained = not set(rows).isdisjoint(CLASSIFICATION.train)
-    return [part for part in CLASSIFICATION.parts if (tested if part == "final" else trained)]
+    splits = {CLASSIFICATION.rows[slide].split for slide in CLASSIFIED(wildcards)}
+    return [part for part in CLASSIFICATION.parts if ("test" if part == "final" else "train") in splits]
 
 
 def method_caveats(wildcards):
