@@ -18,7 +18,7 @@ import numpy as np
 from rows import Row, report, seconds
 from sklearn.metrics import roc_auc_score
 
-from slidecaf.classification.mcil import MCIL
+from slidecaf.classification.mcil.model import MCIL
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "mil"
 PUBLISHED = (

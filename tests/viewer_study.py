@@ -7,10 +7,11 @@ import numpy as np
 import yaml
 from PIL import Image
 
+from slidecaf.files.hdf5 import create_hdf5
 from slidecaf.files.tables import write_json, write_tsv
 from slidecaf.segmentation.cells import Cells
 from slidecaf.segmentation.rasters import write_confidence, write_mask
-from slidecaf.tiles.file import write_tiles
+from slidecaf.tiles.file import put_coords, write_tiles
 
 WIDTH, HEIGHT = 700, 517
 PATCH, STRIDE = 64, 48
@@ -28,6 +29,7 @@ class Viewed:
     confidence: np.ndarray
     coords: np.ndarray
     hard: list
+    scores: np.ndarray
 
 
 def blobs():
@@ -51,7 +53,10 @@ def config():
             "sheet": "classification.tsv",
             "positive": "GBM",
             "folds": 2,
-            "methods": {"svm-caf": {"features": ["cnn-64"], "C": [1]}},
+            "methods": {
+                "svm-caf": {"features": ["cnn-64"], "C": [1]},
+                "mcil": {"kind": "mcil", "features": "cnn-64", "clusters": 2},
+            },
         },
         "segmentation": {
             "sheet": "segmentation.tsv",
@@ -98,6 +103,10 @@ def make(folder):
     coords = np.stack(np.meshgrid(*places), axis=-1).reshape(-1, 2)[:60]
     attributes = {"patch_size_level0": PATCH, "stride_level0": float(STRIDE), "status": "ok"}
     write_tiles(results / "tiles/cnn-64/same.h5", coords, attributes)
+    patch_scores = np.where(coords[:, 0] < 300, 1.5, -0.5) + coords[:, 1] / 1000
+    write_patch_scores(
+        results / "classification/mcil/patches/same.h5", coords, attributes, patch_scores, np.arange(60) % 2
+    )
     cells = Cells(np.arange(WIDTH + 1), np.arange(HEIGHT + 1))
     top = results / "segmentation/svm-cnn"
     scores = []
@@ -120,7 +129,14 @@ def make(folder):
     top = results / "classification/svm-caf"
     write_tsv(top / "predictions.tsv", columns, [dict(zip(columns, row, strict=True)) for row in predictions])
     write_json(top / "scores.json", {"caveats": ["random weights: said twice"]})
-    return Viewed(folder, truth, predicted, confidence, coords, hard)
+    return Viewed(folder, truth, predicted, confidence, coords, hard, patch_scores)
+
+
+def write_patch_scores(path, coords, attributes, scores, clusters):
+    """Write what a classification says of patches."""
+    with create_hdf5(path) as file:
+        put_coords(file, coords, attributes)
+        file["score"], file["cluster"] = scores.astype(np.float32), clusters.astype(np.int16)
 
 
 def _sheet(path, columns, rows):

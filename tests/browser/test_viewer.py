@@ -148,6 +148,25 @@ def test_variants_change_maps_and_values_and_the_list_with_them(look):
     expect(page.locator("#high")).to_have_text("+1")
 
 
+def test_a_method_that_scores_patches_shows_scores_and_clusters(look, viewed):
+    page = look("#slide=same")
+    page.select_option("#maps", "classification/mcil")
+    settle(page)
+    expect(page.locator("#high")).to_have_text("+2")
+    expect(page.locator("#threshold")).not_to_be_visible()
+    assert page.locator('li[data-kind="cluster"] .swatches span').all_inner_texts() == ["0", "1"]
+    assert page.locator('li[data-kind="confidence"]').count() == 0
+    press(page, "h", "z")
+    for x, y in ((391, 251), (400, 300), (520, 260)):
+        said = point(page, x, y)
+        if "x" in said:
+            place = np.array([int(said["x"]), int(said["y"])])
+            of = ((viewed.coords <= place) & (place < viewed.coords + 64)).all(axis=1)
+            known = of.any()
+            assert said["score"] == (f"{viewed.scores[of].mean():.4f}" if known else "none")
+            assert (said["cluster"] == "none") == (not (of & (viewed.scores > 0)).any())
+
+
 def test_patches_and_hard_examples_are_outlined_where_the_files_say(look, viewed):
     page = look("#slide=same")
     press(page, "h", "z", "5", *"]" * 10)

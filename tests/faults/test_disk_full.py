@@ -29,6 +29,7 @@ JOBS = {
     "left_out": ["segmentation/svm-cnn/folds.tsv"],
     "comparison": ["classification/comparison.json"],
     "scores": ["classification/more/predictions.tsv", "classification/more/scores.json"],
+    "patch_scores": ["classification/mcil/patches/gbm-1.h5"],
     "decisions": ["classification/more/fold-0/decisions.tsv"],
     "classifier": [f"classification/more/fold-0/{name}" for name in ("choice.json", "selection.tsv", "model.json")],
     "folds": ["classification/more/folds.tsv"],

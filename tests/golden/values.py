@@ -16,6 +16,7 @@ from PIL import Image
 
 from slidecaf.files.tables import read_tsv
 from slidecaf.files.versions import revisions
+from slidecaf.study.kinds import CLASSIFICATION_KINDS
 from slidecaf.study.steps import STEPS
 
 RECORD = Path(__file__).with_name("values.json")
@@ -42,6 +43,7 @@ RULE_OF = [  # the first pattern that fits
     (r"classification/[^/]+/folds", "folds"),
     (r"classification/.*(choice|selection|model)\.", "classifier"),
     (r"classification/.*decisions", "decisions"),
+    (r"classification/.*/patches/", "patch_scores"),
     (r"classification/.*(predictions|scores)\.", "scores"),
     (r"classification/.*figure5", "neurons"),
     (r"classification/comparison", "comparison"),
@@ -64,6 +66,7 @@ UPSTREAM = {
     "pooling": ["features"],
     "classifier": ["folds", "pooling"],
     "decisions": ["classifier"],
+    "patch_scores": ["classifier", "features"],
     "scores": ["decisions"],
     "comparison": ["scores"],
     "methods": ["scores", "segmentation_scores"],
@@ -83,6 +86,12 @@ UPSTREAM = {
 }
 """Rule to those whose values it takes up."""
 
+OF_KINDS = ("classifier", "decisions", "patch_scores")
+"""Rules that run the module of a method's kind."""
+
+STUDIES = {"finished": "", "segmented": "", "boosted": "classification/mcil/"}
+"""Mini study to where its results begin that are kept; what another one holds too is kept once."""
+
 
 def rule_of(path):
     """Return the rule that makes a result."""
@@ -95,17 +104,19 @@ def packages_of(rule):
     while waiting:
         one = waiting.pop()
         found.update(STEPS[one][0])
+        if one in OF_KINDS:
+            found.update(*(kind.packages for kind in CLASSIFICATION_KINDS.values()))
         waiting += UPSTREAM.get(one, [])
     return found
 
 
-def values_of(results):
-    """Return path to values of every result of a finished study that holds any."""
+def values_of(results, start=""):
+    """Return path to values of every result of a finished study that holds any, where its path so begins."""
     found = {}
     for path in sorted(Path(results).rglob("*")):
         name = path.relative_to(results).as_posix()
         told = name.split("/")[0] in ("logs", "benchmarks", "report.html", "study.yaml")
-        if path.is_file() and not (told or path.name.startswith((".", "batch-"))):
+        if path.is_file() and name.startswith(start) and not (told or path.name.startswith((".", "batch-"))):
             found[name] = _read(path)
     return found
 
@@ -191,14 +202,14 @@ def differ(one, other):
 
 
 def main():
-    """Run the two mini studies and record their values with the revisions that computed them."""
+    """Run the mini studies and record their values with the revisions that computed them."""
     import tempfile
 
-    from tests.workflow.conftest import make_classified, make_segmented
+    from tests.workflow.conftest import make_boosted, make_classified, make_segmented
 
+    make = {"finished": make_classified, "segmented": make_segmented, "boosted": make_boosted}
     with tempfile.TemporaryDirectory() as folder:
-        studies = {"finished": make_classified(Path(folder) / "a"), "segmented": make_segmented(Path(folder) / "b")}
-        found = {name: values_of(study / "results") for name, study in studies.items()}
+        found = {name: values_of(make[name](Path(folder) / name) / "results", start) for name, start in STUDIES.items()}
     text = json.dumps({"revisions": revisions(*PACKAGES), **found}, separators=(",", ":"), ensure_ascii=False)
     RECORD.write_text(text.replace('},"', '},\n"') + "\n", encoding="utf-8")
 

@@ -10,8 +10,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from slidecaf import demo
 from slidecaf.study.batches import deal_apart
@@ -217,6 +219,34 @@ def make_segmented(folder):
     return study
 
 
+FOLDS = {f"{kind}-{k}": (k - 1) // 2 for kind in ("gbm", "lgg") for k in range(1, 5)}
+"""Of the training slides of `make_boosted`."""
+
+
+def boosted_config():
+    """MCIL beside an SVM, on one feature set."""
+    config = mini_config()
+    tiling = {"patch_size": 160, "stride": 160, "white_above": 200}
+    config["features"] = {"cnn-160": {**config["features"]["cnn-160"], "tiling": tiling}}
+    config["classification"]["methods"] = {
+        "svm-cnn": {"features": ["cnn-160"], "keep": [20], "C": [1]},
+        "mcil": {"kind": "mcil", "features": "cnn-160", "clusters": 2, "rounds": 4},
+    }
+    return config
+
+
+def make_boosted(folder):
+    """Make and run a mini study of MCIL; its sheet fixes the folds, and lgg-4 is glass."""
+    study = make_mini(folder, config=boosted_config(), size=400)
+    Image.fromarray(np.full((400, 400, 3), 240, np.uint8)).save(study / "slides/lgg-4.png")
+    with open(study / "classification.tsv", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    lines = ["\t".join([*row.values(), str(FOLDS.get(row["slide"], ""))]) for row in rows]
+    (study / "classification.tsv").write_text("\n".join(["\t".join([*rows[0], "fold"]), *lines]) + "\n")
+    study.first_run = study.finish("--resources", "gpu=2")
+    return study
+
+
 def made_once(make, name, tmp_path_factory, worker_id):
     """Make a study, or wait for the process beside this one that makes it, and say what its run said."""
     top = tmp_path_factory.getbasetemp()
@@ -242,6 +272,12 @@ def finished(tmp_path_factory, worker_id):
 def segmented(tmp_path_factory, worker_id):
     """A mini study of the segmentation that has been run. Copy it before you change it."""
     return made_once(make_segmented, "segmented", tmp_path_factory, worker_id)
+
+
+@pytest.fixture(scope="session")
+def boosted(tmp_path_factory, worker_id):
+    """A mini study of MCIL that has been run. Copy it before you change it."""
+    return made_once(make_boosted, "boosted", tmp_path_factory, worker_id)
 
 
 @pytest.fixture

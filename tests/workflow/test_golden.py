@@ -1,11 +1,11 @@
-"""The values of two mini studies are those that were recorded with the revisions of what computes them."""
+"""The values of mini studies are those that were recorded with the revisions of what computes them."""
 
 import json
 
 import pytest
 
 from slidecaf.files.versions import revisions
-from tests.golden.values import PACKAGES, RECORD, differ, packages_of, rule_of, values_of
+from tests.golden.values import PACKAGES, RECORD, STUDIES, differ, packages_of, rule_of, values_of
 
 ANEW = "then record the values anew: .venv/bin/python -m tests.golden.values"
 
@@ -19,9 +19,9 @@ def test_the_record_is_of_these_revisions(record):
     assert record["revisions"] == revisions(*PACKAGES), f"a revision was raised; {ANEW}"
 
 
-@pytest.mark.parametrize("name", ["finished", "segmented"])
+@pytest.mark.parametrize("name", STUDIES)
 def test_values_change_with_a_revision_only(record, name, request):
-    found, known = values_of(request.getfixturevalue(name) / "results"), record[name]
+    found, known = values_of(request.getfixturevalue(name) / "results", STUDIES[name]), record[name]
     assert found.keys() == known.keys(), f"other files are made than were recorded; {ANEW}"
     raised = {package for package, number in revisions(*PACKAGES).items() if number != record["revisions"].get(package)}
     changed = {path for path in found if differ(found[path], known[path])}
@@ -36,7 +36,7 @@ def test_values_change_with_a_revision_only(record, name, request):
 
 
 def test_every_result_is_of_a_rule(record):
-    assert all(rule_of(path) for name in ("finished", "segmented") for path in record[name])
+    assert all(rule_of(path) for name in STUDIES for path in record[name])
 
 
 def test_numbers_differ_beyond_a_thousandth_and_whole_ones_at_all():

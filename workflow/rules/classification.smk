@@ -1,9 +1,10 @@
 """Slides to a diagnosis: folds, and for each of them a classifier of its training rows alone; decisions and scores.
 
-Needs   {results}/pooled/{features}/{slide}.h5 of all candidates
+Needs   {results}/pooled/{features}/{slide}.h5 of all candidates, or {results}/features/{features}/{slide}.h5
 Makes   {results}/classification/{method}/folds.tsv
         {results}/classification/{method}/{part}/choice.json, selection.tsv and model.json; a part is fold-{k} or final
         {results}/classification/{method}/{part}/decisions.tsv, of the fold's held-out rows, or of the test rows
+        {results}/classification/{method}/patches/{slide}.h5, of a batch of slides, where the kind scores patches
         {results}/classification/{method}/predictions.tsv and scores.json
         {results}/classification/comparison.json, where there are two methods or more
         {results}/classification/{method}/ablation/{setting}.tsv and ablation.tsv, where the config asks for it
@@ -31,7 +32,7 @@ rule folds:
 rule classifier:
     input:
         folds=LAYOUT.folds,
-        pooled=of_candidates(LAYOUT.pooled, CLASSIFICATION.train),
+        vectors=as_read(CLASSIFICATION.train),
     output:
         choice=LAYOUT.choice,
         selection=LAYOUT.selection,
@@ -42,12 +43,14 @@ rule classifier:
         LAYOUT.benchmark("classifier", "{method}/{part}")
     conda:
         ENVIRONMENT
+    threads: classifier_threads
     resources:
-        mem_mb=memory(2000, a_slide=0.5),
-        runtime=minutes(60, a_slide=0.1),
+        mem_mb=memory(2000, a_slide=0.5, held=held),
+        runtime=minutes(60, a_slide=0.1, held=held),
     params:
         tracked=tracked(
             "classifier",
+            kind=kind,
             rows=CLASSIFICATION.table(CLASSIFICATION.train, "slide", "label", "patient"),
             classes=CHECKED.classes,
             grid=lambda wildcards: CLASSIFICATION.methods[wildcards.method].given(),
@@ -55,6 +58,7 @@ rule classifier:
             on_bad_slide=STUDY.on_bad_slide,
             seed=STUDY.seed,
         ),
+        untracked=untracked(memory=STUDY.memory),
     script:
         "../scripts/classifier.py"
 
@@ -63,7 +67,7 @@ rule decisions:
     input:
         folds=LAYOUT.folds,
         model=LAYOUT.model,
-        pooled=pooled_of_part,
+        vectors=decided_on,
     output:
         LAYOUT.decisions,
     log:
@@ -73,11 +77,35 @@ rule decisions:
     params:
         tracked=tracked(
             "decisions",
+            kind=kind,
             on_bad_slide=STUDY.on_bad_slide,
             test=lambda wildcards: CLASSIFICATION.test if wildcards.part == "final" else [],
         ),
+        # another kind makes another model
+        untracked=untracked(kind=kind_name),
     script:
         "../scripts/decisions.py"
+
+
+rule patch_scores:
+    input:
+        folds=LAYOUT.folds,
+        features=candidates_of_batch,
+        models=lambda wildcards: expand(LAYOUT.model, part=scoring_parts(wildcards), method=wildcards.method),
+    output:
+        LAYOUT.batch(LAYOUT.patch_scores),
+    log:
+        LAYOUT.log("patch_scores", "{method}/batch-{batch}"),
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(1500),
+        runtime=minutes(15 + STUDY.slides_per_job),
+    params:
+        tracked=tracked_batch("patch_scores", LAYOUT.patch_scores, CLASSIFICATION.rows, kind=kind),
+        untracked=untracked(parts=scoring_parts, kind=kind_name),
+    script:
+        "../scripts/patch_scores.py"
 
 
 rule scores:

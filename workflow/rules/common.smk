@@ -35,7 +35,7 @@ from slidecaf.study.checked import check_study
 from slidecaf.study.config_file import study_config
 from slidecaf.study.copies import Copies
 from slidecaf.study.layout import Layout
-from slidecaf.study.steps import STEPS
+from slidecaf.study.steps import made_by
 from slidecaf.study.targets import Targets
 from slidecaf.study.tasks import ClassificationTask, SegmentationTask
 
@@ -146,15 +146,13 @@ def _values(named, wildcards):
     return {name: value(wildcards) if callable(value) else value for name, value in named.items()}
 
 
-def tracked(step, **named):
+def tracked(step, *, kind=lambda wildcards: None, **named):
     """Return a params function: all that a job's results depend on beside its inputs.
 
-    That is also the revision of slidecaf's packages that the step runs, and the versions of libraries. It is one
-    mapping by name, since Snakemake compares the set of params without their names.
+    That is also the revision of slidecaf's packages that the step runs, for its method's kind, and the versions of
+    libraries. It is one mapping by name, since Snakemake compares the set of params without their names.
     """
-    packages, libraries = STEPS[step]
-    fixed = {"revision": revisions(*sorted(packages)), "versions": {one: version(one) for one in sorted(libraries)}}
-    return lambda wildcards: {**_values(named, wildcards), **fixed}
+    return lambda wildcards: {**_values(named, wildcards), **made_by(step, kind(wildcards))}
 
 
 def tracked_batch(step, pattern, slides, *, own=lambda slide, wildcards: {}, **named):

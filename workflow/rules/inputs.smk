@@ -81,7 +81,7 @@ def norms(wildcards):
     asked = {
         norm_name(norm): norm
         for method in [*CLASSIFICATION.methods.values(), *CLASSIFICATION.tried()]
-        if wildcards.features in method.features
+        if method.about.reads == "pooled" and wildcards.features in method.features
         for norm in method.norm
     }
     return [asked[name] for name in sorted(asked)]
@@ -96,10 +96,39 @@ def of_candidates(kind, slides):
     ]
 
 
-def pooled_of_part(wildcards):
-    """Return the pooled vectors of the slides that a part decides on: training slides of a fold, or test slides."""
-    final = wildcards.part == "final"
-    return of_candidates(LAYOUT.pooled, CLASSIFICATION.test if final else CLASSIFICATION.train)(wildcards)
+def kind(wildcards):
+    """Return what has to be known of a method's kind."""
+    return CLASSIFICATION.methods[wildcards.method].about
+
+
+def kind_name(wildcards):
+    """Return a method's kind as the config writes it."""
+    return CLASSIFICATION.methods[wildcards.method].kind
+
+
+def as_read(slides):
+    """Return an input function: of some slides what a method's kind reads, pooled vectors or those of all patches."""
+    return lambda wildcards: of_candidates(getattr(LAYOUT, kind(wildcards).reads), slides)(wildcards)
+
+
+def decided_on(wildcards):
+    """Return what the kind reads of the slides that a part decides on: training slides of a fold, or test slides."""
+    return as_read(CLASSIFICATION.test if wildcards.part == "final" else CLASSIFICATION.train)(wildcards)
+
+
+def candidates_of_batch(wildcards):
+    """Return a batch's features manifest of every feature set that is a method's candidate."""
+    used = CLASSIFICATION.methods[wildcards.method].features
+    return [LAYOUT.batch(LAYOUT.features).format(features=name, batch=wildcards.batch) for name in used]
+
+
+CLASSIFIED = batch(CLASSIFICATION.rows)
+
+
+def scoring_parts(wildcards):
+    """Return the parts one of which never saw a slide of a batch: any fold of training slides, `final` of others."""
+    splits = {CLASSIFICATION.rows[slide].split for slide in CLASSIFIED(wildcards)}
+    return [part for part in CLASSIFICATION.parts if ("test" if part == "final" else "train") in splits]
 
 
 def of_setting(kind):

@@ -35,3 +35,15 @@ DEMANDS = Demands(
     shards=CHECKED.shards,
 )
 memory, slide_memory, minutes = DEMANDS.memory, DEMANDS.slide_memory, DEMANDS.minutes
+
+
+def held(wildcards):
+    """Return how many patches a classifier holds to learn from; none where its kind reads pooled vectors."""
+    method = CLASSIFICATION.methods[wildcards.method]
+    slides = CLASSIFICATION.train if method.about.reads == "features" else []
+    return sum(DEMANDS.patches(slide, name) for slide in slides for name in method.features)
+
+
+def classifier_threads(wildcards):
+    """Return the threads of a classifier: those of the config where its kind reads all patches."""
+    return 1 if kind(wildcards).reads == "pooled" else STUDY.threads

@@ -6,19 +6,17 @@ from slidecaf.logs import job
 from slidecaf.study.config import ClassificationSvm
 
 tracked = snakemake.params.tracked
-grid = ClassificationSvm.model_validate(tracked["grid"]).plain()
 with job(snakemake.log[0]):
     try_value(
         snakemake.output[0],
         pooled=paths_by_set(snakemake.input.pooled),
         folds=snakemake.input.folds,
         parts=tracked["parts"],
+        settings=ClassificationSvm.model_validate(tracked["grid"]),
         rows=tracked["rows"],
         classes=tracked["classes"],
-        grid=grid,
         inner_folds=tracked["inner_folds"],
         seed=tracked["seed"],
-        max_iter=grid["max_iter"],
         on_bad_slide=tracked["on_bad_slide"],
         method=f"{snakemake.wildcards.method}, {snakemake.wildcards.setting}",
     )

@@ -8,8 +8,9 @@ tracked = snakemake.params.tracked
 with job(snakemake.log[0]):
     decide(
         snakemake.output[0],
+        kind=snakemake.params.untracked["kind"],
         model=snakemake.input.model,
-        pooled=paths_by_set(snakemake.input.pooled),
+        vectors=paths_by_set(snakemake.input.vectors),
         folds=snakemake.input.folds,
         part=snakemake.wildcards.part,
         slides=tracked["test"],

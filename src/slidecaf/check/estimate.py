@@ -110,7 +110,8 @@ def _stored(study, features):
     kept = set(study.slides_of(features))
     if getattr(study.config.features[features], "store", "all") == "train":  # imported sets have no choice
         tested = {row.slide for row in study.segmentation if row.split == "test"}
-        kept -= tested - {row.slide for row in study.classification if study.pools(features)}
+        classified = features in study.config.feature_sets_of("classification")
+        kept -= tested - {row.slide for row in study.classification if classified}
     return kept
 
 

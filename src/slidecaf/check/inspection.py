@@ -390,7 +390,8 @@ def _weights(study):
 
 
 def _negative(study, probes):
-    said, named = [], [(f"methods.{name}", one) for name, one in study.config.methods("classification").items()]
+    said, methods = [], study.config.methods("classification")
+    named = [(f"methods.{name}", one) for name, one in methods.items() if one.about.reads == "pooled"]
     named += [("ablation", one) for one in ClassificationTask(study.config.classification, []).tried()]
     for where, method in named:
         powers = [norm for norm in method.norm if norm not in (1, "inf")]

@@ -8,9 +8,10 @@ another matter: the pick saw every label.
 """
 
 from slidecaf.classification.classifier import fit_part
+from slidecaf.classification.pooled_svm import decide
+from slidecaf.classification.svm import predicted_classes
 from slidecaf.classification.vectors import PooledVectors, held_out_slides, training_slides
 from slidecaf.files.tables import read_tsv, write_tsv
-from slidecaf.pooling.norms import parse_norm
 from slidecaf.scores.intervals import exact_interval
 from slidecaf.scores.paired import mcnemar_exact
 from slidecaf.study.status import STATUS_COPY, STATUS_OK
@@ -19,7 +20,7 @@ COLUMNS = ("factor", "value", "own", "n", "correct", "score", "ci_low", "ci_high
 CHOSEN = ("features", "norm", "keep", "C")
 
 
-def try_value(path, *, pooled, folds, parts, rows, classes, grid, on_bad_slide="fail", **choice) -> None:
+def try_value(path, *, pooled, folds, parts, settings, rows, classes, on_bad_slide="fail", **choice) -> None:
     """Judge every training slide with one setting fixed, fold by fold.
 
     Parameters
@@ -33,16 +34,16 @@ def try_value(path, *, pooled, folds, parts, rows, classes, grid, on_bad_slide="
         The method's table of folds.
     parts : sequence of str
         ``fold-0``, ``fold-1``, ...
+    settings : slidecaf.study.config.ClassificationSvm
+        The method's, the list of what is varied with its one value.
     rows : sequence of dict
         Training rows: slide, label, patient.
     classes : sequence of str
         (negative, positive) where there are two.
-    grid : dict
-        The method's lists of candidates, that of the setting with its one value.
     on_bad_slide : {"fail", "exclude"}, optional
         Whether a slide that could not be read is an error here.
     **choice
-        ``inner_folds``, ``seed``, ``max_iter`` and ``method``, as for `slidecaf.classification.choice.choose`.
+        ``inner_folds``, ``seed`` and ``method``, as for `slidecaf.classification.kinds.Training`.
 
     Raises
     ------
@@ -50,23 +51,20 @@ def try_value(path, *, pooled, folds, parts, rows, classes, grid, on_bad_slide="
         As `slidecaf.classification.classifier.fit_part`; or if a file is missing or damaged.
     """
     dealt = read_tsv(folds)
-    vectors = PooledVectors(
-        {name: pooled[name] for name in grid["features"]},
-        slides=[row["slide"] for row in dealt],
-        norms=[parse_norm(norm) for norm in grid["norm"]],
-        on_bad_slide=on_bad_slide,
+    vectors = PooledVectors.read(
+        pooled, slides=[row["slide"] for row in dealt], wanted=settings.plain(), on_bad_slide=on_bad_slide
     )
     table = []
     for part in parts:
-        _, found, fitted = fit_part(
-            vectors, training_slides(dealt, part), rows=rows, classes=classes, grid=grid, **choice
+        _, learned = fit_part(
+            vectors, training_slides(dealt, part), rows=rows, classes=classes, settings=settings, **choice
         )
-        held_out, chosen = held_out_slides(dealt, part), found["chosen"]
+        held_out, chosen = held_out_slides(dealt, part), learned.chosen
         usable = [slide for slide in held_out if vectors.status[chosen["features"], slide] == STATUS_OK]
         predicted = dict.fromkeys(held_out, "")
         if usable:
-            matrix = vectors.matrix(chosen["features"], chosen["norm"], usable)[:, fitted.selection]
-            predicted |= dict(zip(usable, map(str, fitted.model.predict(matrix)), strict=True))
+            confidence = decide({**chosen, **learned.model}, vectors, usable)
+            predicted |= dict(zip(usable, map(str, predicted_classes(confidence, classes)), strict=True))
         fold = part.removeprefix("fold-")
         table += [{"slide": slide, "fold": fold, "predicted": predicted[slide], **chosen} for slide in held_out]
     write_tsv(path, ["slide", "fold", "predicted", *CHOSEN], table)

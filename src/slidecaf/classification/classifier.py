@@ -1,16 +1,13 @@
-"""A part's classifier, fitted and used: its files in, its files out.
+"""A part's classifier, fitted and used, whatever its kind: its files in, its files out.
 
-A part learns from the training slides that it does not leave out, and nothing of the others reaches it.
+A part learns from the training slides that it does not leave out, and nothing of the others reaches it. What a kind
+does itself stands in its own module, as `slidecaf.classification.kinds` describes it.
 """
 
-from itertools import product
-
-from slidecaf.classification.choice import choose
-from slidecaf.classification.svm import LinearSVM, predicted_classes
-from slidecaf.classification.vectors import PooledVectors, held_out_slides, rows_of, training_slides
+from slidecaf.classification.kinds import Learned, Training, module_of
+from slidecaf.classification.svm import predicted_classes
+from slidecaf.classification.vectors import held_out_slides, rows_of, training_slides
 from slidecaf.files.tables import read_json, read_tsv, write_json, write_tsv
-from slidecaf.logs import logger
-from slidecaf.pooling.norms import parse_norm
 
 
 def fit_classifier(
@@ -18,28 +15,29 @@ def fit_classifier(
     choice,
     selection,
     model,
-    pooled,
+    vectors,
     folds,
     part,
     rows,
     classes,
-    grid,
+    settings,
     inner_folds,
     seed,
-    max_iter,
+    threads=1,
+    memory=8,
     on_bad_slide="fail",
     method="the method",
 ) -> None:
-    """Choose a part's candidate, select its features and fit its SVM, from pooled vectors that are read once.
+    """Let a method learn from a part's training slides, and write what it chose, looks at and has learnt.
 
     Parameters
     ----------
     choice, selection, model : path-like
-        The files that are written: ``choice.json``, what `choose` gives, and the slides without a vector as
-        ``left_out``; ``selection.tsv`` with rank, feature and difference of class means; ``model.json``, the SVM with
-        its feature set, norm and selection.
-    pooled : dict of str to dict of str to path-like
-        Feature set to slide to pooled file, of the part's training slides at least.
+        The files that are written: ``choice.json``, the settings chosen and from what, and the slides without a patch
+        as ``left_out``; ``selection.tsv`` with rank, feature and how much it counts; ``model.json`` with the feature
+        set, the classes and, of pooled vectors, the norm.
+    vectors : dict of str to dict of str to path-like
+        Feature set to slide to pooled or features file, as the kind reads them; of the part's training slides at least.
     folds : path-like
         The table of folds.
     part : str
@@ -48,101 +46,108 @@ def fit_classifier(
         Training rows: slide, label, patient.
     classes : sequence of str
         (negative, positive) where there are two.
-    grid : dict
-        ``features``, ``norm``, ``keep`` and ``C``, each a list of candidates as in the config.
-    inner_folds, seed, max_iter, method
-        As for `choose`.
+    settings : slidecaf.study.config.Settings
+        The method's.
+    inner_folds, seed, threads, memory, method
+        As for `slidecaf.classification.kinds.Training`.
     on_bad_slide : {"fail", "exclude"}, optional
         Whether a slide that could not be read is an error here.
 
     Raises
     ------
     SlidecafError
-        As `choose`; or if a class has no slide with a patch, or a file is missing or damaged.
+        As the kind's ``fit``; or if a class has no slide with a patch, or a file is missing or damaged.
     """
     slides = training_slides(read_tsv(folds), part)
-    norms = [parse_norm(norm) for norm in grid["norm"]]
-    candidates = {name: pooled[name] for name in grid["features"]}
-    vectors = PooledVectors(candidates, slides=slides, norms=norms, on_bad_slide=on_bad_slide)
-    usable, found, fitted = fit_part(
-        vectors,
+    source = module_of(settings.kind).SOURCE.read(
+        vectors, slides=slides, wanted=settings.plain(), on_bad_slide=on_bad_slide
+    )
+    usable, learned = fit_part(
+        source,
         slides,
         rows=rows,
         classes=classes,
-        grid=grid,
+        settings=settings,
         inner_folds=inner_folds,
         seed=seed,
-        max_iter=max_iter,
+        threads=threads,
+        memory=memory,
         method=method,
     )
-    for dropped in found["dropped"]:
-        logger.warning("dropped: %s", dropped)
-    logger.info("chosen: %s. %s", found["chosen"], found["note"])
-    kept = fitted.selection.tolist()
+    found = learned.choice or _nothing_to_choose(learned.chosen, len(usable), inner_folds)
     ranked = [
-        {"rank": rank, "feature": feature, "difference": fitted.difference[feature]}
-        for rank, feature in enumerate(kept, 1)
+        {"rank": rank, "feature": feature, learned.measure: weight}
+        for rank, (feature, weight) in enumerate(learned.weights.items(), 1)
     ]
-    seen = {key: found["chosen"][key] for key in ("features", "norm")} | {"selection": kept}
+    seen = {key: learned.chosen[key] for key in ("features", "norm") if key in learned.chosen}
     write_json(choice, {**found, "left_out": sorted(set(slides) - set(usable))})
-    write_tsv(selection, ["rank", "feature", "difference"], ranked)
-    write_json(model, {**seen, **fitted.model.to_dict()})
+    write_tsv(selection, ["rank", "feature", learned.measure], ranked)
+    write_json(model, {**seen, **learned.model, "classes": list(classes)})
 
 
-def fit_part(vectors, slides, *, rows, classes, grid, inner_folds, seed, max_iter, method="the method") -> tuple:
-    """Choose among candidates on some training slides, and fit what was chosen.
+def fit_part(source, slides, *, rows, classes, settings, **further) -> tuple[list, Learned]:
+    """Let a method learn from some training slides.
 
     Parameters
     ----------
-    vectors : slidecaf.classification.vectors.PooledVectors
-        Of these slides at least, in every feature set and norm of the grid.
+    source : object
+        The kind's ``SOURCE`` with these slides at least.
     slides : sequence of str
         The slides that may be learned from, sorted.
-    rows, classes, grid, inner_folds, seed, max_iter, method
+    rows, classes, settings
         As for `fit_classifier`.
+    **further
+        ``inner_folds``, ``seed``, ``threads``, ``memory`` and ``method``, as for
+        `slidecaf.classification.kinds.Training`.
 
     Returns
     -------
     usable : list of str
-        The slides that have a vector in every feature set, which are learned from.
-    choice : dict
-    fitted : slidecaf.classification.choice.Fitted
-        Both as `slidecaf.classification.choice.choose` gives them.
+        The slides that have a patch, which are learned from.
+    learned : Learned
 
     Raises
     ------
     SlidecafError
-        As `slidecaf.classification.choice.choose`; or if a class has no slide with a patch.
+        As the kind's ``fit``; or if a class has no slide with a patch.
     """
-    usable = vectors.usable(slides)
+    usable = source.usable(slides)
     used = rows_of(rows, usable, classes)
-    candidates = product(grid["features"], map(parse_norm, grid["norm"]))
-    found, fitted = choose(
-        {(name, norm): vectors.matrix(name, norm, usable) for name, norm in candidates},
-        [row["label"] for row in used],
-        [row["patient"] for row in used],
-        classes=classes,
-        grid=grid,
-        inner_folds=inner_folds,
-        seed=seed,
-        max_iter=max_iter,
-        method=method,
+    labels, patients = ([row[key] for row in used] for key in ("label", "patient"))
+    return usable, module_of(settings.kind).fit(
+        Training(source, usable, labels, patients, classes, settings, **further)
     )
-    return usable, found, fitted
 
 
-def decide(path, *, model, pooled, folds, part, slides=(), on_bad_slide="fail") -> None:
+def _nothing_to_choose(chosen, n, inner_folds):
+    """Return what ``choice.json`` says of a single candidate, as `slidecaf.classification.choice.choose` does."""
+    judged = {"correct": None, "accuracy": None}
+    return {
+        "chosen": dict(chosen),
+        "n": n,
+        **judged,
+        "inner_folds": None,
+        "inner_folds_wanted": inner_folds,
+        "note": "One candidate: nothing to choose.",
+        "candidates": [{**chosen, **judged}],
+        "dropped": [],
+    }
+
+
+def decide(path, *, kind, model, vectors, folds, part, slides=(), on_bad_slide="fail") -> None:
     """Let a part's model decide on slides that it never saw, and write ``decisions.tsv``.
 
     Parameters
     ----------
     path : path-like
         The table, a row a slide: slide, predicted, confidence (with more than two classes one a class), patches,
-        status. A slide without a vector has neither prediction nor confidence.
+        status. A slide without a patch has neither prediction nor confidence.
+    kind : str
+        Of the method.
     model : path-like
         ``model.json`` of the part.
-    pooled : dict of str to dict of str to path-like
-        Feature set to slide to pooled file; those of the model's are read.
+    vectors : dict of str to dict of str to path-like
+        As for `fit_classifier`; those of the model's feature set are read.
     folds : path-like
         The table of folds.
     part : str
@@ -157,19 +162,20 @@ def decide(path, *, model, pooled, folds, part, slides=(), on_bad_slide="fail") 
     SlidecafError
         If a file is missing or damaged.
     """
-    stored = read_json(model)
-    name, norm, svm = stored["features"], parse_norm(stored["norm"]), LinearSVM.from_dict(stored)
+    stored, module = read_json(model), module_of(kind)
+    name, classes = stored["features"], stored["classes"]
     wanted = sorted(slides) if part == "final" else held_out_slides(read_tsv(folds), part)
-    vectors = PooledVectors({name: pooled[name]}, slides=wanted, norms=[norm], on_bad_slide=on_bad_slide)
-    columns = ["confidence"] if len(svm.classes) == 2 else [f"confidence_{label}" for label in svm.classes]
+    seen = {key: [stored[key]] for key in ("features", "norm") if key in stored}
+    source = module.SOURCE.read(vectors, slides=wanted, wanted=seen, on_bad_slide=on_bad_slide)
+    columns = ["confidence"] if len(classes) == 2 else [f"confidence_{label}" for label in classes]
     table = {
-        slide: {"slide": slide, "patches": vectors.patches[name, slide], "status": vectors.status[name, slide]}
+        slide: {"slide": slide, "patches": source.patches[name, slide], "status": source.status[name, slide]}
         for slide in wanted
     }
-    usable = vectors.usable(wanted)
+    usable = source.usable(wanted)
     if usable:
-        confidence = svm.decision(vectors.matrix(name, norm, usable)[:, stored["selection"]])
-        predicted = predicted_classes(confidence, svm.classes)
+        confidence = module.decide(stored, source, usable)
+        predicted = predicted_classes(confidence, classes)
         for slide, label, values in zip(usable, predicted, confidence.reshape(len(usable), -1), strict=True):
             table[slide] |= {"predicted": str(label), **dict(zip(columns, values, strict=True))}
     write_tsv(path, ["slide", "predicted", *columns, "patches", "status"], table.values())

@@ -82,11 +82,35 @@ class PooledVectors:
             self.status[features, slide] = status
             for name, vector in vectors.items():
                 self._vectors[features, name, slide] = vector
-            if status == STATUS_UNREADABLE and on_bad_slide == "fail":
-                raise SlideError(
-                    f"slide {slide}: it could not be read and was left out of {features} while on_bad_slide was "
-                    "exclude. Replace the slide, or set on_bad_slide to exclude again."
-                )
+            check_read(features, slide, status, on_bad_slide)
+
+    @classmethod
+    def read(cls, files, *, slides, wanted, on_bad_slide) -> "PooledVectors":
+        """Read what a method wants.
+
+        Parameters
+        ----------
+        files : dict of str to dict of str to path-like
+            Feature set to slide to pooled file.
+        slides : iterable of str
+        wanted : mapping
+            ``features`` and ``norm``, lists as in the config.
+        on_bad_slide : {"fail", "exclude"}
+
+        Returns
+        -------
+        PooledVectors
+
+        Raises
+        ------
+        SlidecafError
+            If a file is missing or damaged.
+        SlideError
+            As the class.
+        """
+        norms = [parse_norm(norm) for norm in wanted["norm"]]
+        named = {name: files[name] for name in wanted["features"]}
+        return cls(named, slides=slides, norms=norms, on_bad_slide=on_bad_slide)
 
     def usable(self, slides) -> list:
         """Return the slides that have a vector in every feature set.
@@ -99,8 +123,7 @@ class PooledVectors:
         -------
         list of str
         """
-        bad = {slide for (_, slide), status in self.status.items() if status != STATUS_OK}
-        return [slide for slide in slides if slide not in bad]
+        return usable(self.status, slides)
 
     def matrix(self, features, norm, slides) -> np.ndarray:
         """Return the vectors of one feature set and norm.
@@ -134,6 +157,45 @@ def _read_all(paths, slides, norms):
 def _vectors(image, norms):
     """Return a whole image's vector under every norm: pooling one vector gives it back."""
     return {norm: row for norm in norms for row in image.features}, len(image.features), image.status
+
+
+def check_read(features, slide, status, on_bad_slide) -> None:
+    """Make sure that a slide that could not be read may be left out.
+
+    Parameters
+    ----------
+    features, slide : str
+    status : str
+        Of the slide in this feature set.
+    on_bad_slide : {"fail", "exclude"}
+
+    Raises
+    ------
+    SlideError
+        If it could not be read and `on_bad_slide` is ``fail``.
+    """
+    if status == STATUS_UNREADABLE and on_bad_slide == "fail":
+        raise SlideError(
+            f"slide {slide}: it could not be read and was left out of {features} while on_bad_slide was exclude. "
+            "Replace the slide, or set on_bad_slide to exclude again."
+        )
+
+
+def usable(status, slides) -> list:
+    """Return the slides that have vectors in every feature set.
+
+    Parameters
+    ----------
+    status : dict of (str, str) to str
+        (feature set, slide) to ``ok``, ``no tissue`` or ``unreadable``.
+    slides : iterable of str
+
+    Returns
+    -------
+    list of str
+    """
+    bad = {slide for (_, slide), said in status.items() if said != STATUS_OK}
+    return [slide for slide in slides if slide not in bad]
 
 
 def rows_of(table, slides, classes) -> list:

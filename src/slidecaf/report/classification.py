@@ -29,7 +29,7 @@ def classification(study, name, album, patches) -> dict:
     dict
         What the template ``classification.html`` shows.
     """
-    layout = study.layout
+    layout, settings = study.layout, study.methods("classification")[name]
     scores = read_json(layout.scores.format(method=name))
     rows = [row for row in read_tsv(layout.predictions.format(method=name)) if row["status"] != STATUS_COPY]
     parts = [f"fold-{fold}" for fold in sorted({int(row["fold"]) for row in rows if row["fold"]})]
@@ -46,7 +46,7 @@ def classification(study, name, album, patches) -> dict:
         "slides": slides,
         "features": features,
         "whole": study.is_whole(features),
-        "neurons": _neurons(layout, name, patches),
+        "neurons": _neurons(layout, name, patches) if "neurons" in settings.about.shows else None,
         "warnings": _warnings(choices)
         + _copies(scores["copies"])
         + study.resolution_warning(features, [row["slide"] for row in rows]),
@@ -192,7 +192,7 @@ def _charts(rows, scores):
                 "title": "Calibration",
                 "uri": charts.calibration_chart(*_arrays(own, classes), classes),
                 "said": f"Left-out slides in groups by confidence: how many of a group are {classes[1]}, with the "
-                "exact 95 % interval. Confidences are SVM scores, no probabilities; good ones rise from left to right. "
+                "exact 95 % interval. Confidences are scores, no probabilities; good ones rise from left to right. "
                 "Small dots are single slides.",
             }
         )

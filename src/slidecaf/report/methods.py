@@ -102,14 +102,8 @@ def classification_text(task, method, scores, versions, *, pooled=True) -> str:
     str
     """
     group, found = task.group_name, scores["cross_validation"]
-    norm, keep, C = (_candidates(getattr(method, key)) for key in ("norm", "keep", "C"))
     said = [
-        *([f"The vectors of a slide were pooled by the p-norm (p = {norm})."] if pooled else []),
-        _kept(keep),
-        f"and a linear support vector machine (scikit-learn {versions['scikit-learn']})",
-        f"told {' and '.join(scores['classes'])} apart. Its C (candidates {C})",
-        "and every other setting with several candidates were chosen",
-        f"by {task.inner_folds}-fold cross-validation inside the training slides, selection repeated inside.",
+        *(_svm_text(task, method, scores, versions, pooled) if method.kind == "svm" else _kind_text(method, scores)),
         "Accuracy was estimated by cross-validation, stratified by class, with all slides of a",
         f"{group} in one fold ({found['n']} slides of {found['patients']} {group}s). It was {_accuracy(found)}",
     ]
@@ -129,6 +123,31 @@ def _kept(keep):
         f"The {number}values with the largest difference between the class means of the training slides were kept"
         f"{candidates},"
     )
+
+
+def _svm_text(task, method, scores, versions, pooled):
+    norm, keep, C = (_candidates(getattr(method, key)) for key in ("norm", "keep", "C"))
+    return [
+        *([f"The vectors of a slide were pooled by the p-norm (p = {norm})."] if pooled else []),
+        _kept(keep),
+        f"and a linear support vector machine (scikit-learn {versions['scikit-learn']})",
+        f"told {' and '.join(scores['classes'])} apart. Its C (candidates {C})",
+        "and every other setting with several candidates were chosen",
+        f"by {task.inner_folds}-fold cross-validation inside the training slides, selection repeated inside.",
+    ]
+
+
+def _kind_text(method, scores):
+    """Say what a kind is by its own words in the config's models, and with which settings it ran."""
+    words = type(method).model_fields["kind"].description
+    settings = {key: value for key, value in method.plain().items() if key not in ("kind", "features")}
+    listed = ", ".join(
+        f"{key} {_candidates(value if isinstance(value, list) else [value])}" for key, value in settings.items()
+    )
+    return [
+        f"{' and '.join(scores['classes'])} were told apart by a method of the kind {words.rstrip('.')}"
+        f"{f', with {listed}' if listed else ''}."
+    ]
 
 
 def segmentation_text(task, method, scores) -> str:

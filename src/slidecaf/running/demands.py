@@ -28,6 +28,12 @@ READ = 5e6
 BYTES_A_PATCH = 64
 """Coordinates, what is kept of cells and maps: benchmarks/RESULTS.md has 30 to 60."""
 
+HELD_BYTES = 4096 * 6
+"""Of a patch that a job holds to learn from: 4,096 values as stored, of 16 bit, and standardised, of 32."""
+
+LEARNED = 20
+"""Patches a second that a job learns from, of a slow machine: 150 rounds of boosting of 4 clusters."""
+
 WHOLE = (".png", ".jpg", ".jpeg")
 """Suffixes of files that are decoded whole, at 4 bytes a pixel."""
 
@@ -131,7 +137,15 @@ class Demands:
             return self._shards[wildcards.features][int(wildcards.shard)]
         return self._batches[int(wildcards.batch)]
 
-    def memory(self, base: float, *, a_patch: float = 0, a_pixel: float = 0, a_slide: float = 0) -> Callable:
+    def memory(
+        self,
+        base: float,
+        *,
+        a_patch: float = 0,
+        a_pixel: float = 0,
+        a_slide: float = 0,
+        held: Callable = lambda wildcards: 0,
+    ) -> Callable:
         """Return a resource function: MB for the attempt.
 
         Parameters
@@ -142,6 +156,8 @@ class Demands:
             Bytes for each of the batch's most demanding slide.
         a_slide : float, optional
             MB for each slide of the study, where a job reads all.
+        held : callable, optional
+            Wildcards to how many patches the job holds to learn from.
 
         Returns
         -------
@@ -154,7 +170,7 @@ class Demands:
 
         def amount(wildcards, attempt):
             own = self._slides(wildcards) if a_patch or a_pixel else []
-            most = max((of_slide(slide, wildcards) for slide in own), default=0)
+            most = max((of_slide(slide, wildcards) for slide in own), default=0) + HELD_BYTES * held(wildcards)
             return attempt * ceil(base + a_slide * len(self._rows) + most / 1e6)
 
         return amount
@@ -179,7 +195,14 @@ class Demands:
 
         return amount
 
-    def minutes(self, base: float, *, rate: float | Callable | None = None, a_slide: float = 0) -> Callable:
+    def minutes(
+        self,
+        base: float,
+        *,
+        rate: float | Callable | None = None,
+        a_slide: float = 0,
+        held: Callable = lambda wildcards: 0,
+    ) -> Callable:
         """Return a resource function: minutes for the attempt.
 
         Parameters
@@ -189,6 +212,8 @@ class Demands:
             Patches a second, or feature set to them; the batch's slides then take a minute each beside their patches.
         a_slide : float, optional
             Minutes for each slide of the study, where a job reads all.
+        held : callable, optional
+            As for `memory`.
 
         Returns
         -------
@@ -196,7 +221,7 @@ class Demands:
         """
 
         def amount(wildcards, attempt):
-            asked = base + a_slide * len(self._rows)
+            asked = base + a_slide * len(self._rows) + held(wildcards) / LEARNED / 60
             if rate:
                 features, own = self._features_of(wildcards), self._slides(wildcards)
                 a_second = rate(features) if callable(rate) else rate

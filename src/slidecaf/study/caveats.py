@@ -3,12 +3,9 @@
 from collections.abc import Collection, Iterable, Mapping
 
 from slidecaf.study.config import Settings
-from slidecaf.study.kinds import SEGMENTATION_KINDS
+from slidecaf.study.kinds import CLASSIFICATION_KINDS, SEGMENTATION_KINDS
 
-NOTES = {
-    "mcil": "reimplemented from public descriptions",
-    **{kind: "; ".join(of.caveats) for kind, of in SEGMENTATION_KINDS.items() if of.caveats},
-}
+NOTES = {kind: "; ".join(of.caveats) for kind, of in {**SEGMENTATION_KINDS, **CLASSIFICATION_KINDS}.items()}
 """Kind of a method to what every table says beside it."""
 
 

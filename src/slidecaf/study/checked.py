@@ -90,13 +90,15 @@ class Study:
         kept = self.slides_of(features)
         if getattr(self.config.features[features], "store", "all") != "train":
             return kept
-        pooled = {row.slide for row in self.classification} if self.pools(features) else set()
+        classified = features in self.config.feature_sets_of("classification")
+        read = {row.slide for row in self.classification} if classified else set()
         tested = {row.slide for row in self.segmentation if row.split == "test"}
-        return [slide for slide in kept if slide in pooled or slide not in tested]
+        return [slide for slide in kept if slide in read or slide not in tested]
 
     def pools(self, features):
         """Tell whether a feature set is pooled, for the classification; whole images have one vector as they are."""
-        return features in self.config.feature_sets_of("classification") and not self.config.features[features].is_whole
+        classified = self.config.classification
+        return bool(classified) and features in classified.pooled_sets and not self.config.features[features].is_whole
 
     @cached_property
     def shards(self) -> dict[str, dict[int, list[str]]]:
@@ -147,10 +149,34 @@ def check_study(config, *, made=(), copies=None) -> Study:
         classes = check_classification(
             rows, source=task.sheet, positive=task.positive, folds=task.folds, chooses=chooses
         )
+        check_kinds(task.methods, classes)
     if other:
         check_segmentation(segmented, source=other.sheet, folds=other.folds)
     check_imported(config, rows, segmented)
     return Study(config, rows, segmented, classes, [row for row in every if row.slide in left_out], dict(left_out))
+
+
+def check_kinds(methods, classes):
+    """Check that every kind of method can tell so many classes apart.
+
+    Parameters
+    ----------
+    methods : dict of str to slidecaf.study.config.ClassifierSettings
+    classes : list of str
+
+    Raises
+    ------
+    InputErrors
+        With every method that cannot.
+    """
+    problems = [
+        f"classification.methods.{name}.kind: {method.kind} tells two classes apart, and the sheet has {len(classes)} "
+        f"({', '.join(classes)}); write another kind, such as svm, or leave the method out."
+        for name, method in methods.items()
+        if method.about.two_classes and len(classes) > 2
+    ]
+    if problems:
+        raise InputErrors("config.yaml", problems)
 
 
 def check_imported(config, classification, segmentation):

@@ -29,6 +29,7 @@ from slidecaf.errors import InputErrors
 from slidecaf.study.config_checks import check_ablation, check_parts
 from slidecaf.study.config_errors import explain
 from slidecaf.study.config_file import read_config
+from slidecaf.study.kinds import CLASSIFICATION_KINDS, ClassificationKind
 from slidecaf.study.names import NAME, TASKS
 
 
@@ -308,7 +309,24 @@ _Keep = Annotated[int, Field(ge=1)] | Literal["all"]
 _KEEP = "A whole number from 1, the features kept by the selection, or all."
 
 
-class ClassificationSvm(Settings):
+class ClassifierSettings(Settings):
+    """What the settings of every kind of the classification can say; further kinds are models of this class.
+
+    A kind has ``kind`` and ``features``, a list. One that reads pooled vectors has ``norm`` too, a list.
+    """
+
+    @property
+    def about(self) -> ClassificationKind:
+        """What the workflow has to know of the kind."""
+        return CLASSIFICATION_KINDS[self.kind]
+
+    @property
+    def candidates(self) -> int:
+        """How many combinations of settings are tried on folds inside the training rows."""
+        return 1
+
+
+class ClassificationSvm(ClassifierSettings):
     """Pooled features, selected, and a linear SVM on them."""
 
     kind: Literal["svm"] = Field("svm", description="svm (a linear SVM on pooled, selected features).")
@@ -337,7 +355,53 @@ class ClassificationSvm(Settings):
         return prod(len(getattr(self, key)) for key in ("features", "norm", "keep", "C"))
 
 
-ClassificationMethod = _kinds("A mapping with features and, if wished, norm, keep, C and max_iter.", ClassificationSvm)
+OneFeatureSet = Annotated[
+    list[Annotated[str, Field(description="The name of a feature set.")]],
+    Field(min_length=1, max_length=1),
+    BeforeValidator(_listed),
+]
+"""A list of one feature set, for kinds that do not choose among several; it may stand without brackets."""
+
+
+class ClassificationMcil(ClassifierSettings):
+    """Slides as bags of patches, of which boosted classifiers learn; positive patches in clusters. Two classes only."""
+
+    kind: Literal["mcil"] = Field(
+        description="mcil (multiple clustered instance learning: boosted Gaussian classifiers of patches, of which a "
+        "slide is a bag)."
+    )
+    features: OneFeatureSet = Field(description="The name of a feature set of patches.")
+    clusters: int = Field(4, ge=1, description="A whole number from 1, the clusters of positive patches.")
+    rounds: int = Field(
+        150, ge=1, description="A whole number from 1, the rounds of boosting; each adds a classifier to each cluster."
+    )
+    exponent: _number(gt=0) = Field(
+        20,
+        description="A number above 0, of the generalised mean over a slide's patches: 1 is the mean, large ones are "
+        "nearly the maximum.",
+    )
+
+
+ClassificationMethod = _kinds(
+    "A mapping with features and what the kind has beside it; of kind svm, if wished, norm, keep, C and max_iter.",
+    ClassificationSvm,
+    ClassificationMcil,
+)
+
+
+def classification_method(settings) -> ClassifierSettings:
+    """Return the settings of a method from plain keys and values.
+
+    Parameters
+    ----------
+    settings : dict
+        As in the config, or as `Settings.given` has them.
+
+    Returns
+    -------
+    ClassifierSettings
+    """
+    return TypeAdapter(ClassificationMethod).validate_python(settings)
 
 
 def _as_label(value):
@@ -411,8 +475,17 @@ class Classification(Settings):
     @property
     def feature_sets(self) -> list[str]:
         """The feature sets that methods name, or an ablation tries; each once."""
-        tried = self.ablation.features if self.ablation else None
-        return list(dict.fromkeys([*_feature_sets(self.methods), *(tried or [])]))
+        return list(dict.fromkeys([*_feature_sets(self.methods), *self._tried]))
+
+    @property
+    def pooled_sets(self) -> list[str]:
+        """Those of which a method, or an ablation, reads one vector a slide."""
+        pooled = {name: method for name, method in self.methods.items() if method.about.reads == "pooled"}
+        return list(dict.fromkeys([*_feature_sets(pooled), *self._tried]))
+
+    @property
+    def _tried(self):
+        return (self.ablation.features if self.ablation else None) or []
 
 
 def feature_sets(method: Settings) -> list[str]:

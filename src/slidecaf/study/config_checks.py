@@ -40,11 +40,19 @@ def check_parts(sets, methods, *, names, folder) -> list:
                 problems += _known(where, method, list(map(str, names)))
     if problems:
         return problems  # a stride is known once its tiling is right
-    return [
+    problems = [
         problem
         for name, method in methods.get("segmentation", {}).items()
         if method.features in sets
         for problem in _stride(f"segmentation.methods.{name}", method, sets[method.features])
+    ]
+    return problems + [
+        f"classification.methods.{name}.features: {features} takes the whole image as one patch (tiling: whole), and "
+        f"kind: {method.kind} learns from many patches a slide; name a feature set whose tiling has a patch_size."
+        for name, method in methods.get("classification", {}).items()
+        if method.about.reads == "features"
+        for features in method.features
+        if features in sets and sets[features].is_whole
     ]
 
 

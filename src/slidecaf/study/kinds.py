@@ -1,10 +1,63 @@
-"""The kinds of the segmentation's methods: what rules, scores, report and viewer need to know of each.
+"""The kinds of methods of both tasks: what rules, scores, report and viewer need to know of each.
 
-A kind's settings are a model in `slidecaf.study.config`, its code is its own module; both meet here. What is behind the
-maps asks this table and never a kind by name.
+A kind is its settings, a model in `slidecaf.study.config`; its code, a module or a package of its own; and its entry
+here. A plan reads the entry and does not import the code: what a kind needs is loaded in its own jobs, and a raised
+revision of one kind reruns no method of another. What is behind decisions and maps asks this table and never a kind by
+name.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class ClassificationKind:
+    """What a kind of the classification has of its own.
+
+    Attributes
+    ----------
+    module : str
+        Of its code, within ``slidecaf``, as `slidecaf.classification.kinds` describes it.
+    reads : {"pooled", "features"}
+        What its jobs read of a slide: one vector for each norm of its settings, or the vectors of all its patches. As
+        `slidecaf.study.layout.Layout` names it. A kind that reads all patches computes with the config's ``threads``.
+    packages : collection of str
+        Packages of slidecaf that its module imports beside ``classification``; a test holds them, with those of the
+        rules in `slidecaf.study.steps`, against the module's imports.
+    libraries : collection of str
+        Whose version may change its values, beside those of `slidecaf.study.steps`.
+    shows : collection of str
+        ``neurons``, where a feature's weight speaks for a class, so that Figure 5 can be drawn; ``patches``, where a
+        patch has a score and a cluster.
+    two_classes : bool
+        Whether it tells two classes apart and no more.
+    caveats : tuple of str
+        What has to be said wherever its numbers show.
+    """
+
+    module: str
+    reads: Literal["pooled", "features"]
+    packages: Collection[str] = ()
+    libraries: Collection[str] = ()
+    shows: Collection[str] = ()
+    two_classes: bool = False
+    caveats: tuple[str, ...] = ()
+
+
+CLASSIFICATION_KINDS = {
+    "svm": ClassificationKind("classification.pooled_svm", "pooled", shows=["neurons"]),
+    "mcil": ClassificationKind(
+        "classification.mcil.method",
+        "features",
+        packages=["classification.mcil", "features", "pooling", "tiles"],
+        libraries=["numpy"],
+        shows=["patches"],
+        two_classes=True,
+        caveats=("reimplemented from public descriptions",),
+    ),
+}
+"""Kind, as the config writes it, to what has to be known of it."""
 
 
 @dataclass(frozen=True)
@@ -48,4 +101,4 @@ SEGMENTATION_KINDS = {
         ),
     ),
 }
-"""Kind to what it has of its own; a further kind is one more entry."""
+"""Kind, as the config writes it, to what has to be known of it; a further kind is one more entry."""

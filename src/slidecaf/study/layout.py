@@ -46,6 +46,7 @@ class Layout:
         self.selection = f"{classifier}/{{part}}/selection.tsv"
         self.model = f"{classifier}/{{part}}/model.json"
         self.decisions = f"{classifier}/{{part}}/decisions.tsv"
+        self.patch_scores = f"{classifier}/patches/{{slide}}.h5"
         self.predictions = f"{classifier}/predictions.tsv"
         self.scores = f"{classifier}/scores.json"
         self.neurons_figure = f"{classifier}/final/figure5.png"

@@ -1,9 +1,13 @@
 """What the rules of the workflow run: whose revision and whose version a rule's results depend on."""
 
+from slidecaf.files.versions import revisions, version
+from slidecaf.study.kinds import ClassificationKind
+
 STEPS = {
     "study": (
         [
             "classification",
+            "classification.mcil",
             "demo",
             "exchange",
             "features",
@@ -39,6 +43,7 @@ STEPS = {
     "folds": (["classification"], ["scikit-learn"]),
     "classifier": (["classification", "features", "pooling"], ["scikit-learn", "h5py"]),
     "decisions": (["classification", "features", "pooling"], ["h5py"]),
+    "patch_scores": (["classification", "features", "tiles"], ["numpy", "h5py"]),
     "scores": (["classification", "scores"], ["scikit-learn", "scipy"]),
     "comparison": (["classification", "scores"], ["scipy"]),
     "methods": (["classification", "scores", "segmentation"], ["scipy"]),
@@ -77,5 +82,29 @@ STEPS = {
 }
 """Rule to the packages of slidecaf that its script imports, and the libraries whose version may change its values.
 
-The packages are held against the script's imports by a test.
+The packages are held against the script's imports by a test. Rules of all kinds of a method depend on the kind's own
+packages and libraries too (`slidecaf.study.kinds`).
 """
+
+
+def made_by(step: str, kind: ClassificationKind | None = None) -> dict[str, dict]:
+    """Return what makes a step's results beside its settings and inputs.
+
+    Parameters
+    ----------
+    step : str
+        A rule.
+    kind : ClassificationKind, optional
+        Of the method, where the rule is one of all kinds.
+
+    Returns
+    -------
+    dict of str to dict
+        ``revision``, package of slidecaf to its revision, and ``versions``, library to its version.
+    """
+    packages, libraries = STEPS[step]
+    packages, libraries = {*packages, *(kind.packages if kind else ())}, {*libraries, *(kind.libraries if kind else ())}
+    return {
+        "revision": revisions(*sorted(packages)),
+        "versions": {library: version(library) for library in sorted(libraries)},
+    }

@@ -182,7 +182,8 @@ class Targets:
         """
         layout, slides = self.layout, self._batch_of
         files = self.manifests(layout.thumbnail, slides)
-        files += _fill((layout.neurons_figure, layout.neurons_table), method=self._classification.methods)
+        drawn = [name for name, method in self._classification.methods.items() if "neurons" in method.about.shows]
+        files += _fill((layout.neurons_figure, layout.neurons_table), method=drawn)
         for method in self._segmentation.methods:
             files += _fill((layout.thresholds,), method=[method], variant=self._segmentation.variants(method))
         return files
@@ -244,9 +245,12 @@ class Targets:
         """Yield every kind of file that slides have: its pattern, the slides, and the other wildcards."""
         task, layout = self._classification, self.layout
         for features in sorted(task.feature_sets):
-            whole = features in self._shard_of
-            for pattern in [layout.shard] if whole else (layout.tiles, layout.features, layout.pooled):
+            read = (layout.tiles, layout.features, *([layout.pooled] if task.pools(features) else ()))
+            for pattern in [layout.shard] if features in self._shard_of else read:
                 yield pattern, task.rows, {"features": features}
+        for name, method in task.methods.items():
+            if "patches" in method.about.shows:
+                yield layout.patch_scores, task.rows, {"method": name}
 
     def _slides_of_segmentation(self):
         """As `_slides_of_classification`."""

@@ -135,6 +135,19 @@ class ClassificationTask(Task):
         factor, value = self.ablation.settings()[setting]
         return self.methods[self.ablation.method].model_copy(update={factor: [value]})
 
+    def pools(self, features: str) -> bool:
+        """Tell whether a method reads one vector a slide of a feature set.
+
+        Parameters
+        ----------
+        features : str
+
+        Returns
+        -------
+        bool
+        """
+        return self._task is not None and features in self._task.pooled_sets
+
     def listed(self, *columns: str) -> list[dict]:
         """Return some columns of the sheet, of every row that the predictions list: training, test, copies.
 

@@ -16,6 +16,9 @@ from slidecaf.tiles.file import read_tiles
 VARIANTS = {"plain": "plain", "hard": "retrained with hard examples"}
 """Variants of a segmentation, and what they are."""
 
+PATCHES = "scores and clusters of patches"
+"""What a method of the classification shows of a slide."""
+
 
 class _Anything:
     """Contains whatever is asked for: missing slides are an error when they are looked at, not before."""
@@ -90,9 +93,11 @@ class Catalogue:
         for row in self._classified:
             shown[row.slide]["label"] = row.label
         views = []
-        for method in self.config.methods("classification"):
+        for method, settings in self.config.methods("classification").items():
             view = f"classification/{method}"
             views.append({"id": view, "task": "classification", "method": method})
+            if "patches" in settings.about.shows:
+                views[-1]["meaning"] = PATCHES
             self._predictions(shown, view, method)
         for method, settings in self.config.methods("segmentation").items():
             for variant in VARIANTS:
@@ -170,6 +175,13 @@ class Catalogue:
             for features in cut
             if self.config.features[features].kind != "imported" and self.config.features[features].tiling.tissue
         ]
+        if any(other.slide == slide for other in self._classified):
+            for method, settings in self.methods("classification").items():
+                if "patches" in settings.about.shows:
+                    scores = [_file(layout.patch_scores, method=method, slide=slide)]
+                    found.append(_layer("patch-score", method, method=method, files=scores))
+                    clusters = getattr(settings, "clusters", 1)
+                    found.append(_layer("cluster", method, method=method, clusters=clusters, files=scores))
         if not segmented:
             return found
         truth = [Path(row.mask)] if row.mask else []

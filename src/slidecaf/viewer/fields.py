@@ -66,6 +66,11 @@ def confidence(values) -> np.ndarray:
     return values[..., None].astype(np.float32)
 
 
+def channels(values) -> np.ndarray:
+    """Hand on a region that has channels; NaN is no value."""
+    return values
+
+
 def mask(values) -> np.ndarray:
     """Turn a region of a mask into one channel, 1 where it is."""
     return (values > 0)[..., None].astype(np.float32)

@@ -7,8 +7,11 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
+from slidecaf.classification.patches import read_patch_scores
 from slidecaf.errors import SlidecafError
 from slidecaf.files.faults import unread
+from slidecaf.segmentation.cells import Cells
+from slidecaf.segmentation.maps import confidence_map
 from slidecaf.segmentation.masks import mask_strips
 from slidecaf.slides.base import LIMITS
 from slidecaf.slides.cache import SegmentCache
@@ -103,6 +106,46 @@ class TissueRaster:
         down = (np.arange(y, y + height) * 2 + 1) * rows // (2 * self.height)
         across = (np.arange(x, x + width) * 2 + 1) * columns // (2 * self.width)
         return self._mask[down[:, None], across]
+
+
+class PatchRaster:
+    """What a classification says of a slide's patches, on the mean over those that contain a pixel.
+
+    Parameters
+    ----------
+    path : path-like
+        That `slidecaf.classification.patches.score_patches` wrote.
+    kind : {"patch-score", "cluster"}
+        The score, or for each cluster the share of patches that are positive and of it.
+    width, height : int
+        Of the slide at level 0.
+
+    Raises
+    ------
+    SlidecafError
+        If the file is missing or damaged.
+    """
+
+    def __init__(self, path, kind, *, width, height):
+        self.width, self.height, found = width, height, read_patch_scores(path)
+        size = int(found.attributes.get("patch_size_level0", 1))
+        self._cells = Cells.of_patches(found.coords, size, width, height)
+        channels = [found.score]
+        if kind == "cluster":
+            clusters = range(1 + int(found.cluster.max(initial=0)))
+            channels = [(found.cluster == k) & (found.score > 0) for k in clusters]
+        self._values = np.stack(
+            [confidence_map(self._cells, found.coords, size, values.astype(np.float32)) for values in channels], axis=2
+        )
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def read(self, x, y, width, height) -> np.ndarray:
+        """Read a region that lies inside: ndarray of float32, shape (height, width, channels); NaN without a patch."""
+        down = np.searchsorted(self._cells.cuts_y, np.arange(y, y + height), side="right") - 1
+        across = np.searchsorted(self._cells.cuts_x, np.arange(x, x + width), side="right") - 1
+        return self._values[down[:, None], across]
 
 
 class SheetMask:

@@ -10,7 +10,7 @@ from slidecaf.slides import open_slide
 from slidecaf.viewer import fields, paint
 from slidecaf.viewer.boxes import box_outlines
 from slidecaf.viewer.catalogue import files_version, hard_examples, patches
-from slidecaf.viewer.layer_files import CACHE_BYTES, SheetMask, TiffRaster, TissueRaster
+from slidecaf.viewer.layer_files import CACHE_BYTES, PatchRaster, SheetMask, TiffRaster, TissueRaster
 from slidecaf.viewer.leases import Leases
 from slidecaf.viewer.slide_tiles import SlidePyramid
 from slidecaf.viewer.zoom import reductions, tile_box
@@ -26,6 +26,12 @@ OPEN_SLIDE_BYTES = 2**27
 
 BOXES = 8
 """Tables of patches and of hard examples that are kept."""
+
+READ = {
+    **{kind: kind for kind in ("confidence", "truth", "prediction", "cluster")},
+    "patch-score": "score",
+}
+"""Kinds of layers that have a value at a pixel, and what it is called."""
 
 OUT_OF_GRID = "there is no such tile"
 
@@ -126,20 +132,27 @@ class Layers:
             return paint.encode(self._hard_tile(name, found, size, tile))
         with self._field(name, found, size) as field:
             means = field.tile(*tile)
-            if found["kind"] == "confidence":
+            if found["kind"] in ("confidence", "patch-score"):
                 return paint.encode(paint.confidence_tile(means, _scale(field)))
+            if found["kind"] == "cluster":
+                return paint.encode(paint.cluster_tile(means))
             if found["kind"] == "comparison":
                 return paint.encode(paint.comparison_tile(means))
             colour = {"truth": paint.TRUTH, "tissue": paint.TISSUE}.get(found["kind"], paint.PREDICTED.fill)
             return paint.encode(paint.mask_tile(means, colour))
 
     def confidence(self, name, layer) -> dict:
-        """Describe a confidence map: where its colours end, and above which threshold is necrosis; ready for JSON."""
+        """Describe a confidence map: where its colours end, and above which threshold is necrosis; ready for JSON.
+
+        Scores of patches have no threshold.
+        """
         found = self._catalogue.layer(name, layer)
         self._check_ready(name, found)
-        pattern = self._catalogue.layout.score
-        path = Path(pattern.format(method=found["method"], variant=found["variant"], slide=name))
-        threshold = read_json(path)["threshold"] if path.is_file() else None
+        threshold = None
+        if "variant" in found:
+            pattern = self._catalogue.layout.score
+            path = Path(pattern.format(method=found["method"], variant=found["variant"], slide=name))
+            threshold = read_json(path)["threshold"] if path.is_file() else None
         with self._opened(name) as pyramid:
             size = pyramid.width, pyramid.height
         with self._field(name, found, size) as field:
@@ -151,8 +164,8 @@ class Layers:
         Returns
         -------
         dict
-            ``confidence``: float, or None where no patch is; ``truth`` and ``prediction``: bool. What the slide has
-            not, or not yet, is left out.
+            ``confidence`` and ``score`` (of patches): float, or None where no patch is; ``cluster``: int, or None where
+            no patch is positive; ``truth`` and ``prediction``: bool. What the slide has not, or not yet, is left out.
         """
         with self._opened(name) as pyramid:
             size = pyramid.width, pyramid.height
@@ -162,11 +175,14 @@ class Layers:
         for layer in self._catalogue.layers(name):
             kind = layer["kind"]
             of = layer.get("method", method), layer.get("variant", variant)
-            if kind in ("confidence", "truth", "prediction") and layer["ready"] and of == (method, variant):
+            if kind in READ and layer["ready"] and of == (method, variant):
                 with self._field(name, layer, size) as field:
-                    value = float(field.at(x, y)[0])
-                if kind == "confidence":
-                    under[kind] = None if value != value else value
+                    values = field.at(x, y)
+                value = float(values[0])
+                if kind == "cluster":
+                    under[kind] = int(values.argmax()) if values.max() > 0 else None
+                elif kind in ("confidence", "patch-score"):
+                    under[READ[kind]] = None if value != value else value
                 else:
                     under[kind] = value > 0
         return under
@@ -200,6 +216,8 @@ class Layers:
             rasters = []
             if layer["kind"] == "tissue":
                 rasters.append(TissueRaster(layer["files"][0], width=size[0], height=size[1]))
+            elif layer["kind"] in ("patch-score", "cluster"):
+                rasters.append(PatchRaster(layer["files"][0], layer["kind"], width=size[0], height=size[1]))
             elif layer["kind"] != "truth":
                 rasters.append(TiffRaster(layer["files"][0]))
                 opened.callback(rasters[0].close)
@@ -211,6 +229,7 @@ class Layers:
             if layer["kind"] in ("truth", "comparison"):
                 rasters.append(opened.enter_context(self._truth(name, size)))
             combine = {"confidence": fields.confidence, "comparison": fields.comparison}
+            combine |= dict.fromkeys(("patch-score", "cluster"), fields.channels)
             return fields.Field(rasters, combine.get(layer["kind"], fields.mask), close=opened.pop_all().close)
 
     def _truth(self, name, size):

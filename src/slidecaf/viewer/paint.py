@@ -30,6 +30,9 @@ INSIDE = 40
 COMPARED = np.array([TRUE.fill, MISSED.fill, FALSE.fill], np.float32)
 """Colours of Figure 6, in the order of `slidecaf.viewer.fields.comparison`."""
 
+CLUSTERS = [(0, 114, 178), (230, 159, 0), (0, 158, 115), (204, 121, 167), (213, 94, 0), (86, 180, 233), (240, 228, 66)]
+"""R, G, B of clusters of patches, told apart by colour-blind eyes too (Okabe and Ito); further ones begin anew."""
+
 _RAMP = np.array([LOW, MIDDLE, HIGH], np.float32)
 
 
@@ -45,6 +48,7 @@ def legend():
         "false": FALSE.fill,
         "hard_missed": KINDS["missed"],
         "hard_false": KINDS["false"],
+        "clusters": CLUSTERS,
         "confidence": [list(map(int, colour)) for colour in ramp(np.linspace(-1, 1, 21))],
     }
 
@@ -99,9 +103,19 @@ def mask_tile(means, colour):
 
 def comparison_tile(means):
     """Colour the means of a comparison as the paper's Figure 6."""
-    marked = means[..., :3]
+    return _mixed(means, COMPARED)
+
+
+def cluster_tile(means):
+    """Colour the means of clusters: as opaque as the share of patches that are positive, each cluster in its colour."""
+    return _mixed(means, np.array([CLUSTERS[k % len(CLUSTERS)] for k in range(means.shape[2] - 1)], np.float32))
+
+
+def _mixed(means, colours):
+    """Mix a colour a channel by the channels' shares."""
+    marked = means[..., : len(colours)]
     whole = marked.sum(axis=2, keepdims=True)
-    return _rgba(marked @ COMPARED / np.where(whole > 0, whole, 1), whole[..., 0] * means[..., -1])
+    return _rgba(marked @ colours / np.where(whole > 0, whole, 1), whole[..., 0] * means[..., -1])
 
 
 def outline_tile(drawn, colour):

@@ -171,6 +171,8 @@ class _Handler(BaseHTTPRequestHandler):
             case ["api", "slides", slide, "confidence", method, variant]:
                 layer = "/".join(("confidence", _name(method), _name(variant)))
                 return _json(self.server.layers.confidence(_name(slide), layer))
+            case ["api", "slides", slide, "confidence", method]:
+                return _json(self.server.layers.confidence(_name(slide), f"patch-score/{_name(method)}"))
             case ["api", "slides", slide, "values"]:
                 method, variant = (query.get(key, [""])[0] for key in ("method", "variant"))
                 x, y = (_number(query.get(key, [""])[0]) for key in ("x", "y"))

@@ -7,6 +7,7 @@ from scipy.stats import binomtest
 from slidecaf.classification.ablation import COLUMNS, try_value, write_ablation
 from slidecaf.classification.classifier import decide, fit_classifier
 from slidecaf.files.tables import read_tsv, write_tsv
+from slidecaf.study.config import ClassificationSvm
 from tests.unit.classification.test_classifier import GRID, Study
 
 PARTS = ["fold-0", "fold-1", "fold-2"]
@@ -26,10 +27,9 @@ def tried(study, name, grid, rows=None):
         parts=PARTS,
         rows=rows or study.train,
         classes=study.classes,
-        grid=grid,
+        settings=ClassificationSvm(**grid, max_iter=100_000),
         inner_folds=3,
         seed=0,
-        max_iter=100_000,
         method="svm",
     )
     return path
@@ -39,11 +39,12 @@ def tried(study, name, grid, rows=None):
 def test_a_value_is_judged_as_a_method_that_has_nothing_else(study, varied):
     grid, expected = GRID | varied, {}
     for part in PARTS:
-        top = study.fit(f"own/{part}", part, grid=grid)
+        top = study.fit(f"own/{part}", part, settings=ClassificationSvm(**grid, max_iter=100_000))
         decide(
             top / "decisions.tsv",
+            kind="svm",
             model=top / "model.json",
-            pooled=study.pooled,
+            vectors=study.pooled,
             folds=study.folds,
             part=part,
         )
@@ -131,15 +132,14 @@ def test_all_features_are_kept_in_the_order_of_their_rank(study):
     outputs = {key: top / name for key, name in (("choice", "c.json"), ("selection", "s.tsv"), ("model", "m.json"))}
     fit_classifier(
         **outputs,
-        pooled=study.pooled,
+        vectors=study.pooled,
         folds=study.folds,
         part="final",
         rows=study.train,
         classes=study.classes,
-        grid=GRID | {"features": ["far"], "keep": ["all"]},
+        settings=ClassificationSvm(**GRID | {"features": ["far"], "keep": ["all"]}),
         inner_folds=3,
         seed=0,
-        max_iter=100_000,
     )
     rows = read_tsv(outputs["selection"])
     assert sorted(int(row["feature"]) for row in rows) == list(range(6))

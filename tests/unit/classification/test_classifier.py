@@ -10,8 +10,10 @@ from slidecaf.errors import SlideError
 from slidecaf.files.tables import read_json, read_tsv, write_tsv
 from slidecaf.pooling.file import write_pooled
 from slidecaf.pooling.norms import norm_name
+from slidecaf.study.config import ClassificationSvm
 
 GRID = {"features": ["near", "far"], "norm": [3, "inf"], "keep": [2, 4], "C": [0.1, 1]}
+SETTINGS = ClassificationSvm(**GRID, max_iter=100_000)
 OUTPUTS = ("choice.json", "selection.tsv", "model.json")
 
 
@@ -48,8 +50,8 @@ class Study:
         top = self.folder / name
         outputs = dict(zip(("choice", "selection", "model"), (top / output for output in OUTPUTS), strict=True))
         options = {
-            **{"pooled": self.pooled, "folds": self.folds, "part": part, "rows": self.train, "classes": self.classes},
-            **{"grid": GRID, "inner_folds": 3, "seed": 0, "max_iter": 100_000, **changed},
+            **{"vectors": self.pooled, "folds": self.folds, "part": part, "rows": self.train, "classes": self.classes},
+            **{"settings": SETTINGS, "inner_folds": 3, "seed": 0, **changed},
         }
         fit_classifier(**outputs, **options)
         return top
@@ -106,7 +108,15 @@ def test_decisions_are_those_of_the_svm_on_slides_it_never_saw(study, part):
     slides = [row["slide"] for row in study.rows[18:]]
     paths = [top / name for name in ("one.tsv", "two.tsv")]
     for path in paths:
-        decide(path, model=top / "model.json", pooled=study.pooled, folds=study.folds, part=part, slides=slides)
+        decide(
+            path,
+            kind="svm",
+            model=top / "model.json",
+            vectors=study.pooled,
+            folds=study.folds,
+            part=part,
+            slides=slides,
+        )
     assert paths[0].read_bytes() == paths[1].read_bytes()
     table, rows = read_tsv(paths[0]), study.learned(part)
     assert [row["slide"] for row in table] == [row["slide"] for row in tested]
@@ -129,7 +139,7 @@ def test_files_made_twice_are_equal_and_know_nothing_of_the_slides_left_out(stud
         name: {s: p for s, p in own.items() if s.startswith("train") and not 6 <= int(s[-2:]) < 12}
         for name, own in study.pooled.items()
     }
-    other = study.fit("three", "fold-1", rows=turned, pooled=files)
+    other = study.fit("three", "fold-1", rows=turned, vectors=files)
     for name in OUTPUTS:
         assert (first / name).read_bytes() == (again / name).read_bytes() == (other / name).read_bytes()
 
@@ -137,7 +147,7 @@ def test_files_made_twice_are_equal_and_know_nothing_of_the_slides_left_out(stud
 def test_a_slide_without_tissue_is_listed_without_a_prediction(study):
     top = study.fit("one", "fold-0")
     assert read_json(top / "choice.json")["left_out"] == []
-    decide(top / "d.tsv", model=top / "model.json", pooled=study.pooled, folds=study.folds, part="fold-0")
+    decide(top / "d.tsv", kind="svm", model=top / "model.json", vectors=study.pooled, folds=study.folds, part="fold-0")
     lost = {row["slide"]: row for row in read_tsv(top / "d.tsv")}["train-03"]
     assert (lost["predicted"], lost["patches"], lost["status"]) == ("", "3", "no tissue")
     assert {value for name, value in lost.items() if name.startswith("confidence")} == {""}
@@ -148,7 +158,7 @@ def test_an_unreadable_slide_is_an_error_where_bad_slides_fail(study):
     for name in GRID["features"]:
         for slide in ("train-04", "test-0"):
             write_pooled(study.pooled[name][slide], {}, patches=0, status="unreadable")
-    files = {"model": top / "model.json", "pooled": study.pooled, "folds": study.folds}
+    files = {"kind": "svm", "model": top / "model.json", "vectors": study.pooled, "folds": study.folds}
     with pytest.raises(SlideError, match="slide train-04: it could not be read"):
         study.fit("two", "final")
     assert not (study.folder / "two").exists()

@@ -1,6 +1,7 @@
 """What jobs ask of a cluster: the most demanding slide's memory, the time of all, more with each attempt."""
 
 from dataclasses import dataclass
+from math import ceil
 from types import SimpleNamespace
 
 import pytest
@@ -98,3 +99,13 @@ def test_a_shard_asks_for_its_largest_image_and_the_time_of_reading_all():
     expected = 30 + pixels / READ / 60 + 2 / 50 / 60
     assert demands.minutes(30, rate=50)(shard, attempt=1) == pytest.approx(expected, abs=1)
     assert demands.patches("large", "whole") == 1
+
+
+def test_a_job_that_holds_patches_to_learn_from_asks_for_their_values_and_the_time_of_all(demands):
+    def held(wildcards):
+        return sum(demands.patches(slide, "cnn") for slide in ("small", "large"))
+
+    patches = PIXELS_A_BYTE * 1_010_000 / 50**2
+    part = SimpleNamespace(part="fold-0", method="mcil")
+    assert demands.memory(100, held=held)(part, attempt=2) == 2 * ceil(100 + patches * 4096 * (2 + 4) / 1e6)
+    assert demands.minutes(60, held=held)(part, attempt=1) == ceil(60 + patches / 20 / 60)

@@ -64,3 +64,23 @@ def test_a_slide_without_its_imported_file_is_an_error_unless_such_slides_are_le
     with pytest.raises(InputErrors, match=r"features\.uni: slide b: there is no \./?b\.h5"):
         check_study(config)
     assert check_study(config | {"on_bad_slide": "exclude"}).slides_of("uni") == ["a", "b", "c", "d"]
+
+
+def test_a_kind_that_reads_patches_keeps_them_pools_nothing_and_wants_two_classes(config, tmp_path):
+    config["classification"]["methods"] = {
+        "svm": {"features": "one", "C": 1},
+        "mcil": {"kind": "mcil", "features": "two"},
+    }
+    config["features"]["two"] = {**config["features"]["two"], "store": "train"}
+    rows = [f"{name}\t{name}.png\t{name}.png\tp{name}\t{'test' if name == 'b' else 'train'}" for name in "abcd"]
+    (tmp_path / "s.tsv").write_text("\n".join(["slide\tpath\tmask\tpatient\tsplit", *rows]) + "\n")
+    study = check_study(config)
+    assert [study.pools(name) for name in ("one", "two")] == [True, False]
+    assert study.slides_with_features("two") == ["a", "b", "c", "d"]
+    rows = [f"{name}\t{name}.png\t{label}\tp{name}" for name, label in zip("abcdef", "xxyyzz", strict=True)]
+    (tmp_path / "c.tsv").write_text("\n".join(["slide\tpath\tlabel\tpatient", *rows]) + "\n")
+    for name in "ef":
+        (tmp_path / f"{name}.png").touch()
+    del config["classification"]["positive"]
+    with pytest.raises(InputErrors, match=r"methods\.mcil\.kind: mcil tells two classes apart, and the sheet has 3"):
+        check_study(config)

@@ -14,6 +14,8 @@ TEXTS = {
     "of a classification": config_text(["classification"], "T"),
     "of a segmentation": config_text(["segmentation"], "T"),
 }
+FURTHER = {"mcil": "ClassificationMcil"}
+"""Kinds of methods that stand there in a comment, on one line, and their models."""
 ALTERNATIVES = {("features", "*", "tiling", "overlap"), ("features", "*", "tiling", "stride")}
 """Of which one stands in a feature set."""
 OFF = ("classification", "ablation")
@@ -31,7 +33,7 @@ def fields(schema, part, path=()):
     """Yield path, with * for a name, and schema of every key."""
     part = schema["$defs"][part["$ref"].rpartition("/")[2]] if "$ref" in part else part
     for inner in part.get("oneOf", part.get("anyOf", [])):
-        if inner.get("$ref", "").rpartition("/")[2] not in ELSEWHERE:
+        if inner.get("$ref", "").rpartition("/")[2] not in (*ELSEWHERE, *FURTHER.values()):
             yield from fields(schema, inner, path)
     for key, inner in part.get("properties", {}).items():
         yield (*path, key), inner
@@ -81,6 +83,21 @@ def test_a_comment_says_the_models_default(text):
     assert {path for path in defaults if path[0] in tasks or path[0] not in ("classification", "segmentation")} == {
         *said
     }
+
+
+def test_further_kinds_stand_there_in_a_comment_with_their_defaults(text):
+    given, said = yaml.safe_load(text), {}
+    for name, settings in re.findall(r"^ +# ([\w-]+): (\{kind: .*\})$", text, re.MULTILINE):
+        said[name] = yaml.safe_load(settings)
+    assert set(said) == (set(FURTHER) if "classification" in given else set())
+    for name, settings in said.items():
+        part = json_schema()["$defs"][FURTHER[settings["kind"]]]["properties"]
+        assert set(settings) == set(part)
+        assert {key: settings[key] for key in part if "default" in part[key]} == {
+            key: one["default"] for key, one in part.items() if "default" in one
+        }
+        given["classification"]["methods"][name] = settings
+    check_config(given)
 
 
 def test_it_is_valid(text, repository):

@@ -9,7 +9,8 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from slidecaf.errors import InputErrors, SlidecafError
-from slidecaf.study.config import check_config, json_schema, load_config
+from slidecaf.study.config import check_config, classification_method, json_schema, load_config
+from slidecaf.study.kinds import CLASSIFICATION_KINDS
 
 
 @pytest.fixture
@@ -115,7 +116,28 @@ def test_a_missing_kind_hides_no_other_error_and_a_wrong_one_is_named(config):
     assert (
         "features.uni.kind: 'importd' will not do, did you mean imported?; write imported, manual or network." in said
     )
-    assert "classification.methods.svm.kind: 'tree' will not do; write svm" in said
+    assert "classification.methods.svm.kind: 'tree' will not do; write mcil or svm." in said
+
+
+def test_mcil_is_a_kind_with_one_feature_set(config):
+    config["classification"]["methods"]["mcil"] = {"kind": "mcil", "features": "cnn"}
+    method = check_config(config).classification.methods["mcil"]
+    assert (method.features, method.clusters, method.rounds, method.exponent) == (["cnn"], 4, 150, 20)
+    assert (method.candidates, method.about.reads) == (1, "features")
+    assert classification_method(method.given()) == method
+    svm = check_config(config).classification.methods["svm"]
+    assert classification_method(svm.given()) == svm  # which does not say its kind
+    config["classification"]["methods"]["mcil"] |= {"features": ["cnn", "cnn2"], "C": [1], "clusters": 0, "exponent": 0}
+    said = problems(config)
+    assert "classification.methods.mcil.features: ['cnn', 'cnn2'] will not do; write the name of a feature set" in said
+    assert "classification.methods.mcil.clusters: 0 will not do; write a whole number from 1" in said
+    assert "classification.methods.mcil.exponent: 0 will not do; write a number above 0" in said
+    assert "classification.methods.mcil.C: unknown key" in said
+
+
+def test_every_kind_of_the_config_has_an_entry_and_the_other_way_round():
+    part = json_schema()["$defs"]["Classification"]["properties"]["methods"]["additionalProperties"]
+    assert set(part["discriminator"]["mapping"]) == set(CLASSIFICATION_KINDS)
 
 
 def test_imported_features_are_a_kind_and_the_old_form_says_what_to_write(config):
@@ -308,6 +330,12 @@ def test_the_segmentation_and_manual_features_take_no_whole_images(config):
     assert "features.mf.tiling: 'whole' will not do; write a mapping such as" in problems(config)
     del config["features"]["mf"]
     assert "segmentation.methods.svm.features: cnn takes the whole image as one patch" in problems(config)
+
+
+def test_a_kind_that_learns_from_patches_takes_no_whole_images(config):
+    config["features"]["cnn"]["tiling"] = "whole"
+    config["classification"]["methods"]["bags"] = {"kind": "mcil", "features": "cnn"}
+    assert "classification.methods.bags.features: cnn takes the whole image as one patch" in problems(config)
 
 
 def test_new_keys_are_no_part_of_what_features_of_patches_come_of(config):

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from slidecaf.study.steps import STEPS
+from slidecaf.study.kinds import CLASSIFICATION_KINDS
+from slidecaf.study.steps import STEPS, made_by
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +66,21 @@ def test_a_steps_packages_are_those_that_its_script_imports(rule, repository, ro
     ran = imported(repository / f"workflow/scripts/{rule}.py", top)
     found = {package_of(path, top, rooms) for path in ran} - {None}
     assert set(STEPS[rule][0]) == found
+
+
+@pytest.mark.parametrize("name", CLASSIFICATION_KINDS)
+@pytest.mark.parametrize("rule", ["classifier", "decisions", "patch_scores"])
+def test_a_kinds_packages_are_those_that_its_module_imports(name, rule, repository, rooms):
+    kind, top = CLASSIFICATION_KINDS[name], Path(repository / "src/slidecaf")
+    if rule == "patch_scores" and "patches" not in kind.shows:
+        return
+    module = top.joinpath(*kind.module.split(".")).with_suffix(".py")
+    ran = imported(repository / f"workflow/scripts/{rule}.py", top) | imported(module, top) | {module}
+    needed = {package_of(path, top, rooms) for path in ran} - {None}
+    assert set(made_by(rule, kind)["revision"]) == needed
+
+
+def test_a_raised_revision_of_one_kind_reruns_no_method_of_another():
+    assert "classification.mcil" in made_by("classifier", CLASSIFICATION_KINDS["mcil"])["revision"]
+    assert set(made_by("classifier", CLASSIFICATION_KINDS["svm"])["revision"]) == {"classification", "features", "pooling"}
+    assert made_by("classifier", CLASSIFICATION_KINDS["svm"]) == made_by("classifier")

@@ -21,7 +21,7 @@ export function listen({ stage, panel, list, copyLink }) {
     "/": () => byId("filter").focus(),
     "?": () => byId("help").showModal(),
   };
-  for (let place = 0; place < 7; place++) actions[place + 1] = () => panel.toggle(place);
+  for (let place = 0; place < 9; place++) actions[place + 1] = () => panel.toggle(place);
   document.addEventListener("keydown", (event) => {
     const { target, key } = event;
     if (event.ctrlKey || event.metaKey || event.altKey || byId("help").open) return;

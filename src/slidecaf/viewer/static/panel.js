@@ -13,6 +13,8 @@ const KINDS = [
   { kind: "hard", title: "Hard examples of the last model", opacity: 0.8,
     colours: [["hard_missed", "missed"], ["hard_false", "false"]] },
   { kind: "tissue", title: "Tissue", opacity: 0.4, colours: [["tissue", "tissue"]] },
+  { kind: "patch-score", title: "Patch scores", opacity: 0.6, on: true },
+  { kind: "cluster", title: "Clusters of positive patches", opacity: 0.6 },
 ];
 
 export class Panel {
@@ -23,10 +25,16 @@ export class Panel {
     this.touched = "comparison";
     this.hidden = null;
     this.slide = null;
-    const views = new Map(study.views.filter((view) => view.task === "segmentation").map((view) => [view.id, view]));
+    // maps of the segmentation, then methods of the classification that score patches
+    const segmented = study.views.filter((view) => view.variant);
+    const scored = study.views.filter((view) => view.meaning && !view.variant);
+    const views = new Map([...segmented, ...scored].map((view) => [view.id, view]));
     this.views = views;
     if (!views.size) this.state.get("patches").on = true;
-    options(byId("maps"), [...views.keys()], (id) => `${views.get(id).method}, ${views.get(id).variant}`);
+    options(byId("maps"), [...views.keys()], (id) => {
+      const { method, variant } = views.get(id);
+      return variant ? `${method}, ${variant}` : method;
+    });
     for (const option of byId("maps").options) option.title = views.get(option.value).meaning;
     byId("maps-label").hidden = !views.size;
     byId("maps").addEventListener("change", () => this.draw());
@@ -148,8 +156,16 @@ export class Panel {
       square.style.background = rgb(this.legend[key]);
       swatches.append(element("span", {}, square, meaning));
     }
+    if (kind === "cluster") {
+      for (const [number, colour] of this.legend.clusters.entries()) {
+        if (number >= layer.clusters) break;
+        const square = element("i");
+        square.style.background = rgb(colour);
+        swatches.append(element("span", {}, square, String(number)));
+      }
+    }
     const item = element("li", { className: layer.ready ? "" : "off" }, head);
-    if (colours.length) item.append(swatches);
+    if (swatches.children.length) item.append(swatches);
     if (layer.ready) item.append(fade);
     item.dataset.kind = kind;
     return item;
@@ -157,12 +173,14 @@ export class Panel {
 
   // The colour bar belongs to one slide's map: its ends and its threshold.
   async #colourBar() {
-    const layer = this.#layer("confidence"), slide = this.slide.slide, maps = this.maps();
-    const shown = layer?.ready && this.state.get("confidence").on;
+    const slide = this.slide.slide, maps = this.maps();
+    const layers = ["confidence", "patch-score"].map((kind) => this.#layer(kind));
+    const layer = layers.find((one) => one?.ready && this.state.get(one.kind).on);
+    const shown = Boolean(layer);
     byId("colours").hidden = !shown;
     this.scale = null;
     if (!shown) return;
-    const path = `${slidePath(slide)}/confidence/${layer.method}/${layer.variant}`;
+    const path = [slidePath(slide), "confidence", layer.method, layer.variant].filter(Boolean).join("/");
     const found = await get(path).catch(() => null); // a damaged map is reported by its tiles
     if (!found || this.slide?.slide !== slide || this.maps() !== maps) return;
     this.scale = found.scale;

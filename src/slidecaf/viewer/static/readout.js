@@ -37,9 +37,11 @@ export class Readout {
       const said = [["x", at.x], ["y", at.y]];
       if (slide.mpp) said.push(["at", `${(at.x * slide.mpp).toFixed(1)}, ${(at.y * slide.mpp).toFixed(1)} µm`]);
       if ("confidence" in under) said.push(["confidence", under.confidence === null ? "none" : under.confidence.toFixed(4)]);
+      if ("score" in under) said.push(["score", under.score === null ? "none" : under.score.toFixed(4)]);
+      if ("cluster" in under) said.push(["cluster", under.cluster ?? "none"]);
       if ("prediction" in under) said.push(["predicted", under.prediction ? "necrosis" : "no"]);
       if ("truth" in under) said.push(["truth", under.truth ? "necrosis" : "no"]);
-      this.panel.point(under.confidence);
+      this.panel.point(under.confidence ?? under.score);
       this.write(said);
     }
     this.asked = null;

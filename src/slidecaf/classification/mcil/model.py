@@ -29,6 +29,8 @@ CERTAIN = 1e-12
 """Least distance of a bag's log probability from 0, so that one bag in the wrong cannot be worth infinity."""
 NEGLIGIBLE = -60.0
 """Log of an instance's share in its bag below which it counts as this: numbers too small are slow and say nothing."""
+FITTED = ("feature", "mean", "deviation", "prior", "step", "log_likelihood")
+"""What a fitted model is kept by."""
 FEATURES, INSTANCES, ROWS = 8, 16_384, 4096
 """A block of the search is 8 features of 16,384 instances, 512 KiB; a matrix is read 4096 rows at a time."""
 
@@ -175,9 +177,7 @@ class MCIL:
         SlidecafError
             If a value is NaN or infinite, the number of values is not that of the fit, or a bag has no instance.
         """
-        scores = self._scores(features)
-        log_p, log_not = _bags(scores, _offsets(offsets, len(scores)), self.exponent)[:2]
-        return log_p - log_not
+        return bag_decision(self.instance_scores(features), offsets, exponent=self.exponent)
 
     def instance_probability(self, features) -> np.ndarray:
         """Return each instance's probability of each cluster.
@@ -196,7 +196,7 @@ class MCIL:
         SlidecafError
             If a value is NaN or infinite, or the number of values is not that of the fit.
         """
-        return np.exp(_log_sigmoid(self._scores(features)))
+        return np.exp(_log_sigmoid(self.instance_scores(features)))
 
     def instance_decision(self, features) -> np.ndarray:
         """Return the instances' log odds: those of the generalised mean over the clusters.
@@ -234,10 +234,25 @@ class MCIL:
         SlidecafError
             If a value is NaN or infinite, or the number of values is not that of the fit.
         """
-        return self._scores(features).argmax(axis=1)
+        return self.instance_scores(features).argmax(axis=1)
 
-    def _scores(self, features):
-        """Return h of every instance and cluster, (n, K)."""
+    def instance_scores(self, features) -> np.ndarray:
+        """Return each instance's log odds of each cluster, of which all else follows. Rows do not depend on each other.
+
+        Parameters
+        ----------
+        features : ndarray of shape (n, D)
+
+        Returns
+        -------
+        ndarray of float64 of shape (n, K)
+            h.
+
+        Raises
+        ------
+        SlidecafError
+            If a value is NaN or infinite, or the number of values is not that of the fit.
+        """
         features = _matrix(features)
         if features.shape[1] != self.n_features_in_:
             raise SlidecafError(
@@ -249,6 +264,69 @@ class MCIL:
             weak = self.mean_[t, k], self.deviation_[t, k], self.prior_[t, k]
             scores[:, k] += self.step_[t, k] * weak_decision(features[:, self.feature_[t, k]], *weak)
         return scores
+
+    def to_dict(self) -> dict:
+        """Return the model as JSON can hold it: every float reads back to the same number.
+
+        Returns
+        -------
+        dict
+        """
+        fitted = {name: getattr(self, f"{name}_").tolist() for name in FITTED}
+        return {"exponent": self.exponent, "dimension": self.n_features_in_, **fitted}
+
+    @classmethod
+    def from_dict(cls, stored) -> "MCIL":
+        """Return the model that `to_dict` stored.
+
+        Parameters
+        ----------
+        stored : dict
+
+        Returns
+        -------
+        MCIL
+
+        Raises
+        ------
+        SlidecafError
+            If an entry is missing or the sizes do not agree: the file is damaged.
+        """
+        try:
+            fitted = {name: np.array(stored[name], dtype=int if name == "feature" else float) for name in FITTED}
+            rounds, clusters = fitted["feature"].shape
+            model = cls(clusters, rounds=rounds, exponent=stored["exponent"])
+            model.n_features_in_ = stored["dimension"]
+            for name, values in fitted.items():
+                if name != "log_likelihood" and values.shape[:2] != (rounds, clusters):
+                    raise ValueError(f"{name} has the shape {values.shape}")
+                setattr(model, f"{name}_", values)
+        except (KeyError, TypeError, ValueError) as error:
+            raise SlidecafError(f"the model is damaged ({error!r}); delete its file and run again.") from error
+        return model
+
+
+def bag_decision(scores, offsets, *, exponent) -> np.ndarray:
+    """Return the log odds of bags: of the generalised mean of their instances' probabilities.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n, K)
+        Log odds of instances in clusters.
+    offsets : sequence of int, B + 1 of them
+    exponent : float
+
+    Returns
+    -------
+    ndarray of float64 of shape (B,)
+
+    Raises
+    ------
+    SlidecafError
+        If a bag has no instance, or there is no bag.
+    """
+    log_p, log_not = _bags(scores, _offsets(offsets, len(scores)), exponent)[:2]
+    return log_p - log_not
 
 
 def weak_decision(values, mean, deviation, prior) -> np.ndarray:

@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from slidecaf.classification.mcil import MCIL, instance_weights, log_likelihood, weak_decision
+from slidecaf.classification.mcil.model import MCIL, instance_weights, log_likelihood, weak_decision
 from slidecaf.errors import SlidecafError
 
 

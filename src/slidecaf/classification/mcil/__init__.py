@@ -1,0 +1,7 @@
+"""Multiple clustered instance learning: slides are bags of patches, and a class is learnt from bags.
+
+`model` is the method itself, on matrices; `method` makes it a kind of the classification.
+"""
+
+REVISION = 1
+"""Of the values that this package computes: a whole number, raised where they change."""

@@ -1,0 +1,85 @@
+"""Kind ``svm``, the paper's: pooled vectors, features with a large difference of class means, a linear SVM.
+
+What each of its functions is for stands in `slidecaf.classification.kinds`.
+"""
+
+import numpy as np
+
+from slidecaf.classification.choice import choose
+from slidecaf.classification.kinds import Learned, Training
+from slidecaf.classification.svm import LinearSVM
+from slidecaf.classification.vectors import PooledVectors
+from slidecaf.logs import logger
+from slidecaf.pooling.norms import parse_norm
+
+SOURCE = PooledVectors
+
+
+def fit(training: Training) -> Learned:
+    """Choose a candidate, select its features and fit its SVM, from pooled vectors that are read once.
+
+    Parameters
+    ----------
+    training : Training
+        Its settings are a `slidecaf.study.config.ClassificationSvm`.
+
+    Returns
+    -------
+    Learned
+
+    Raises
+    ------
+    SlidecafError
+        As `slidecaf.classification.choice.choose`.
+    """
+    grid = training.settings.plain()
+    norms = [parse_norm(norm) for norm in grid["norm"]]
+    found, fitted = choose(
+        {
+            (name, norm): training.source.matrix(name, norm, training.slides)
+            for name in grid["features"]
+            for norm in norms
+        },
+        training.labels,
+        training.patients,
+        classes=training.classes,
+        grid=grid,
+        inner_folds=training.inner_folds,
+        seed=training.seed,
+        max_iter=grid["max_iter"],
+        method=training.method,
+    )
+    for dropped in found["dropped"]:
+        logger.warning("dropped: %s", dropped)
+    logger.info("chosen: %s. %s", found["chosen"], found["note"])
+    kept = fitted.selection.tolist()
+    return Learned(
+        chosen=found["chosen"],
+        model={"selection": kept, **fitted.model.to_dict()},
+        weights={feature: fitted.difference[feature] for feature in kept},
+        measure="difference",
+        choice=found,
+    )
+
+
+def decide(model, source: PooledVectors, slides) -> np.ndarray:
+    """Return the SVM's confidences.
+
+    Parameters
+    ----------
+    model : dict
+        ``model.json``.
+    source : PooledVectors
+    slides : sequence of str, n of them
+
+    Returns
+    -------
+    ndarray of float64, shape (n,) or (n, K)
+
+    Raises
+    ------
+    SlidecafError
+        If the model is damaged.
+    """
+    vectors = source.matrix(model["features"], model["norm"], slides)
+    return LinearSVM.from_dict(model).decision(vectors[:, model["selection"]])
