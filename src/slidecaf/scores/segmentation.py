@@ -70,7 +70,8 @@ def segmentation_scores(rows, *, seed=0, bootstrap=2000) -> dict:
     Parameters
     ----------
     rows : sequence of dict
-        One a slide with truth: patient, area (px), and what `slide_scores` gives.
+        One a slide with truth: patient, area (px), and what `slide_scores` gives. Of a slide that could not be read
+        patient and score alone: its truth is not known, and it counts among those that are not empty.
     seed : int, optional
         Of the bootstrap.
     bootstrap : int, optional
@@ -106,12 +107,12 @@ def segmentation_scores(rows, *, seed=0, bootstrap=2000) -> dict:
     if not rows:
         raise ValueError("there is no slide to score")
     score = np.array([row["score"] for row in rows])
-    true, area = (np.array([row[key] for row in rows]) for key in ("true_pixels", "area"))
+    true, area = (np.array([row.get(key, np.nan) for row in rows]) for key in ("true_pixels", "area"))
     patients = [row["patient"] for row in rows]
     empty = true == 0
 
     def mean_of(key):
-        return mean([row[key] for row in rows if row[key] is not None])
+        return mean([row[key] for row in rows if row.get(key) is not None])
 
     scores = {
         "n": len(rows),

@@ -260,3 +260,11 @@ def test_a_comparison_that_decides_nothing_says_so():
     found = compare_scores(hard, plain, [str(k) for k in range(12)], names=("hard", "plain"))
     assert "do not show which is better" in found["verdict"]
     assert found["difference_ci95"][0] < 0 < found["difference_ci95"][1]
+
+
+def test_a_slide_that_could_not_be_read_counts_0_and_not_as_empty():
+    read = {"patient": "a", "area": 100, "score": 0.6, "precision": 0.75, "recall": 0.5, "soft_score": 0.55}
+    read |= {"predicted_pixels": 40, "true_pixels": 60}
+    scores = segmentation_scores([read, {"patient": "b", "score": 0.0, "predicted_pixels": 0, "area": 1}])
+    assert (scores["n"], scores["score"], scores["empty"], scores["score_nonempty"]) == (2, 0.3, 0, 0.3)
+    assert (scores["precision"], scores["score_above_1_percent"]) == (0.75, 0.6)
