@@ -193,7 +193,7 @@ def test_the_acceptance_check_passes(compared, repository):
 
 
 def test_nothing_is_varied_unless_the_config_says_so(tmp_path):
-    study = make_mini(tmp_path / "study", patients=2, size=100)
+    study = make_mini(tmp_path / "study", size=100)
     assert not {"ablated", "ablation"} & set(study.planned())
     asked = yaml.safe_load((study / "config.yaml").read_text())
     asked["classification"]["ablation"] = {**ABLATION, "features": ["cnn-160"]}
