@@ -82,5 +82,9 @@ def test_a_kinds_packages_are_those_that_its_module_imports(name, rule, reposito
 
 def test_a_raised_revision_of_one_kind_reruns_no_method_of_another():
     assert "classification.mcil" in made_by("classifier", CLASSIFICATION_KINDS["mcil"])["revision"]
-    assert set(made_by("classifier", CLASSIFICATION_KINDS["svm"])["revision"]) == {"classification", "features", "pooling"}
+    assert set(made_by("classifier", CLASSIFICATION_KINDS["svm"])["revision"]) == {
+        "classification",
+        "features",
+        "pooling",
+    }
     assert made_by("classifier", CLASSIFICATION_KINDS["svm"]) == made_by("classifier")
