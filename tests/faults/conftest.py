@@ -45,9 +45,6 @@ class FaultyStudy(Study):
                 found[place.as_posix()] = steady(path)
         return found
 
-    def copy(self, folder):
-        return FaultyStudy(super().copy(folder).folder)
-
     def run(self, *arguments, timeout=1200):
         return super().run(*arguments, timeout=timeout)
 

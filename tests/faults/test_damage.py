@@ -19,7 +19,7 @@ READ = {
     "features/dense-96/gbm-1.h5": "segmentation/svm-cnn/plain/final/model.h5",
     "features/cnn-160/gbm-1.h5": "pooled/cnn-160/gbm-1.h5",
 }
-# of each kind of file that a slide has, three that a plan looks at
+# of each kind of file that a slide has, one for each damage
 OF_SLIDES = [
     f"{folder}/{slide}.h5"
     for folder, slides in {

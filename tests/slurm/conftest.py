@@ -90,10 +90,6 @@ class SlurmStudy(Study):
         found = [path.suffix[1:] for path in self.faults.glob(f"{name}.*") if path.suffix != ".todo"]
         return found[0] if found else None
 
-    def copy(self, folder):
-        """Copy the study, times kept, as `cp -a` does."""
-        return SlurmStudy(super().copy(folder).folder, self.root)
-
     def results(self):
         """Return path to content of all that has to be the same however it came about."""
         top = self / "results"

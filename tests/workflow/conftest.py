@@ -149,7 +149,7 @@ class Study:
     def copy(self, folder):
         """Copy the study, times kept, as `cp -a` does."""
         shutil.copytree(self.folder, folder)
-        return Study(folder, self.root)
+        return type(self)(folder, self.root)
 
 
 def mini_config():

@@ -160,12 +160,12 @@ def tracked_batch(step, pattern, slides, *, own=lambda slide, wildcards: {}, **n
 
     `token` changes where files of the batch are gone or differ from their manifest.
     """
-    settings = tracked(step, **named)
+    settings, in_batch = tracked(step, **named), batch(slides)
 
     def params(wildcards):
         token = Token(LAYOUT.batch(pattern).format(**wildcards))
         return {
-            "slides": {slide: own(slide, wildcards) for slide in batch(slides)(wildcards)},
+            "slides": {slide: own(slide, wildcards) for slide in in_batch(wildcards)},
             "settings": settings(wildcards),
             "token": token.look() if workflow.is_main_process else token.text,
         }

@@ -13,7 +13,9 @@ from slidecaf.study.config import feature_sets
 from slidecaf.study.imported import ImportedSet
 from slidecaf.study.names import is_weights_file
 
-# Sets, made once a plan: every job of a feature set asks for them.
+# Sets, made once a plan: every job asks for them.
+TESTED = frozenset(SEGMENTATION.test)
+SEGMENTED = batch(SEGMENTATION.rows)
 FOR = {name: frozenset(CHECKED.slides_of(name) or SLIDE) for name in FEATURES}
 KEPT = {name: frozenset(CHECKED.slides_with_features(name) or SLIDE) for name in FEATURES}
 
@@ -214,7 +216,7 @@ def hard_lists(wildcards):
 
 def mapped_parts(wildcards):
     """Return the parts that map the slides of a batch."""
-    return sorted({SEGMENTATION.part_of(slide) for slide in batch(SEGMENTATION.rows)(wildcards)})
+    return sorted({SEGMENTATION.part_of(slide) for slide in SEGMENTED(wildcards)})
 
 
 def mapping_parts(wildcards):
@@ -225,33 +227,34 @@ def mapping_parts(wildcards):
 
 def where(slides, pattern):
     """Return an input function: a file, where some of these slides are in the batch; otherwise nothing."""
+    in_batch = batch(slides)
 
     def files(wildcards):
         path = pattern(wildcards) if callable(pattern) else pattern.format(**wildcards)
-        return [path] if batch(slides)(wildcards) else []
+        return [path] if in_batch(wildcards) else []
 
     return files
 
 
 def judged_on_the_way(wildcards):
     """Return the test slides that have confidences and no features file."""
-    return SEGMENTATION.test if SEGMENTATION.is_fused(wildcards.method) else []
+    return TESTED if SEGMENTATION.is_fused(wildcards.method) else frozenset()
 
 
 def judged_from_features(wildcards):
     """Return the test slides that are mapped from a features file, by the model of all training rows."""
     other = SEGMENTATION.is_fused(wildcards.method) or SEGMENTATION.kind(wildcards.method).maps_test
-    return [] if other else SEGMENTATION.test
+    return frozenset() if other else TESTED
 
 
 def masks(wildcards):
     """Return slide to its masks and where the sheet lists them, for errors."""
-    return SEGMENTATION.masks(batch(SEGMENTATION.rows)(wildcards))
+    return SEGMENTATION.masks(SEGMENTED(wildcards))
 
 
 def slides_and_masks(wildcards):
     """Return the files of a batch's slides and of their masks, each under a name of its own."""
-    found, of_masks = paths(SEGMENTATION.rows)(wildcards), masks(wildcards).items()
+    found, of_masks = {slide: SLIDE[slide].path for slide in SEGMENTED(wildcards)}, masks(wildcards).items()
     return found | {(slide, kind): own[kind] for slide, own in of_masks for kind in ("mask", "hemorrhage")}
 
 
