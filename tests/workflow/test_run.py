@@ -1,5 +1,6 @@
 """`slidecaf run`: its arguments, its lock, what it says at the end, and signals."""
 
+import contextlib
 import os
 import resource
 import shutil
@@ -137,7 +138,8 @@ def test_a_signal_ends_the_run_and_its_jobs_and_frees_the_study(study, number, g
     process, family = psutil.Process(run.pid), []
     while not family:
         assert run.poll() is None, run.stdout.read()
-        family = [one for one in process.children(recursive=True) if "/scripts/tmp" in " ".join(one.cmdline())]
+        with contextlib.suppress(psutil.NoSuchProcess):  # one that ends while it is looked at
+            family = [one for one in process.children(recursive=True) if "/scripts/tmp" in " ".join(one.cmdline())]
         time.sleep(0.05)
     (os.killpg if group else os.kill)(run.pid, number)
     said, _ = run.communicate(timeout=100)
