@@ -1,5 +1,6 @@
 """A run does what has changed, and nothing else."""
 
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,8 @@ from tests.dicom import write_slide
 from tests.workflow.conftest import Study
 
 CLASSIFIERS = {"classifier": 6, "decisions": 6, "scores": 2, "comparison": 1}
+# few jobs: what the networks are is read from the first features
+DESCRIBED = {"encoder": 2, "study": 1}
 
 
 def test_a_finished_study_has_nothing_to_do(study):
@@ -90,7 +93,7 @@ def test_a_slide_replaced_by_another_reruns_its_chain_even_if_older(study):
     pixels = np.asarray(Image.open(path).convert("RGB"))
     Image.fromarray(np.ascontiguousarray(pixels[::-1])).save(path)
     os.utime(path, (10**9, 10**9))
-    assert study.planned() == {"tiles": 2, "features": 2, "pooling": 2, **CLASSIFIERS}
+    assert study.planned() == {"tiles": 2, "features": 2, "pooling": 2, **DESCRIBED, **CLASSIFIERS}
     assert study.planned_slides("features") == sorted(2 * study.batches()[study.batch_of(slide)])
 
 
@@ -108,7 +111,8 @@ def test_a_slide_of_which_another_file_was_replaced_reruns_its_chain(study):
 def test_a_new_training_slide_is_extracted_and_the_others_are_not(study):
     another_slide(study, "new")
     study.sheet(lambda text: text + f"new\t{'slides/new.png'}\tGBM\tp-new\ttrain\n")
-    assert study.planned() == {"tiles": 2, "features": 2, "pooling": 2, "folds": 2, **CLASSIFIERS}
+    made = {"tiles": 2, "features": 2, "pooling": 2, "folds": 2}
+    assert study.planned() == {**made, **DESCRIBED, **CLASSIFIERS}
     assert {*study.planned_slides("tiles")} == {*study.batches()[study.batch_of("new")]}
     made = {path: path.stat().st_ino for path in study.folder.glob("results/tiles/*/*.h5")}
     study.finish("--until", "tiles")
@@ -128,7 +132,7 @@ def test_a_changed_patch_size_reruns_its_feature_set_only(study):
     assert planned["tiles"] == planned["features"] == planned["pooling"] == len(study.batches())
     # the method that does not use this feature set is left alone
     assert (planned["classifier"], planned["scores"]) == (3, 1)
-    assert planned["encoder"] == 0
+    assert (planned["encoder"], planned["study"]) == (1, 1)
 
 
 def test_a_changed_C_reruns_no_pooling(study):
@@ -197,3 +201,11 @@ def test_other_batches_do_only_what_is_missing(study):
     assert {path: path.stat().st_ino for path in kept} == kept
     assert study.bytes("encoders") == encoders
     assert not {"tiles", "features", "pooling"} & set(study.planned())
+
+
+def test_one_run_after_another_layer_writes_down_the_new_one(study):
+    study.config(lambda config: config["features"]["cnn-160"]["encoder"].update(layer="classifier.1"))
+    study.finish("--until", "study")
+    written = json.loads((study / "results/encoders/cnn-160.json").read_text())
+    assert (written["layer"], written["dimension"]) == ("classifier.1", 1000)
+    assert "layer: classifier.1\n" in (study / "results/study.yaml").read_text()

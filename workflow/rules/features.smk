@@ -10,7 +10,7 @@ Makes   {results}/encoders/{features}.json, the network: its dimension, precisio
 
 rule encoder:
     input:
-        ancient(lambda wildcards: first_features(wildcards.features)),
+        lambda wildcards: first_features(wildcards.features),
     output:
         LAYOUT.encoder,
     log:

@@ -15,6 +15,7 @@ from slidecaf.study.names import is_weights_file
 
 # Sets, made once a plan: every job asks for them.
 TESTED = frozenset(SEGMENTATION.test)
+CLASSIFIED = batch(CLASSIFICATION.rows)
 SEGMENTED = batch(SEGMENTATION.rows)
 FOR = {name: frozenset(CHECKED.slides_of(name) or SLIDE) for name in FEATURES}
 KEPT = {name: frozenset(CHECKED.slides_with_features(name) or SLIDE) for name in FEATURES}
@@ -124,7 +125,7 @@ def candidates_of_batch(wildcards):
     return [LAYOUT.batch(LAYOUT.features).format(features=name, batch=wildcards.batch) for name in used]
 
 
-CLASSIFIED = batch(CLASSIFICATION.rows)
+
 
 
 def scoring_parts(wildcards):
