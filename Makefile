@@ -1,5 +1,5 @@
 # The same few commands for a person and for CI.
-#   make run [STUDY=folder] [CORES=4]   make slurm STUDY=folder   make view [STUDY=folder] [PORT=8080]
+#   make run [STUDY=folder] [CORES=4] [CONFIG=config/full.yaml]   make slurm STUDY=folder   make view [STUDY=folder] [PORT=8080]
 #   make test   make test-slurm   make test-faults   make reliability   make docs
 #   make test-browser   make check   make bench   make bench-gpu
 STUDY ?= .
@@ -20,7 +20,7 @@ endif
 .PHONY: run view test test-browser test-slurm test-faults check format bench bench-gpu slurm install docs reliability
 
 run: .venv/installed
-	@$(BIN)/slidecaf run "$(STUDY)" --cores $(CORES)
+	@$(BIN)/slidecaf run "$(STUDY)" --cores $(CORES) $(if $(CONFIG),--configfile "$(abspath $(CONFIG))")
 
 slurm: .venv/installed
 	@$(BIN)/slidecaf run "$(STUDY)" --profile slurm

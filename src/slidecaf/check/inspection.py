@@ -4,6 +4,7 @@ import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -276,9 +277,19 @@ def _look(study, rows, wanted, workers, timeout):
 def _odd(study, looks):
     """Say which slides have little tissue, and whether resolutions are mixed."""
     said, features = [warning for look in looks.values() for warning in look.warnings], study.config.features
+    cut = [name for name, chosen in features.items() if not chosen.is_whole]
+    counts = {name: [look.patches[name] for look in looks.values() if name in look.patches] for name in cut}
+    # where most slides have few patches, one with few is like the others
+    usual = {name: median(found) for name, found in counts.items() if found}
+    telling = [name for name, patches in usual.items() if patches >= FEW_PATCHES]
+    if few := [f"{usual[name]:.0f} of {name}" for name in usual if name not in telling]:
+        said.append(
+            f"half of the slides have few patches, at most {', '.join(few)}; where that is not meant, write a smaller "
+            "patch_size or a larger overlap."
+        )
     for look in looks.values():
-        cut = [count for name, count in look.patches.items() if not features[name].is_whole]
-        least = min(cut, default=FEW_PATCHES)
+        none = 0 in (look.patches.get(name) for name in cut)
+        least = 0 if none else min((look.patches[name] for name in telling if name in look.patches), default=FEW_PATCHES)
         if least < FEW_PATCHES:
             what = "no tissue was found" if least == 0 else f"some {least} patches are all"
             said.append(

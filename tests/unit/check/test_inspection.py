@@ -106,6 +106,14 @@ def test_mixed_resolutions_and_missing_tissue_look_wrong(study, capsys):
     assert "slide gbm-2: no tissue was found" in said
 
 
+def test_where_all_slides_have_few_patches_that_is_said_once(study, capsys):
+    change(study, lambda config: config["features"]["patches"]["tiling"].update(patch_size=250, stride=250))
+    assert main(["check", str(study), "--quick"]) == 0
+    said = capsys.readouterr().out
+    assert "half of the slides have few patches, at most 1 of patches; where that is not meant" in said
+    assert "patches are all" not in said
+
+
 def test_a_network_that_cannot_be_used_is_an_error_before_any_job(study, capsys):
     change(study, lambda config: config.pop("classification"))
     change(study, lambda config: config["features"]["dense"]["encoder"].update(layer="classifier.9"))
