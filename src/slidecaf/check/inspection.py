@@ -288,8 +288,8 @@ def _odd(study, looks):
             "patch_size or a larger overlap."
         )
     for look in looks.values():
-        none = 0 in (look.patches.get(name) for name in cut)
-        least = 0 if none else min((look.patches[name] for name in telling if name in look.patches), default=FEW_PATCHES)
+        own = [look.patches[name] for name in cut if name in look.patches and (name in telling or not look.patches[name])]
+        least = min(own, default=FEW_PATCHES)
         if least < FEW_PATCHES:
             what = "no tissue was found" if least == 0 else f"some {least} patches are all"
             said.append(
