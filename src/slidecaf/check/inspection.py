@@ -288,8 +288,8 @@ def _odd(study, looks):
             "patch_size or a larger overlap."
         )
     for look in looks.values():
-        own = [look.patches[name] for name in cut if name in look.patches and (name in telling or not look.patches[name])]
-        least = min(own, default=FEW_PATCHES)
+        patches = {name: count for name, count in look.patches.items() if name in telling or (name in cut and not count)}
+        least = min(patches.values(), default=FEW_PATCHES)
         if least < FEW_PATCHES:
             what = "no tissue was found" if least == 0 else f"some {least} patches are all"
             said.append(
