@@ -288,8 +288,8 @@ def _odd(study, looks):
             "patch_size or a larger overlap."
         )
     for look in looks.values():
-        patches = {name: count for name, count in look.patches.items() if name in telling or (name in cut and not count)}
-        least = min(patches.values(), default=FEW_PATCHES)
+        own = {name: count for name, count in look.patches.items() if name in cut}
+        least = min((count for name, count in own.items() if name in telling or not count), default=FEW_PATCHES)
         if least < FEW_PATCHES:
             what = "no tissue was found" if least == 0 else f"some {least} patches are all"
             said.append(
