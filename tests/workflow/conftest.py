@@ -230,7 +230,7 @@ def boosted_config():
     config["features"] = {"cnn-160": {**config["features"]["cnn-160"], "tiling": tiling}}
     config["classification"]["methods"] = {
         "svm-cnn": {"features": ["cnn-160"], "keep": [20], "C": [1]},
-        "mcil": {"kind": "mcil", "features": "cnn-160", "clusters": 2, "rounds": 4},
+        "mcil": {"kind": "mcil", "features": "cnn-160", "clusters": 2, "rounds": 4, "threshold": 0},
     }
     return config
 

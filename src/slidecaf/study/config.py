@@ -380,6 +380,11 @@ class ClassificationMcil(ClassifierSettings):
         description="A number above 0, of the generalised mean over a slide's patches: 1 is the mean, large ones are "
         "nearly the maximum.",
     )
+    threshold: Literal["inner"] | _number() = Field(
+        "inner",
+        description="The log odds from which on a slide is positive: a number (0 is a probability of one half), or "
+        "inner: chosen by cross-validation inside the training slides.",
+    )
 
 
 ClassificationMethod = _kinds(

@@ -57,7 +57,9 @@ class Study:
             part=part,
             rows=self.rows,
             classes=("LGG", "GBM"),
-            settings=ClassificationMcil(kind="mcil", features="cnn", **{"clusters": 2, "rounds": 3, **changed}),
+            settings=ClassificationMcil(
+                kind="mcil", features="cnn", **{"clusters": 2, "rounds": 3, "threshold": 0, **changed}
+            ),
             inner_folds=3,
             seed=0,
         )

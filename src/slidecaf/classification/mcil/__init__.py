@@ -3,5 +3,5 @@
 `model` is the method itself, on matrices; `method` makes it a kind of the classification.
 """
 
-REVISION = 1
+REVISION = 2
 """Of the values that this package computes: a whole number, raised where they change."""

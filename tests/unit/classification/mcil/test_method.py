@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slidecaf.classification.classifier import decide, fit_classifier
-from slidecaf.classification.mcil.method import patch_scores
+from slidecaf.classification.folds import assign_folds
+from slidecaf.classification.mcil.method import best_threshold, patch_scores
 from slidecaf.classification.mcil.model import MCIL
 from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.files.tables import read_json, read_tsv, write_tsv
@@ -86,8 +89,47 @@ def test_a_part_has_mcil_of_its_training_slides(study):
     np.testing.assert_allclose([-float(row["weight"]) for row in table], [step for step, _ in ranked], rtol=1e-12)
 
     choice = read_json(top / "choice.json")
-    assert choice["chosen"] == {"features": "cnn", "clusters": 2, "rounds": 6, "exponent": 20}
-    assert (choice["n"], choice["accuracy"], choice["dropped"], choice["left_out"]) == (7, None, [], ["s03"])
+    chosen = {"features": "cnn", "clusters": 2, "rounds": 6, "exponent": 20, "threshold": model["threshold"]}
+    assert choice["chosen"] == chosen
+    assert (choice["n"], choice["dropped"], choice["left_out"]) == (7, [], ["s03"])
+
+
+def test_the_threshold_is_the_best_of_slides_that_inner_models_did_not_see(study):
+    top = study.fit("one")
+    learned = ["s00", "s01", "s02", *(f"s{k:02}" for k in range(8, 12))]
+    positive = np.array([int(name[1:]) % 2 == 1 for name in learned])
+    labels = [CLASSES[int(one)] for one in positive]
+    folds = assign_folds(labels, [f"p{int(name[1:])}" for name in learned], 3, seed=0)
+    odds = np.empty(7)
+    for fold in range(3):
+        inner = [name for name, own in zip(learned, folds, strict=True) if own != fold]
+        model = MCIL(2, rounds=6).fit(*study.joined(inner), positive[folds != fold])
+        held = [name for name, own in zip(learned, folds, strict=True) if own == fold]
+        odds[folds == fold] = model.decision_function(*study.joined(held))
+    choice, threshold = read_json(top / "choice.json"), read_json(top / "model.json")["threshold"]
+    right = max(sum((odds > one) == positive) for one in (-np.inf, *odds))
+    assert sum((odds > threshold) == positive) == right == choice["correct"]
+    assert (choice["inner_folds"], choice["accuracy"]) == (3, right / 7)
+    assert "in 3 folds, inside the training rows" in choice["note"]
+
+
+def test_a_threshold_of_the_config_is_taken_as_it_is(study):
+    settings = ClassificationMcil(kind="mcil", features="cnn", clusters=2, rounds=6, threshold=1.5)
+    inner, fixed = study.decide(study.fit("one")), study.decide(study.fit("two", settings=settings))
+    threshold = read_json(study.folder / "one/model.json")["threshold"]
+    for ours, other in zip(inner, fixed, strict=True):
+        assert float(other["confidence"]) == pytest.approx(float(ours["confidence"]) + threshold - 1.5, rel=1e-9)
+        assert other["predicted"] == CLASSES[float(other["confidence"]) > 0]
+    assert read_json(study.folder / "two/choice.json")["accuracy"] is None
+
+
+@given(
+    st.lists(st.tuples(st.floats(-50, 50), st.booleans()), min_size=1, max_size=12),
+)
+def test_no_threshold_is_better_than_the_best(pairs):
+    confidence, positive = np.array([one for one, _ in pairs]), np.array([own for _, own in pairs])
+    right = np.count_nonzero((confidence > best_threshold(confidence, positive)) == positive)
+    assert right == max(np.count_nonzero((confidence > one) == positive) for one in (-np.inf, *confidence))
 
 
 @pytest.mark.parametrize("part", ["fold-1", "final"])
@@ -100,7 +142,8 @@ def test_decisions_are_the_log_odds_of_slides_it_never_saw(study, part):
     assert [row["slide"] for row in table] == tested
     assert [int(row["patches"]) for row in table] == [len(study.bags[name]) for name in tested]
     confidence = [float(row["confidence"]) for row in table]
-    np.testing.assert_allclose(confidence, model.decision_function(*study.joined(tested)), rtol=1e-12)
+    threshold = read_json(top / "model.json")["threshold"]
+    np.testing.assert_allclose(confidence, model.decision_function(*study.joined(tested)) - threshold, rtol=1e-9)
     assert [row["predicted"] for row in table] == [CLASSES[value > 0] for value in confidence]
     assert [row["predicted"] for row in table] == [CLASSES[int(name[1:]) % 2] for name in tested]
 
@@ -129,7 +172,10 @@ def test_a_slide_without_tissue_has_no_prediction_and_an_unreadable_one_may_be_a
 def test_one_slide_of_a_class_is_enough_and_none_is_an_error(study):
     labels = dict.fromkeys(("s01",), "GBM")
     alone = [{**row, "label": labels.get(row["slide"], "LGG")} for row in study.train]
-    assert read_json(study.fit("one", rows=alone) / "choice.json")["n"] == 7
+    with pytest.raises(SlidecafError, match=r"class GBM has one patient \(p1\).*write threshold: 0, or add patients"):
+        study.fit("one", rows=alone)
+    fixed = ClassificationMcil(kind="mcil", features="cnn", clusters=2, rounds=6, threshold=0)
+    assert read_json(study.fit("one", rows=alone, settings=fixed) / "choice.json")["n"] == 7
     with pytest.raises(SlidecafError, match="label 'GBM': none of its training slides has a patch"):
         study.fit("two", rows=[{**row, "label": "GBM" if row["slide"] == "s03" else "LGG"} for row in study.train])
 
@@ -144,9 +190,9 @@ def test_patches_have_the_scores_and_clusters_of_the_model(study):
     model = read_json(study.fit("one") / "model.json")
     score, cluster = patch_scores(model, study.bags["s05"])
     known = MCIL.from_dict(model)
-    np.testing.assert_array_equal(score, known.instance_decision(study.bags["s05"]))
+    np.testing.assert_array_equal(score, known.instance_decision(study.bags["s05"]) - model["threshold"])
     np.testing.assert_array_equal(cluster, known.membership(study.bags["s05"]))
-    assert (score[:6] > 0).all()
+    assert (score[:6] > -model["threshold"]).all()
 
 
 def test_a_damaged_model_is_an_error(study):
@@ -156,3 +202,5 @@ def test_a_damaged_model_is_an_error(study):
             MCIL.from_dict(stored | change)
     with pytest.raises(SlidecafError, match="the model is damaged"):
         MCIL.from_dict({key: value for key, value in stored.items() if key != "mean"})
+    with pytest.raises(SlidecafError, match="it has no threshold"):
+        patch_scores({key: value for key, value in stored.items() if key != "threshold"}, study.bags["s05"])
