@@ -4,6 +4,7 @@ What each of its functions is for stands in `slidecaf.classification.kinds`.
 """
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from slidecaf.classification.choice import choose
 from slidecaf.classification.kinds import Learned, Training
@@ -34,21 +35,25 @@ def fit(training: Training) -> Learned:
     """
     grid = training.settings.plain()
     norms = [parse_norm(norm) for norm in grid["norm"]]
-    found, fitted = choose(
-        {
-            (name, norm): training.source.matrix(name, norm, training.slides)
-            for name in grid["features"]
-            for norm in norms
-        },
-        training.labels,
-        training.patients,
-        classes=training.classes,
-        grid=grid,
-        inner_folds=training.inner_folds,
-        seed=training.seed,
-        max_iter=grid["max_iter"],
-        method=training.method,
-    )
+    # products of matrices round otherwise with another number of threads
+    with threadpool_limits(training.threads):
+        found, fitted = choose(
+            {
+                (name, norm): training.source.matrix(name, norm, training.slides)
+                for name in grid["features"]
+                for norm in norms
+            },
+            training.labels,
+            training.patients,
+            classes=training.classes,
+            grid=grid,
+            inner_folds=training.inner_folds,
+            seed=training.seed,
+            max_iter=grid["max_iter"],
+            scheme=grid["scheme"],
+            choose_by=grid["choose_by"],
+            method=training.method,
+        )
     for dropped in found["dropped"]:
         logger.warning("dropped: %s", dropped)
     logger.info("chosen: %s. %s", found["chosen"], found["note"])

@@ -343,6 +343,26 @@ class ClassificationSvm(ClassifierSettings):
         [0.001, 0.01, 0.1, 1, 10, 100],
         description="A list of numbers above 0, the SVM's C, such as [0.01, 1, 100].",
     )
+    scale: _candidates(Literal["none", "standard"], "none or standard.") = Field(
+        ["none"],
+        description="A list of none (features as they are) or standard (each by the training rows' mean and standard "
+        "deviation), such as [none, standard].",
+    )
+    class_weight: _candidates(Literal["none", "balanced"], "none or balanced.") = Field(
+        ["none"],
+        description="A list of none (every slide counts alike) or balanced (every class does: a class's C is divided "
+        "by its share of the training rows), such as [none, balanced].",
+    )
+    scheme: Literal["one-vs-one", "one-vs-rest"] = Field(
+        "one-vs-one",
+        description="one-vs-one (with more than two classes an SVM a pair, which vote) or one-vs-rest (an SVM a class "
+        "against all others).",
+    )
+    choose_by: Literal["accuracy", "balanced_accuracy", "auc"] = Field(
+        "accuracy",
+        description="accuracy, balanced_accuracy (the mean share of hits over the classes) or auc: what the best "
+        "candidate has most of, over the folds inside the training rows.",
+    )
     max_iter: int = Field(
         1_000_000,
         ge=1,
@@ -352,7 +372,7 @@ class ClassificationSvm(ClassifierSettings):
     @property
     def candidates(self) -> int:
         """How many combinations of its lists are tried on folds inside the training rows."""
-        return prod(len(getattr(self, key)) for key in ("features", "norm", "keep", "C"))
+        return prod(len(getattr(self, key)) for key in ("features", "norm", "keep", "C", "scale", "class_weight"))
 
 
 OneFeatureSet = Annotated[
