@@ -41,6 +41,7 @@ def classification(study, name, album, patches) -> dict:
         "scores": scores,
         "parts": [(title, scores[part]) for part, title in PARTS.values() if scores[part]],
         "choices": choices,
+        "chosen_by": getattr(settings, "choose_by", "accuracy"),
         "charts": _charts(rows, scores),
         "patients": _patients(rows),
         "slides": slides,
