@@ -464,7 +464,7 @@ class Classification(Settings):
 
     sheet: str = Field(
         min_length=1,
-        description="The path of the sheet (TSV or CSV) with columns slide, path, label, patient, split.",
+        description="The path of the sheet (TSV or CSV) with columns slide (or image), path, label, patient, split.",
     )
     positive: Annotated[str | None, BeforeValidator(_as_label)] = Field(
         None,
@@ -475,6 +475,21 @@ class Classification(Settings):
         "patient",
         min_length=1,
         description="What the sheet's patient column holds, as reports call it (patient, block, site).",
+    )
+    item_name: str = Field(
+        "slide", min_length=1, description="What one row of the sheet is, as reports call it (slide, image)."
+    )
+    label_depth: int | None = Field(
+        None,
+        ge=1,
+        description="A whole number from 1, the parts that are kept of labels that are hierarchical codes with - "
+        "between their parts (2 makes 1121-127 of 1121-127-700-500), or null, which keeps labels as they are.",
+    )
+    min_images: int | None = Field(
+        None,
+        ge=1,
+        description="A whole number from 1, the rows that a class has to have in the sheet, of training and test "
+        "together; a class with fewer is left out, listed and counted nowhere. Null keeps every class.",
     )
     folds: int = Field(3, ge=2, description="A whole number from 2, the folds of the cross-validation.")
     inner_folds: int = Field(
