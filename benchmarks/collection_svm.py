@@ -21,17 +21,21 @@ from slidecaf.classification.folds import assign_folds
 
 C = [0.001, 0.01, 0.1, 1, 10, 100]
 OUTER, INNER = 3, 5
+DIRECTIONS = 300
 MAX_MINUTES = 20
 
 
 def draw(rows, values, classes, seed=0):
-    """Return vectors, labels and groups: a class's centre, variation that all share, and noise."""
+    """Return vectors, labels and groups: classes that overlap in some directions, mixed, rectified, with noise."""
     generator = np.random.default_rng(seed)
     labels = generator.integers(classes, size=rows)
-    centres = generator.gamma(2, size=(classes, values)) * 0.1
-    shared = generator.normal(size=(rows, 50)) @ generator.normal(size=(50, values)) * 0.15
-    noise = generator.normal(size=(rows, values)) * 0.5
-    vectors = np.maximum(0, centres[labels] + shared + noise).astype(np.float16)
+    spread = np.linspace(1, 0.1, DIRECTIONS)  # as in layers of a network, where some directions hold most
+    latent = (
+        0.2 * generator.normal(size=(classes, DIRECTIONS))[labels] + generator.normal(size=(rows, DIRECTIONS))
+    ) * spread
+    noise = generator.normal(size=(rows, values)) * 0.1
+    mixed = latent @ generator.normal(size=(DIRECTIONS, values)) / np.sqrt(spread @ spread)
+    vectors = np.maximum(0, mixed + noise).astype(np.float16)
     return vectors, np.array([f"class-{k:02}" for k in labels]), np.arange(rows).astype(str)
 
 
