@@ -95,7 +95,7 @@ def main():
     parser.add_argument("--size", type=int, nargs=3, default=[10_000, 4096, 24], help="rows, values, classes")
     parser.add_argument("--small", type=int, nargs=3, default=[1500, 4096, 24], help="the same, for both sides")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--scales", nargs="+", default=["none", "standard"])
+    parser.add_argument("--scales", nargs="+", default=["none"])
     parser.add_argument("--schemes", nargs="*", default=["one-vs-one", "one-vs-rest"])
     args = parser.parse_args()
     rows = []

@@ -40,7 +40,7 @@ def cut_labels(rows, depth, *, source) -> list:
         return rows
     parts = {row.label: row.label.split(SEPARATOR) for row in rows}
     problems = [
-        f"row {row.number}, column label: {row.label!r} has {len(parts[row.label])} parts between {SEPARATOR!r}, and "
+        f"row {row.number}, column label: {row.label!r} has {_counted(len(parts[row.label]))} between {SEPARATOR!r}, and "
         f"classification.label_depth keeps {depth}; write a smaller label_depth, or the whole code."
         for row in rows
         if row.label and len(parts[row.label]) < depth
@@ -48,6 +48,10 @@ def cut_labels(rows, depth, *, source) -> list:
     if problems:
         raise InputErrors(source, problems)
     return [replace(row, label=SEPARATOR.join(parts[row.label][:depth])) for row in rows]
+
+
+def _counted(parts):
+    return f"{parts} part{'s' * (parts > 1)}"
 
 
 def drop_rare(rows, least, *, source) -> tuple[list, list, dict]:

@@ -2,6 +2,8 @@
 
 import re
 
+from slidecaf.study.spellings import MISSING, ROUNDED, plain
+
 
 def slide_ids(paths) -> list[str]:
     """Make ids of file names: letters, digits, '.', '_' and '-', each id once.
@@ -13,7 +15,8 @@ def slide_ids(paths) -> list[str]:
     Returns
     -------
     list of str
-        Of equal names the second has ``-2`` behind it, and so on.
+        Of names that are equal, or differ in case only, the second has ``-2`` behind it, and so on. A name that a
+        sheet would read as a missing value or a rounded number has ``slide-`` before it.
 
     Examples
     --------
@@ -24,10 +27,12 @@ def slide_ids(paths) -> list[str]:
     ids, seen, numbers = [], set(), {}
     for path in paths:
         stem = re.sub(r"\.{2,}", ".", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)).lstrip("._-")[:120] or "slide"
-        name = stem
-        while name in seen:
-            numbers[stem] = numbers.get(stem, 1) + 1
-            name = f"{stem}-{numbers[stem]}"
-        seen.add(name)
+        if stem.casefold() in MISSING or ROUNDED.fullmatch(stem):
+            stem = f"slide-{stem}"
+        name, alike = stem, plain(stem)
+        while plain(name) in seen:
+            numbers[alike] = numbers.get(alike, 1) + 1
+            name = f"{stem}-{numbers[alike]}"
+        seen.add(plain(name))
         ids.append(name)
     return ids

@@ -40,7 +40,7 @@ def test_codes_are_cut_after_so_many_parts(depth, labels):
 
 def test_a_code_with_fewer_parts_is_an_error_that_names_its_row():
     text = said(cut_labels, rows("1121-127", "1121"), 2)
-    assert "row 3, column label: '1121' has 1 parts between '-', and classification.label_depth keeps 2" in text
+    assert "row 3, column label: '1121' has 1 part between '-', and classification.label_depth keeps 2" in text
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c", "d", ""]), max_size=30), st.integers(1, 12))

@@ -14,6 +14,8 @@ from slidecaf.study.checked import check_study
 from slidecaf.study.collection import find_images
 from slidecaf.study.config import check_config
 from slidecaf.study.new import collection_text
+from slidecaf.study.sheets import Row
+from slidecaf.study.spellings import check_spellings
 
 
 def touch(folder, *paths):
@@ -86,6 +88,17 @@ def test_a_new_study_of_a_collection_is_valid_as_it_is(tmp_path, monkeypatch, ca
     assert main(["init", str(tmp_path / "study"), "--collection", str(images)]) == 1
     assert "is there already and is not overwritten" in capsys.readouterr().err
     assert main(["init", str(tmp_path / "two"), "--collection", str(images), "--task", "both"]) == 1
+
+
+def test_odd_names_of_files_make_ids_that_can_stand_as_patients_too(tmp_path):
+    paths = ("a/IMG_1.png", "b/img_1.png", "a/NA.png", "b/none.png", "b/1.png", "a/1.0.png", "b/1E+05.png", "a/é.png")
+    rows = find_images(touch(tmp_path, *paths))[0]
+    made = [
+        Row(k, row["image"], str(row["path"]), row["patient"], row["split"], None, None, label=row["label"])
+        for k, row in enumerate(rows)
+    ]
+    assert check_spellings(made, "patient") == []
+    assert len({row["image"].casefold() for row in rows}) == len(paths)
 
 
 @pytest.mark.parametrize("classes", [2, 5])
