@@ -10,6 +10,7 @@ from slidecaf.classification.choice import choose
 from slidecaf.classification.kinds import Learned, Training
 from slidecaf.classification.svm import LinearSVM
 from slidecaf.classification.vectors import PooledVectors
+from slidecaf.errors import SlidecafError
 from slidecaf.logs import logger
 from slidecaf.pooling.norms import parse_norm
 
@@ -31,8 +32,14 @@ def fit(training: Training) -> Learned:
     Raises
     ------
     SlidecafError
-        As `slidecaf.classification.choice.choose`.
+        As `slidecaf.classification.choice.choose`; or if inner products of all rows take more than the memory allowed.
     """
+    products = 8 * len(training.slides) ** 2 / 2**30
+    if products > training.memory:
+        raise SlidecafError(
+            f"{training.method}: inner products of {len(training.slides)} training rows take {products:.1f} GiB, and "
+            f"memory is {training.memory:g}; raise it where the machine has more, or learn from fewer rows."
+        )
     grid = training.settings.plain()
     norms = [parse_norm(norm) for norm in grid["norm"]]
     # products of matrices round otherwise with another number of threads

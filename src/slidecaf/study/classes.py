@@ -40,8 +40,8 @@ def cut_labels(rows, depth, *, source) -> list:
         return rows
     parts = {row.label: row.label.split(SEPARATOR) for row in rows}
     problems = [
-        f"row {row.number}, column label: {row.label!r} has {_counted(len(parts[row.label]))} between {SEPARATOR!r}, and "
-        f"classification.label_depth keeps {depth}; write a smaller label_depth, or the whole code."
+        f"row {row.number}, column label: {row.label!r} has {_counted(len(parts[row.label]))} between {SEPARATOR!r}, "
+        f"and classification.label_depth keeps {depth}; write a smaller label_depth, or the whole code."
         for row in rows
         if row.label and len(parts[row.label]) < depth
     ]
