@@ -731,9 +731,9 @@ class Config(Settings):
     )
     memory: _number(gt=0) = Field(
         8,
-        description="A number above 0, the GiB that fitting SVMs may take: rows of patches beyond half of it are read from "
-        "a scratch file, again and again, and slides whose inner products take more are refused. Results do not depend "
-        "on it.",
+        description="A number above 0, the GiB that fitting SVMs may take: rows of patches beyond half of it are read "
+        "from a scratch file, again and again, and slides whose inner products take more are refused. Results do not "
+        "depend on it.",
     )
     slides_per_job: int = Field(
         16,
