@@ -1,6 +1,8 @@
 """An image collection through the workflow: many classes, rare ones left out, candidates of the SVM, no leak."""
 
 import csv
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -72,6 +74,20 @@ def test_min_images_that_leaves_one_class_and_a_class_with_one_patient_end_the_p
     study.config(lambda c: c["classification"].pop("label_depth"))
     refused = study.snakemake("-n")
     assert "'14-2' stands in test only" in refused.stderr
+
+
+def test_check_says_which_classes_are_left_out_and_calls_rows_images(collection):
+    study, _ = collection
+    done = subprocess.run(
+        [sys.executable, "-m", "slidecaf.cli", "check", str(study.folder), "--quick"],
+        capture_output=True,
+        text=True,
+        env=study.environment(),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "36 images: 24 train, 12 test, 36 patients, 9 11-1, 9 11-2, 9 12-1, 9 13-1" in done.stdout
+    said = "images.tsv: classification.min_images: 4 leaves out 4 images of 2 classes: 14-1 (3), 14-2 (1)."
+    assert said in done.stdout
 
 
 @pytest.mark.long
