@@ -147,9 +147,9 @@ def _variants(method, classes):
     if classes > 2:
         said.append({"one-vs-one": "by an SVM a pair", "one-vs-rest": "by an SVM a class"}[method.scheme])
     if method.scale != ["none"]:
-        said.append(f"standardised by the training slides (candidates {_candidates(method.scale)})")
+        said.append(f"with values standardised by the training slides (candidates {_candidates(method.scale)})")
     if method.class_weight != ["none"]:
-        said.append(f"weights of classes (candidates {_candidates(method.class_weight)})")
+        said.append(f"with weights of classes (candidates {_candidates(method.class_weight)})")
     return f", {', '.join(said)}" if said else ""
 
 
