@@ -18,6 +18,7 @@ SCRIPTS = (
     "dense.py",
     "precision.py",
     "left_out.py",
+    "collection_svm.py",
     "confidence_map.py",
     "search.py",
     "tiling.py",

@@ -41,6 +41,7 @@ HERE = {
     ".venv/bin/slidecaf init mystudy --slides path/to/slides": 0,
     ".venv/bin/slidecaf check mystudy": 1,  # nobody has filled in the sheet
     ".venv/bin/snakemake -n --quiet rules": 0,
+    ".venv/bin/slidecaf init mycollection --collection path/to/folders": 0,
 }
 """Commands that are run here, with the exit code that they shall end with."""
 
@@ -69,6 +70,8 @@ def test_the_quick_commands_end_as_the_docs_say(tmp_path):
     (tmp_path / "path/to/slides").mkdir(parents=True)
     for name in "ab":
         Image.new("RGB", (400, 400), "purple").save(tmp_path / f"path/to/slides/{name}.png")
+        (tmp_path / "path/to/folders" / name).mkdir(parents=True)
+        Image.new("RGB", (40, 40), "purple").save(tmp_path / f"path/to/folders/{name}/{name}.png")
     # what is installed beside this Python stands in for .venv, the clone's demo for the study
     programs = {".venv/bin/slidecaf": ["-m", "slidecaf.cli"], ".venv/bin/snakemake": ["-m", "snakemake"]}
     for command, code in HERE.items():

@@ -65,7 +65,7 @@ WHOLE = [name for name, one in FEATURES.items() if one.is_whole]  # these have s
 COMPUTED = [name for name in FEATURES if name not in [*IMPORTED, *WHOLE]]
 NETWORKS = [name for name, one in FEATURES.items() if one.kind == "network"]
 MANUAL = [name for name in COMPUTED if name not in NETWORKS]
-CLASSIFICATION = ClassificationTask(STUDY.classification, CHECKED.classification, CHECKED.copies)
+CLASSIFICATION = ClassificationTask(STUDY.classification, CHECKED.classification, CHECKED.copies + CHECKED.rare)
 SEGMENTATION = SegmentationTask(STUDY.segmentation, CHECKED.segmentation, FEATURES, STUDY.seed)
 TASKS = {"classification": CLASSIFICATION, "segmentation": SEGMENTATION}
 

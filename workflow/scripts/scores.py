@@ -14,7 +14,9 @@ with job(snakemake.log[0]):
         classes=tracked["classes"],
         method=snakemake.wildcards.method,
         copies=tracked["copies"],
+        rare_classes=tracked["rare_classes"],
         group_name=tracked["group_name"],
+        item_name=tracked["item_name"],
         caveats=tracked["caveats"],
         seed=tracked["seed"],
     )

@@ -98,6 +98,7 @@ def inspect_study(*, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=N
     """
     study = check_study(read_config("config.yaml"), made=made)
     errors, warnings, notes = [], [], []
+    notes += _rare(study)
     copies = _copies(study)
     errors += copies.problems
     warnings += copies.warnings
@@ -144,6 +145,18 @@ def inspect_study(*, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=N
         [asdict(stage) for stage in stages],
         [asdict(mask) for mask in sorted(masks, key=lambda mask: min(mask.share, 1 - mask.share))],
     )
+
+
+def _rare(study):
+    """Say which classes are left out, having too few rows."""
+    if not study.rare_classes:
+        return []
+    task = study.config.classification
+    listed = ", ".join(f"{label} ({count})" for label, count in study.rare_classes.items())
+    return [
+        f"{task.sheet}: classification.min_images: {task.min_images} leaves out {len(study.rare)} {task.item_name}s of "
+        f"{len(study.rare_classes)} classes: {listed}."
+    ]
 
 
 def _copies(study):
@@ -443,6 +456,12 @@ def _group_name(study):
     return next(task.group_name for task in study.config.tasks().values())
 
 
+def _item_name(study):
+    """Return what a row of the sheet is; slides where there are two tasks."""
+    task, other = study.config.classification, study.config.segmentation
+    return task.item_name if task and not other else "slide"
+
+
 def _slide(look):
     """Return what was understood of a slide."""
     return {
@@ -461,6 +480,7 @@ def _slides(study, looks):
         "train": sum(row.split == "train" for row in rows),
         "test": sum(row.split == "test" for row in rows),
         "group_name": _group_name(study),
+        "item_name": _item_name(study),
         "groups": len({row.patient for row in rows}),
         "labels": {label: sum(row.label == label for row in study.classification) for label in study.classes},
         "masks": sum(bool(row.mask) for row in study.segmentation),

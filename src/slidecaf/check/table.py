@@ -30,8 +30,8 @@ def _slides_text(slides):
     labels = "".join(f", {count} {label}" for label, count in slides["labels"].items())
     masks = f", {slides['masks']} with a mask" if slides["masks"] else ""
     lines = [
-        f"{slides['listed']} slides: {slides['train']} train, {slides['test']} test, {slides['groups']} "
-        f"{slides['group_name']}s{labels}{masks}"
+        f"{slides['listed']} {slides['item_name']}s: {slides['train']} train, {slides['test']} test, "
+        f"{slides['groups']} {slides['group_name']}s{labels}{masks}"
     ]
     if slides["opened"]:
         mpp = slides["mpp"]

@@ -17,7 +17,6 @@ from slidecaf.scores.paired import mcnemar_exact
 from slidecaf.study.status import STATUS_COPY, STATUS_OK
 
 COLUMNS = ("factor", "value", "own", "n", "correct", "score", "ci_low", "ci_high", "difference", "p")
-CHOSEN = ("features", "norm", "keep", "C")
 
 
 def try_value(path, *, pooled, folds, parts, settings, rows, classes, on_bad_slide="fail", **choice) -> None:
@@ -67,7 +66,7 @@ def try_value(path, *, pooled, folds, parts, settings, rows, classes, on_bad_sli
             predicted |= dict(zip(usable, map(str, predicted_classes(confidence, classes)), strict=True))
         fold = part.removeprefix("fold-")
         table += [{"slide": slide, "fold": fold, "predicted": predicted[slide], **chosen} for slide in held_out]
-    write_tsv(path, ["slide", "fold", "predicted", *CHOSEN], table)
+    write_tsv(path, ["slide", "fold", "predicted", *learned.chosen], table)
 
 
 def write_ablation(path, *, predictions, tried, own) -> None:

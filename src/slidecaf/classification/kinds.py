@@ -44,7 +44,7 @@ class Training:
     threads : int
         That may compute; a model does not depend on them.
     memory : float
-        GiB that all patches of the slides may take together.
+        GiB that all patches of the slides may take together, or inner products of their vectors.
     method : str
         What errors call the method.
     """

@@ -8,7 +8,7 @@ from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_json, read_tsv, write_json, write_tsv
 from slidecaf.scores.classification import classification_scores
 from slidecaf.scores.paired import mcnemar_exact
-from slidecaf.study.status import STATUS_COPY
+from slidecaf.study.status import STATUS_COPY, STATUS_FEW
 
 COLUMNS = ("method", "kind", "n", "score", "ci_low", "ci_high", "difference", "p", "seconds", "memory_gib", "note")
 """Of the table of methods."""
@@ -18,7 +18,20 @@ SPLITS = {"cross_validation": "cv", "test": "test"}
 
 
 def write_predictions_and_scores(
-    *, predictions, scores, decisions, folds, rows, classes, method, copies, group_name, caveats, seed
+    *,
+    predictions,
+    scores,
+    decisions,
+    folds,
+    rows,
+    classes,
+    method,
+    copies,
+    group_name,
+    caveats,
+    seed,
+    rare_classes=None,
+    item_name="slide",
 ) -> None:
     """Put a method's decisions beside the labels, and score them.
 
@@ -31,8 +44,8 @@ def write_predictions_and_scores(
     folds : path-like
         The table of folds.
     rows : sequence of dict
-        Rows of the sheet: slide, label, patient, split; copies too. A test row may have an empty label; it counts
-        nowhere.
+        Rows of the sheet: slide, label, patient, split; copies and rare classes too. A test row may have an empty
+        label; it counts nowhere.
     classes : sequence of str
         (negative, positive) where there are two.
     method : str
@@ -45,6 +58,11 @@ def write_predictions_and_scores(
         What has to be said wherever the numbers show.
     seed : int
         Of the bootstrap.
+    rare_classes : dict of str to int, optional
+        Classes that are left out, having too few rows, to how many they have. Their rows are listed with an empty split
+        and count nowhere.
+    item_name : str, optional
+        What a slide is called.
 
     Raises
     ------
@@ -65,10 +83,16 @@ def write_predictions_and_scores(
         row = by_slide[slide]
         known = {key: row[key] for key in ("slide", "patient", "label")}
         table.append({**known, "split": "test" if row["split"] == "test" else "cv", "status": STATUS_COPY})
+    rare_classes = rare_classes or {}
+    for row in rows:
+        if row["label"] in rare_classes and row["slide"] not in copies:
+            known = {key: row[key] for key in ("slide", "patient", "label")}
+            table.append({**known, "split": "", "status": STATUS_FEW})
     table.sort(key=lambda row: (row["split"], row["slide"]))
     header = ["slide", "patient", "split", "fold", "label", "predicted", *columns, "patches", "status"]
     write_tsv(predictions, header, table)
     said = {"method": method, "classes": classes, "group_name": group_name, "caveats": caveats, "copies": copies}
+    said |= {"item_name": item_name, "rare_classes": rare_classes}
     scored = {name: _score(_labelled(table, split), columns, classes, seed) for name, split in SPLITS.items()}
     write_json(scores, {**said, **scored})
 

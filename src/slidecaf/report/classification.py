@@ -8,7 +8,7 @@ from slidecaf.report import charts
 from slidecaf.report.paper import CHALLENGE_CLASSIFICATION, METHODS_CLASSIFICATION
 from slidecaf.report.pictures import open_picture, outline_tiles, shrunk, veil
 from slidecaf.scores.intervals import exact_interval
-from slidecaf.study.status import STATUS_COPY
+from slidecaf.study.status import STATUS_COPY, STATUS_FEW
 
 PARTS = {"cv": ("cross_validation", "Cross-validation"), "test": ("test", "Test")}
 
@@ -31,7 +31,8 @@ def classification(study, name, album, patches) -> dict:
     """
     layout, settings = study.layout, study.methods("classification")[name]
     scores = read_json(layout.scores.format(method=name))
-    rows = [row for row in read_tsv(layout.predictions.format(method=name)) if row["status"] != STATUS_COPY]
+    listed = read_tsv(layout.predictions.format(method=name))
+    rows = [row for row in listed if row["status"] not in (STATUS_COPY, STATUS_FEW)]
     parts = [f"fold-{fold}" for fold in sorted({int(row["fold"]) for row in rows if row["fold"]})]
     choices = {part: read_json(layout.choice.format(method=name, part=part)) for part in [*parts, "final"]}
     features = choices["final"]["chosen"]["features"]
@@ -41,6 +42,7 @@ def classification(study, name, album, patches) -> dict:
         "scores": scores,
         "parts": [(title, scores[part]) for part, title in PARTS.values() if scores[part]],
         "choices": choices,
+        "chosen_by": getattr(settings, "choose_by", "accuracy"),
         "charts": _charts(rows, scores),
         "patients": _patients(rows),
         "slides": slides,
@@ -49,6 +51,7 @@ def classification(study, name, album, patches) -> dict:
         "neurons": _neurons(layout, name, patches) if "neurons" in settings.about.shows else None,
         "warnings": _warnings(choices)
         + _copies(scores["copies"])
+        + _rare(scores["rare_classes"], scores["item_name"])
         + study.resolution_warning(features, [row["slide"] for row in rows]),
     }
 
@@ -218,6 +221,11 @@ def _neurons(layout, name, album):
         for patch in row["patches"]:
             patch["picture"] = album.put(patch["picture"])
     return rows
+
+
+def _rare(classes, item):
+    listed = ", ".join(f"{label} ({count})" for label, count in classes.items())
+    return [f"Classes left out for having too few {item}s, and counted nowhere: {listed}."] if classes else []
 
 
 def _copies(copies):

@@ -131,10 +131,30 @@ def _svm_text(task, method, scores, versions, pooled):
         *([f"The vectors of a slide were pooled by the p-norm (p = {norm})."] if pooled else []),
         _kept(keep),
         f"and a linear support vector machine (scikit-learn {versions['scikit-learn']})",
-        f"told {' and '.join(scores['classes'])} apart. Its C (candidates {C})",
-        "and every other setting with several candidates were chosen",
+        f"told {_all_of(scores['classes'])} apart{_variants(method, len(scores['classes']))}. Its C (candidates {C})",
+        f"and every other setting with several candidates were chosen{_by(method)}",
         f"by {task.inner_folds}-fold cross-validation inside the training slides, selection repeated inside.",
     ]
+
+
+def _all_of(classes):
+    return f"{', '.join(classes[:-1])} and {classes[-1]}"
+
+
+def _variants(method, classes):
+    """Say how more than two classes are told apart, and what is not the default."""
+    said = []
+    if classes > 2:
+        said.append({"one-vs-one": "by an SVM a pair", "one-vs-rest": "by an SVM a class"}[method.scheme])
+    if method.scale != ["none"]:
+        said.append(f"with values standardised by the training slides (candidates {_candidates(method.scale)})")
+    if method.class_weight != ["none"]:
+        said.append(f"with weights of classes (candidates {_candidates(method.class_weight)})")
+    return f", {', '.join(said)}" if said else ""
+
+
+def _by(method):
+    return "" if method.choose_by == "accuracy" else f", for the largest {method.choose_by.replace('_', ' ')},"
 
 
 def _kind_text(method, scores):

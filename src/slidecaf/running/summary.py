@@ -143,6 +143,8 @@ def _accuracy(folder, scores):
         if scores[part]:
             lines.append(_line(scores["method"], name, scores[part]))
     lines += [f"  note: {caveat}" for caveat in scores["caveats"]]
+    if rare := scores.get("rare_classes"):  # none in a file that an earlier version left
+        lines.append(f"  note: left out, having too few {scores['item_name']}s: {', '.join(rare)}")
     for part, name in (("cross_validation", "cross-validation"), ("test", "test")):
         lines += [f"  note: {name}: {note}" for note in (scores[part] or {}).get("notes", [])]
     return lines

@@ -4,5 +4,5 @@
 methods or variants with a paired test (`paired`). Nothing here reads or writes a file.
 """
 
-REVISION = 1
+REVISION = 2
 """Of the values that this package computes: a whole number, raised where they change."""

@@ -41,11 +41,13 @@ def classification_scores(
         n, correct, accuracy : hits over all slides, without prediction or not.
         accuracy_ci95 : exact binomial (Clopper-Pearson), which takes slides for independent.
         accuracy_bootstrap_ci95 : over patients; None for one patient.
-        balanced_accuracy : mean share of hits over the classes that have slides.
+        balanced_accuracy, balanced_accuracy_ci95 : mean share of hits over the classes that have slides; its
+            bootstrap interval over patients, of draws that have slides of all these classes.
         auc, auc_bootstrap_ci95 : all rows pooled; draws without one of the classes are left out. More than
             two classes: the mean of every class against the rest.
         sensitivity, sensitivity_ci95, specificity, specificity_ci95 : with two classes; exact intervals.
         auc_by_class : with more classes; class to its AUC against the rest.
+        by_class : class to what `one_class_scores` gives of it.
         auc_by_fold, auc_fold_mean, auc_folds : with `folds`; the mean is over the ``auc_folds`` folds whose
             AUC is defined.
         confusion : true class to predicted class (``""``: none) to slides.
@@ -80,7 +82,8 @@ def classification_scores(
     recall = {name: mean(hit[labels == name]) for name in classes}
     columns = _one_against_rest(labels, confidence, missing, classes)
     unique_patients, patient = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
-    draws = _bootstrap(hit, columns, patient, seed, bootstrap) if len(unique_patients) > 1 else np.empty((0, 2))
+    own = [labels == name for name, share in recall.items() if share is not None]
+    draws = _bootstrap(hit, columns, own, patient, seed, bootstrap) if len(unique_patients) > 1 else np.empty((0, 3))
 
     scores = {
         "n": n,
@@ -89,6 +92,7 @@ def classification_scores(
         "accuracy_ci95": exact_interval(correct, n),
         "accuracy_bootstrap_ci95": percentiles(draws[:, 0]),
         "balanced_accuracy": mean([share for share in recall.values() if share is not None]),
+        "balanced_accuracy_ci95": percentiles(draws[:, 2]),
         "auc": number(_macro_auc(columns)),
         "auc_bootstrap_ci95": percentiles(draws[:, 1]),
     }
@@ -104,10 +108,86 @@ def classification_scores(
         true: {guess: int(((labels == true) & (predicted == guess)).sum()) for guess in (*classes, "")}
         for true in classes
     }
+    against = columns if len(classes) > 2 else [_turned(*columns[0]), columns[0]]
+    scores["by_class"] = {
+        name: one_class_scores(labels == name, predicted == name, place, missing=missing)
+        for name, (_, place) in zip(classes, against, strict=True)
+    }
     scores["no_prediction"] = int(missing.sum())
     scores["patients"] = len(unique_patients)
     scores["notes"] = _notes(scores, recall)
     return scores
+
+
+def one_class_scores(positive, found, confidence, *, missing=None) -> dict:
+    """Score how well one class is told from all others.
+
+    Parameters
+    ----------
+    positive : ndarray of bool, shape (n,)
+        Who is of the class.
+    found : ndarray of bool, shape (n,)
+        Who is predicted to be.
+    confidence : ndarray, shape (n,)
+        Larger ones speak for the class.
+    missing : ndarray of bool, shape (n,), optional
+        Who has no prediction: neither of the class nor of the others, so that it is wrong either way. Its confidence
+        stands at the worst end.
+
+    Returns
+    -------
+    dict
+        What is undefined is None.
+
+        n, predicted : slides of the class, and slides predicted to be.
+        sensitivity, sensitivity_ci95, specificity, specificity_ci95 : the share of the class that is found, of the
+            others that are not taken for it, with exact intervals.
+        ppv, npv : the share of those predicted to be of the class that are, and of those predicted to be of another
+            that are not.
+        f1 : 2 hits / (n + predicted).
+        auc : against the rest.
+        average_precision : mean precision over the slides of the class, each at the cut that just lets it in; equal
+            confidences are let in together.
+
+    Examples
+    --------
+    >>> positive, found = np.array([1, 1, 0, 0, 0], bool), np.array([1, 0, 1, 0, 0], bool)
+    >>> scores = one_class_scores(positive, found, np.array([0.9, 0.3, 0.5, 0.2, 0.1]))
+    >>> {key: round(scores[key], 3) for key in ("sensitivity", "specificity", "ppv", "npv", "f1")}
+    {'sensitivity': 0.5, 'specificity': 0.667, 'ppv': 0.5, 'npv': 0.667, 'f1': 0.5}
+    >>> round(scores["average_precision"], 3), round(scores["auc"], 3)
+    (0.833, 0.833)
+    """
+    n, predicted, hits = int(positive.sum()), int(found.sum()), int((positive & found).sum())
+    passed = ~found if missing is None else ~(found | missing)
+    others, spared = len(positive) - n, int((~positive & passed).sum())
+    place = np.unique(confidence, return_inverse=True)[1]
+    return {
+        "n": n,
+        "predicted": predicted,
+        "sensitivity": hits / n if n else None,
+        "sensitivity_ci95": exact_interval(hits, n),
+        "specificity": spared / others if others else None,
+        "specificity_ci95": exact_interval(spared, others),
+        "ppv": hits / predicted if predicted else None,
+        "npv": spared / int(passed.sum()) if passed.any() else None,
+        "f1": 2 * hits / (n + predicted) if n + predicted else None,
+        "auc": number(_auc(positive, place)),
+        "average_precision": _average_precision(positive, place),
+    }
+
+
+def _average_precision(positive, place):
+    if not positive.any():
+        return None
+    size = place.max() + 1
+    own, every = (np.bincount(place, chosen, size)[::-1] for chosen in (positive * 1.0, np.ones(len(place))))
+    return float((own * own.cumsum() / every.cumsum()).sum() / own.sum())
+
+
+def _turned(positive, place):
+    """Return a column as the other class sees it; a slide without a prediction is at the worst end there too."""
+    return ~positive, place.max() - place
 
 
 def _check(labels, predicted, confidence, classes):
@@ -174,13 +254,16 @@ def _fold_aucs(columns, folds):
     return {"auc_by_fold": by_fold, "auc_fold_mean": mean(defined), "auc_folds": len(defined)}
 
 
-def _bootstrap(hit, columns, patient, seed, draws):
-    """Return accuracy and AUC for each draw of patients with replacement, (draws, 2)."""
+def _bootstrap(hit, columns, classes, patient, seed, draws):
+    """Return accuracy, AUC and balanced accuracy for each draw of patients with replacement, (draws, 3)."""
     generator = np.random.default_rng(seed)
     count = patient.max() + 1
-    values = np.empty((draws, 2))
+    values = np.empty((draws, 3))
+    members = np.array(classes, dtype=np.float64)
     for draw in range(draws):
         times = np.bincount(generator.integers(count, size=count), minlength=count)
         weight = times[patient].astype(np.float64)
-        values[draw] = weight @ hit / weight.sum(), _macro_auc(columns, weight)
+        rows = members @ weight
+        balanced = (members @ (weight * hit) / rows).mean() if rows.all() else np.nan
+        values[draw] = weight @ hit / weight.sum(), _macro_auc(columns, weight), balanced
     return values

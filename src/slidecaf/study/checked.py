@@ -5,6 +5,7 @@ from functools import cached_property
 
 from slidecaf.errors import InputErrors
 from slidecaf.study.batches import deal_shards
+from slidecaf.study.classes import cut_labels, drop_rare
 from slidecaf.study.config import Config, check_config
 from slidecaf.study.imported import find_sources
 from slidecaf.study.sheets import check_classification, check_segmentation, check_together, read_sheet
@@ -30,6 +31,10 @@ class Study:
         Rows of the classification that are left out, being copies of others.
     copy_of : dict of str to str
         Slide of these to the slide that it is a copy of.
+    rare : list of slidecaf.study.sheets.Row
+        Rows of the classification that are left out, since their class has fewer rows than ``min_images``.
+    rare_classes : dict of str to int
+        Class of these to its rows.
     """
 
     config: Config
@@ -38,6 +43,8 @@ class Study:
     classes: list
     copies: list = field(default_factory=list)
     copy_of: dict = field(default_factory=dict)
+    rare: list = field(default_factory=list)
+    rare_classes: dict = field(default_factory=dict)
 
     @cached_property
     def plain(self) -> dict:
@@ -133,9 +140,10 @@ def check_study(config, *, made=(), copies=None) -> Study:
     """
     config = check_config(config)
     task, other = config.classification, config.segmentation
-    rows, segmented, classes, left_out = [], [], [], {}
+    rows, segmented, classes, left_out, rare, rare_classes = [], [], [], {}, [], {}
     if task:
         rows = read_sheet(task.sheet, "classification", made=made)
+        rows = cut_labels(rows, task.label_depth, source=task.sheet)
     if other:
         segmented = read_sheet(other.sheet, "segmentation", made=made)
     if task and other:
@@ -145,6 +153,7 @@ def check_study(config, *, made=(), copies=None) -> Study:
         left_out = copies(rows, segmented, on_copies=config.on_copies, source=source)
     every, rows = rows, [row for row in rows if row.slide not in left_out]
     if task:
+        rows, rare, rare_classes = drop_rare(rows, task.min_images, source=task.sheet)
         chooses = any(method.candidates > 1 for method in task.methods.values())
         classes = check_classification(
             rows, source=task.sheet, positive=task.positive, folds=task.folds, chooses=chooses
@@ -153,7 +162,8 @@ def check_study(config, *, made=(), copies=None) -> Study:
     if other:
         check_segmentation(segmented, source=other.sheet, folds=other.folds)
     check_imported(config, rows, segmented)
-    return Study(config, rows, segmented, classes, [row for row in every if row.slide in left_out], dict(left_out))
+    copied = [row for row in every if row.slide in left_out]
+    return Study(config, rows, segmented, classes, copied, dict(left_out), rare, rare_classes)
 
 
 def check_kinds(methods, classes):

@@ -343,6 +343,26 @@ class ClassificationSvm(ClassifierSettings):
         [0.001, 0.01, 0.1, 1, 10, 100],
         description="A list of numbers above 0, the SVM's C, such as [0.01, 1, 100].",
     )
+    scale: _candidates(Literal["none", "standard"], "none or standard.") = Field(
+        ["none"],
+        description="A list of none (features as they are) or standard (each by the training rows' mean and standard "
+        "deviation), such as [none, standard].",
+    )
+    class_weight: _candidates(Literal["none", "balanced"], "none or balanced.") = Field(
+        ["none"],
+        description="A list of none (every slide counts alike) or balanced (every class does: a class's C is divided "
+        "by its share of the training rows), such as [none, balanced].",
+    )
+    scheme: Literal["one-vs-one", "one-vs-rest"] = Field(
+        "one-vs-one",
+        description="one-vs-one (with more than two classes an SVM a pair, which vote) or one-vs-rest (an SVM a class "
+        "against all others).",
+    )
+    choose_by: Literal["accuracy", "balanced_accuracy", "auc"] = Field(
+        "accuracy",
+        description="accuracy, balanced_accuracy (the mean share of hits over the classes) or auc: what the best "
+        "candidate has most of, over the folds inside the training rows.",
+    )
     max_iter: int = Field(
         1_000_000,
         ge=1,
@@ -352,7 +372,7 @@ class ClassificationSvm(ClassifierSettings):
     @property
     def candidates(self) -> int:
         """How many combinations of its lists are tried on folds inside the training rows."""
-        return prod(len(getattr(self, key)) for key in ("features", "norm", "keep", "C"))
+        return prod(len(getattr(self, key)) for key in ("features", "norm", "keep", "C", "scale", "class_weight"))
 
 
 OneFeatureSet = Annotated[
@@ -449,7 +469,7 @@ class Classification(Settings):
 
     sheet: str = Field(
         min_length=1,
-        description="The path of the sheet (TSV or CSV) with columns slide, path, label, patient, split.",
+        description="The path of the sheet (TSV or CSV) with columns slide (or image), path, label, patient, split.",
     )
     positive: Annotated[str | None, BeforeValidator(_as_label)] = Field(
         None,
@@ -460,6 +480,21 @@ class Classification(Settings):
         "patient",
         min_length=1,
         description="What the sheet's patient column holds, as reports call it (patient, block, site).",
+    )
+    item_name: str = Field(
+        "slide", min_length=1, description="What one row of the sheet is, as reports call it (slide, image)."
+    )
+    label_depth: int | None = Field(
+        None,
+        ge=1,
+        description="A whole number from 1, the parts that are kept of labels that are hierarchical codes with - "
+        "between their parts (2 makes 1121-127 of 1121-127-700-500), or null, which keeps labels as they are.",
+    )
+    min_images: int | None = Field(
+        None,
+        ge=1,
+        description="A whole number from 1, the rows that a class has to have in the sheet, of training and test "
+        "together; a class with fewer is left out, listed and counted nowhere. Null keeps every class.",
     )
     folds: int = Field(3, ge=2, description="A whole number from 2, the folds of the cross-validation.")
     inner_folds: int = Field(
@@ -701,8 +736,9 @@ class Config(Settings):
     )
     memory: _number(gt=0) = Field(
         8,
-        description="A number above 0, the GiB that fitting SVMs of patches may take: rows beyond half of it are read "
-        "from a scratch file, again and again. Results do not depend on it.",
+        description="A number above 0, the GiB that fitting SVMs may take: rows of patches beyond half of it are read "
+        "from a scratch file, again and again, and slides whose inner products take more are refused. Results do not "
+        "depend on it.",
     )
     slides_per_job: int = Field(
         16,

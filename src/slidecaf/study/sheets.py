@@ -21,6 +21,9 @@ from slidecaf.study.spellings import check_spellings
 PATHS = ("path", "mask", "hemorrhage")
 """Columns that name a file."""
 
+IMAGE = "image"
+"""What the sheet of a collection may call the column ``slide``."""
+
 LIKE = 0.75
 """How like a known column, from 0 to 1, another one has to be to be taken for a slip of the pen."""
 
@@ -96,17 +99,24 @@ def read_sheet(path, task, *, made=()) -> list:
     """
     known = {column.name: column for column in COLUMNS[task]}
     header, lines = read_table(path, known)
-    cells, problems = _check_cells(header, lines, known)
+    called = _id_column(header, task)
+    header = ["slide" if column == called else column for column in header]
+    cells, problems = _check_cells(header, lines, known, called)
     folder = Path(path).parent
     rows = [Row(number, **_within(folder, values)) for number, values in cells]
-    problems += _twice(rows) + _missing_files(rows, made) + _straddling(rows)
+    problems += _twice(rows, called) + _missing_files(rows, made) + _straddling(rows)
     problems += check_spellings(rows, "label") + check_spellings(rows, "patient")
     if problems:
         raise InputErrors(path, problems)
     return rows
 
 
-def _check_cells(header, lines, known):
+def _id_column(header, task):
+    """Return what the sheet calls the column of ids: a collection writes ``image`` in place of ``slide``."""
+    return IMAGE if task == "classification" and IMAGE in header and "slide" not in header else "slide"
+
+
+def _check_cells(header, lines, known, called):
     """Turn lines into (row number, values by column), collecting every problem."""
     problems, times = [], Counter(header)
     absent = [column for column in known if column not in times]
@@ -115,7 +125,8 @@ def _check_cells(header, lines, known):
         if column not in known and (like := near(column.casefold(), absent, cutoff=LIKE)):
             problems.append(f"row 1: unknown column {column!r}{like} Rename it; known: {', '.join(known)}.")
         elif times[column] > 1:
-            problems.append(f"row 1: the column {column or 'without a name'} stands there twice; keep one.")
+            shown = called if column == "slide" else column or "without a name"
+            problems.append(f"row 1: the column {shown} stands there twice; keep one.")
     problems += [
         f"row 1: the column {name} is missing; {column.description}"
         for name, column in known.items()
@@ -139,7 +150,8 @@ def _check_cells(header, lines, known):
             if bad:
                 wrong.append(column)
         problems += [
-            f"row {number}, column {column}: {_shown(given.get(column, ''))} will not do. {known[column].description}"
+            f"row {number}, column {called if column == 'slide' else column}: {_shown(given.get(column, ''))} will not "
+            f"do. {known[column].description}"
             for column in wrong
         ]
         if not wrong:  # a row with a bad cell is looked at no further
@@ -167,14 +179,14 @@ def _remembered(read):
     return check
 
 
-def _twice(rows):
+def _twice(rows, called):
     problems, ids, paths = [], {}, {}
     for row in rows:
         first = ids.setdefault(row.slide, row)
         if first is not row:
             problems.append(
-                f"row {row.number}, column slide: {row.slide!r} already stands in row {first.number}; give each "
-                "slide its own id."
+                f"row {row.number}, column {called}: {row.slide!r} already stands in row {first.number}; give each "
+                f"{called} its own id."
             )
         first = paths.setdefault((row.path, row.scene), row)
         if first is not row and first.slide != row.slide:

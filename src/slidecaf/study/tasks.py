@@ -67,8 +67,8 @@ class ClassificationTask(Task):
     task : slidecaf.study.config.Classification or None
         ``classification`` of the config; None where the study has none.
     rows : sequence of slidecaf.study.sheets.Row
-    copies : sequence of slidecaf.study.sheets.Row, optional
-        Rows that are left out, being copies of others.
+    left_out : sequence of slidecaf.study.sheets.Row, optional
+        Rows that are left out, and listed all the same: copies of others, and those of rare classes.
 
     Attributes
     ----------
@@ -91,9 +91,9 @@ class ClassificationTask(Task):
         Those of all methods, and those that an ablation tries.
     """
 
-    def __init__(self, task: config.Settings | None, rows: Sequence[Row], copies: Sequence[Row] = ()):
+    def __init__(self, task: config.Settings | None, rows: Sequence[Row], left_out: Sequence[Row] = ()):
         super().__init__(task, rows)
-        self._copies = copies
+        self._left_out = left_out
         fixed = {self.rows[slide].fold for slide in self.train} - {None}
         self.folds = len(fixed) or (task.folds if task else 0)
         self.parts = [f"fold-{fold}" for fold in range(self.folds)] + ["final"]
@@ -149,7 +149,7 @@ class ClassificationTask(Task):
         return self._task is not None and features in self._task.pooled_sets
 
     def listed(self, *columns: str) -> list[dict]:
-        """Return some columns of the sheet, of every row that the predictions list: training, test, copies.
+        """Return some columns of the sheet, of every row that the predictions list: training, test, left out.
 
         Parameters
         ----------
@@ -159,8 +159,8 @@ class ClassificationTask(Task):
         -------
         list of dict
         """
-        copies = [{column: getattr(row, column) for column in columns} for row in self._copies]
-        return [*self.table(self.train + self.test, *columns), *copies]
+        left_out = [{column: getattr(row, column) for column in columns} for row in self._left_out]
+        return [*self.table(self.train + self.test, *columns), *left_out]
 
 
 class SegmentationTask(Task):

@@ -3,6 +3,9 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from slidecaf.classification.choice import choose
@@ -237,3 +240,78 @@ def test_all_keeps_every_feature_is_listed_by_rank_and_is_the_last_of_equals():
     same = run(np.ones((36, 4)) * (labels == "GBM")[:, None], labels, groups, grid={**GRID, "keep": ["all", 2, 3]})
     assert {one["correct"] for one in same["candidates"]} == {36}
     assert same["chosen"]["keep"] == 2
+
+
+def rare_class(seed=2):
+    """Three classes of which one is rare, and features of very different scales."""
+    pooled, labels, groups = study(n=75, d=12, shift=0.8, classes=("a", "b", "c"), patients=75, seed=seed)
+    kept = (labels != "c") | (np.arange(75) % 9 < 4)
+    return (pooled * np.geomspace(0.1, 10, 12))[kept], labels[kept], groups[kept]
+
+
+@pytest.mark.parametrize("choose_by", ["accuracy", "balanced_accuracy", "auc"])
+def test_scaling_and_weights_are_candidates_judged_by_what_is_asked_for(choose_by):
+    pooled, labels, groups = rare_class()
+    classes, grid = ("a", "b", "c"), {**GRID, "keep": ["all"], "C": [0.01, 1]}
+    grid |= {"scale": ["none", "standard"], "class_weight": ["none", "balanced"]}
+    choice, fitted = run_both(pooled, labels, groups, classes=classes, grid=grid, choose_by=choose_by)
+
+    folds, expected = assign_folds(labels, groups, 3, seed=0), {}
+    for scale in grid["scale"]:
+        for weight in grid["class_weight"]:
+            for C in grid["C"]:
+                confidence = np.empty((len(labels), 3))
+                for fold in range(3):
+                    svm = SVC(kernel="linear", C=C, class_weight=None if weight == "none" else weight)
+                    model = make_pipeline(StandardScaler(), svm) if scale == "standard" else svm
+                    model.fit(pooled[folds != fold], labels[folds != fold])
+                    confidence[folds == fold] = model.decision_function(pooled[folds == fold])
+                predicted = np.array(classes)[confidence.argmax(axis=1)]
+                expected[C, scale, weight] = {
+                    "accuracy": (predicted == labels).mean(),
+                    "balanced_accuracy": balanced_accuracy_score(labels, predicted),
+                    "auc": np.mean([roc_auc_score(labels == name, confidence[:, k]) for k, name in enumerate(classes)]),
+                }
+    found = {(c["C"], c["scale"], c["class_weight"]): c for c in choice["candidates"]}
+    for setting, scores in expected.items():
+        assert found[setting]["accuracy"] == pytest.approx(scores["accuracy"])
+        assert found[setting][choose_by] == pytest.approx(scores[choose_by])
+    best = max(scores[choose_by] for scores in expected.values())
+    assert choice[choose_by] == pytest.approx(best)
+    chosen = tuple(choice["chosen"][key] for key in ("C", "scale", "class_weight"))
+    assert expected[chosen][choose_by] == pytest.approx(best)
+    svm = SVC(kernel="linear", C=chosen[0], class_weight=None if chosen[2] == "none" else chosen[2])
+    whole = (make_pipeline(StandardScaler(), svm) if chosen[1] == "standard" else svm).fit(pooled, labels)
+    selected = pooled[:, fitted.selection]
+    np.testing.assert_allclose(fitted.model.decision(selected), whole.decision_function(pooled), rtol=1e-6)
+
+
+def test_balanced_weights_find_a_rare_class_where_they_are_chosen_by_balanced_accuracy():
+    pooled, labels, groups = rare_class(seed=4)
+    grid = {**GRID, "keep": ["all"], "C": [0.001], "scale": ["standard"], "class_weight": ["none", "balanced"]}
+    choice = run(pooled, labels, groups, classes=("a", "b", "c"), grid=grid, choose_by="balanced_accuracy")
+    assert choice["chosen"]["class_weight"] == "balanced"
+
+
+def test_of_equals_the_one_without_scaling_and_weights_is_taken_and_defaults_are_not_named():
+    pooled, labels, groups = study(shift=50)
+    grid = {**GRID, "scale": ["standard", "none"], "class_weight": ["balanced", "none"], "C": [1]}
+    choice = run(pooled, labels, groups, grid=grid)
+    assert choice["chosen"] == {
+        "features": "cnn",
+        "norm": 3,
+        "keep": 5,
+        "C": 1,
+        "scale": "none",
+        "class_weight": "none",
+    }
+    plain = run(pooled, labels, groups, grid={**GRID, "scale": ["none"], "class_weight": ["none"]})
+    assert plain == run(pooled, labels, groups)
+    assert set(plain["chosen"]) == {"features", "norm", "keep", "C"}
+
+
+def test_one_against_the_rest_is_chosen_for_too():
+    pooled, labels, groups = study(n=45, shift=3, classes=("a", "b", "c"), patients=15)
+    choice, fitted = run_both(pooled, labels, groups, classes=("a", "b", "c"), scheme="one-vs-rest")
+    assert fitted.model.pairs == (("", "a"), ("", "b"), ("", "c"))
+    assert choice["accuracy"] > 0.7

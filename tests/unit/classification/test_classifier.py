@@ -6,7 +6,7 @@ from sklearn.svm import SVC
 
 from slidecaf.classification.choice import choose
 from slidecaf.classification.classifier import decide, fit_classifier
-from slidecaf.errors import SlideError
+from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.files.tables import read_json, read_tsv, write_tsv
 from slidecaf.pooling.file import write_pooled
 from slidecaf.pooling.norms import norm_name
@@ -169,3 +169,8 @@ def test_an_unreadable_slide_is_an_error_where_bad_slides_fail(study):
         decide(top / "d.tsv", **files, part="final", slides=["test-0"])
     decide(top / "d.tsv", **files, part="final", slides=["test-0"], on_bad_slide="exclude")
     assert read_tsv(top / "d.tsv")[0]["status"] == "unreadable"
+
+
+def test_inner_products_beyond_the_memory_allowed_are_refused_with_what_to_do(study):
+    with pytest.raises(SlidecafError, match=r"the method: inner products of 17 training rows take .* raise it"):
+        study.fit("one", "final", memory=1e-9)

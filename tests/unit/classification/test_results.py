@@ -172,3 +172,19 @@ def test_one_method_has_a_row_too(tmp_path):
 def test_methods_that_were_judged_in_other_folds_are_refused(tmp_path):
     with pytest.raises(SlidecafError, match=r"b/predictions\.tsv: slide s1: fold is '0', and '1' in .*delete both"):
         methods(tmp_path, {"a": [1, 0], "b": [1, 0]}, folds={"b": [0, 0]})
+
+
+def test_images_of_rare_classes_are_listed_on_neither_side_and_count_nowhere(tmp_path, files):
+    rare = [
+        {"slide": f"r{k}", "label": "DNT", "patient": f"r{k}", "split": split}
+        for k, split in enumerate(["train", "test"])
+    ]
+    table, scores = write(tmp_path / "one", files, rows=[*ROWS, *rare], rare_classes={"DNT": 2}, item_name="image")
+    _, without = write(tmp_path / "two", files)
+    listed = {row["slide"]: row for row in table}
+    for slide in ("r0", "r1"):
+        assert [listed[slide][key] for key in ("split", "label", "predicted", "confidence", "status")] == [
+            *("", "DNT", "", "", "few images")
+        ]
+    assert (scores["rare_classes"], scores["item_name"], without["rare_classes"]) == ({"DNT": 2}, "image", {})
+    assert all(scores[part] == without[part] for part in ("cross_validation", "test"))

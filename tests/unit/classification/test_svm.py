@@ -3,10 +3,12 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from slidecaf.classification.selection import rank_features, select
-from slidecaf.classification.svm import LinearSVM, fit_svm
+from slidecaf.classification.svm import LinearSVM, fit_svm, inner_products, standard
 from slidecaf.errors import SlidecafError
 
 
@@ -122,3 +124,44 @@ def test_a_damaged_model_is_an_error():
     for broken in ({**stored, "intercept": []}, {**stored, "coef": [["x"]]}, {"classes": ["a", "b"]}):
         with pytest.raises(SlidecafError, match="the model is damaged"):
             LinearSVM.from_dict(broken)
+
+
+@pytest.mark.parametrize("scheme", ["one-vs-one", "one-vs-rest"])
+@pytest.mark.parametrize("class_weight", ["none", "balanced"])
+@pytest.mark.parametrize("classes", [("b", "a"), ("c", "a", "b"), ("a", "b", "c", "d")])
+def test_schemes_and_weights_agree_with_scikit_learn(classes, class_weight, scheme):
+    X, labels = problem(classes, n=90)
+    rare = np.flatnonzero((labels != classes[0]) | (np.arange(90) % 12 == 0))  # a class with fewer rows than the others
+    X, index = X[rare], np.array([classes.index(name) for name in labels[rare]])
+    new, _ = problem(classes, n=200, seed=1)
+    options = {"C": 0.5, "class_weight": class_weight, "scheme": scheme}
+    model = fit_svm(X, labels[rare], classes=classes, max_iter=100_000, **options)
+    svc = SVC(kernel="linear", C=0.5, class_weight=None if class_weight == "none" else class_weight)
+    reference = (OneVsRestClassifier(svc) if scheme == "one-vs-rest" else svc).fit(X, index)
+    expected = reference.decision_function(new)
+    np.testing.assert_allclose(model.decision(new), expected, rtol=1e-6, atol=1e-9)
+    predicted = expected.argmax(axis=1) if len(classes) > 2 else (expected > 0).astype(int)
+    assert model.predict(new).tolist() == np.array(classes)[predicted].tolist()
+    again = LinearSVM.from_dict(json.loads(json.dumps(model.to_dict())))
+    assert again.decision(new).tobytes() == model.decision(new).tobytes()
+
+
+@pytest.mark.parametrize("scheme", ["one-vs-one", "one-vs-rest"])
+def test_rows_decided_together_have_the_same_confidences_but_for_rounding(scheme):
+    classes = ("a", "b", "c")
+    X, labels = problem(classes)
+    products = inner_products(X)
+    model = fit_svm(X, labels, C=1, classes=classes, max_iter=100_000, scheme=scheme, products=products)
+    np.testing.assert_allclose(model.decision(X, together=True), model.decision(X), rtol=1e-9, atol=1e-12)
+
+
+def test_an_svm_of_standardised_features_can_be_written_for_features_as_stored():
+    classes = ("a", "b", "c")
+    X, labels = problem(classes)
+    X = X * 10.0 ** np.arange(-6, 6) + 5
+    X[:, 3] = 0.1 + 0.2  # a feature that does not vary
+    mean, scale = standard(X)
+    scaler = StandardScaler().fit(X)
+    np.testing.assert_allclose((X - mean) / scale, scaler.transform(X), atol=1e-9)
+    model = fit_svm((X - mean) / scale, labels, C=1, classes=classes, max_iter=100_000)
+    np.testing.assert_allclose(model.as_stored(mean, scale).decision(X), model.decision((X - mean) / scale), rtol=1e-6)

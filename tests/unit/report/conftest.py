@@ -144,7 +144,7 @@ class MadeUp:
         header = ["slide", "patient", "split", "fold", "label", "predicted", *columns, "patches", "status"]
         write_tsv(top / "predictions.tsv", header, rows)
         scores = {"method": "svm", "classes": self.classes, "group_name": self.group_name}
-        scores |= {"caveats": self.caveats, "copies": {}}
+        scores |= {"caveats": self.caveats, "copies": {}, "rare_classes": {}, "item_name": "slide"}
         for part, split in (("cross_validation", "cv"), ("test", "test")):
             own = [row for row in rows if row["split"] == split]
             confidence = np.array([[row.get(column, np.nan) for column in columns] for row in own])

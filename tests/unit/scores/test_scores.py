@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import betaincinv
-from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    f1_score,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+)
 
 from slidecaf.scores.classification import classification_scores
 from slidecaf.scores.intervals import exact_interval, mean_interval
@@ -268,3 +275,82 @@ def test_a_slide_that_could_not_be_read_counts_0_and_not_as_empty():
     scores = segmentation_scores([read, {"patient": "b", "score": 0.0, "predicted_pixels": 0, "area": 1}])
     assert (scores["n"], scores["score"], scores["empty"], scores["score_nonempty"]) == (2, 0.3, 0, 0.3)
     assert (scores["precision"], scores["score_above_1_percent"]) == (0.75, 0.6)
+
+
+def many_classes(n=80, seed=0, classes=("a", "b", "c", "d")):
+    rng = np.random.default_rng(seed)
+    labels = np.array(classes)[rng.choice(len(classes), size=n, p=[0.5, 0.3, 0.15, 0.05])]
+    confidence = np.round(rng.normal(size=(n, len(classes))) + 1.2 * (labels[:, None] == np.array(classes)), 1)
+    return labels, np.array(classes)[confidence.argmax(axis=1)], confidence, np.array([f"p{i % 50}" for i in range(n)])
+
+
+def test_each_class_has_the_scores_of_scikit_learn():
+    labels, predicted, confidence, patients = many_classes()
+    classes = ("a", "b", "c", "d")
+    found = score(labels, predicted, confidence, patients, classes=classes)["by_class"]
+    for k, name in enumerate(classes):
+        own, guessed = labels == name, predicted == name
+        known = dict(found[name])
+        intervals = [known.pop(f"{key}_ci95") for key in ("sensitivity", "specificity")]
+        assert intervals[0] == exact_interval(int((own & guessed).sum()), int(own.sum()))
+        assert intervals[1] == exact_interval(int((~own & ~guessed).sum()), int((~own).sum()))
+        assert known == pytest.approx(
+            {
+                "n": own.sum(),
+                "predicted": guessed.sum(),
+                "sensitivity": recall_score(own, guessed),
+                "specificity": recall_score(~own, ~guessed),
+                "ppv": precision_score(own, guessed),
+                "npv": precision_score(~own, ~guessed),
+                "f1": f1_score(own, guessed),
+                "auc": roc_auc_score(own, confidence[:, k]),
+                "average_precision": average_precision_score(own, confidence[:, k]),
+            }
+        )
+
+
+def test_with_two_classes_each_is_the_other_turned_round():
+    labels, predicted, confidence, patients = two_classes()
+    scores = score(labels, predicted, confidence, patients)
+    LGG, GBM = (scores["by_class"][name] for name in TWO)
+    assert GBM["sensitivity"] == LGG["specificity"] == scores["sensitivity"]
+    assert GBM["ppv"] == LGG["npv"]
+    assert GBM["auc"] == pytest.approx(LGG["auc"], rel=1e-12)
+    assert GBM["auc"] == scores["auc"]
+    assert LGG["average_precision"] == pytest.approx(average_precision_score(labels == "LGG", -confidence))
+
+
+def test_a_slide_without_prediction_is_wrong_for_its_class_and_for_every_other():
+    labels, predicted, confidence, patients = many_classes()
+    first = int(np.flatnonzero(labels == "b")[0])
+    predicted[first], confidence[first] = "", np.nan
+    found = score(labels, predicted, confidence, patients, classes=("a", "b", "c", "d"))["by_class"]
+    assert found["b"]["sensitivity"] == np.mean(predicted[labels == "b"] == "b")
+    others = labels != "a"
+    assert found["a"]["specificity"] == np.mean((predicted[others] != "a") & (predicted[others] != ""))
+    told = (predicted != "a") & (predicted != "")
+    assert found["a"]["npv"] == pytest.approx(np.mean(labels[told] != "a"))
+    worst = np.where(predicted == "", 1e9, confidence[:, 0])
+    assert found["a"]["average_precision"] == pytest.approx(average_precision_score(labels == "a", worst))
+
+
+def test_balanced_accuracy_has_the_interval_of_patients_drawn_anew():
+    labels, predicted, confidence, patients = many_classes()
+    classes = ("a", "b", "c", "d")
+    scores = score(labels, predicted, confidence, patients, classes=classes, bootstrap=300, seed=5)
+    names, rng, drawn = np.unique(patients), np.random.default_rng(5), []
+    for _ in range(300):
+        chosen = names[rng.integers(len(names), size=len(names))]
+        rows = np.concatenate([np.flatnonzero(patients == name) for name in chosen])
+        if set(labels[rows]) == set(classes):  # a draw without a class says nothing of it
+            drawn.append(balanced_accuracy_score(labels[rows], predicted[rows]))
+    assert 0 < len(drawn) < 300
+    assert scores["balanced_accuracy_ci95"] == pytest.approx(np.quantile(drawn, [0.025, 0.975]).tolist())
+    assert scores["balanced_accuracy_ci95"][0] < scores["balanced_accuracy"] < scores["balanced_accuracy_ci95"][1]
+
+
+def test_a_class_without_slides_or_predictions_has_no_shares():
+    found = score(["GBM"] * 12, ["GBM"] * 12, np.ones(12), np.arange(12))["by_class"]
+    assert found["LGG"]["sensitivity"] is found["LGG"]["ppv"] is found["LGG"]["f1"] is None
+    assert found["LGG"]["average_precision"] is found["LGG"]["auc"] is None
+    assert (found["GBM"]["sensitivity"], found["GBM"]["npv"]) == (1, None)

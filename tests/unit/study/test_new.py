@@ -9,7 +9,8 @@ import yaml
 from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_tsv
 from slidecaf.study.config import check_config
-from slidecaf.study.new import config_text, find_slides, make_study, slide_ids
+from slidecaf.study.ids import slide_ids
+from slidecaf.study.new import config_text, find_slides, make_study
 from tests.dicom import write_slide
 
 

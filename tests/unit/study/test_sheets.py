@@ -278,3 +278,13 @@ def test_fixed_folds_are_for_all_training_rows_and_leave_every_class_to_learn_fr
     assert check(sheet, *good, header=header) == ["LGG", "GBM"]
     with pytest.raises(InputErrors, match="with fold 0 left out one patient of 'GBM' is left, 'p2', and a choice"):
         check(sheet, *good, header=header, chooses=True)
+
+
+def test_a_collection_calls_its_column_image_and_so_do_errors(sheet):
+    header = HEADER.replace("slide", "image")
+    assert [row.slide for row in sheet(*PLAIN, header=header)] == ["a", "b"]
+    said = said_of(sheet, PLAIN[0], PLAIN[0].replace("a.png", "b.png"), "b..c\tc.png\tGBM\tp1\t", header=header)
+    assert "row 3, column image: 'a' already stands in row 2; give each image its own id." in said
+    assert "row 4, column image: 'b..c' will not do" in said
+    rows = sheet("a\ta.png\tGBM\tp1\t\tI-1", header=HEADER + "\timage")
+    assert (rows[0].slide, rows[0].more) == ("a", {"image": "I-1"})
