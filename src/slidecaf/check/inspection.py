@@ -20,6 +20,7 @@ from slidecaf.study.checked import SLIDE_SUFFIXES, check_study
 from slidecaf.study.config_file import read_config
 from slidecaf.study.copies import find_copies, judge_copies
 from slidecaf.study.imported import Source, find_sources
+from slidecaf.study.names import split_output
 from slidecaf.study.tasks import ClassificationTask
 
 FEW_PATCHES = 10
@@ -289,7 +290,9 @@ def _odd(study, looks):
         )
     for look in looks.values():
         none = 0 in (look.patches.get(name) for name in cut)
-        least = 0 if none else min((look.patches[name] for name in telling if name in look.patches), default=FEW_PATCHES)
+        least = (
+            0 if none else min((look.patches[name] for name in telling if name in look.patches), default=FEW_PATCHES)
+        )
         if least < FEW_PATCHES:
             what = "no tissue was found" if least == 0 else f"some {least} patches are all"
             said.append(
@@ -407,8 +410,9 @@ def _negative(study, probes):
     for where, method in named:
         powers = [norm for norm in method.norm if norm not in (1, "inf")]
         for features in method.features:
-            if powers and study.pools(features) and features in probes and probes[features].minimum < 0:
-                network = study.config.features[features].kind == "network"
+            of, _ = split_output(features)
+            if powers and study.pools(of) and of in probes and probes[of].minimum < 0:
+                network = study.config.features[of].kind == "network"
                 other = ", or take a layer after a ReLU" if network else ""
                 said.append(
                     f"classification.{where}.norm: {powers[0]} needs features from 0, and those of {features} "

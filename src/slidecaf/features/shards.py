@@ -31,8 +31,8 @@ class WholeImage:
     Attributes
     ----------
     features : ndarray of float16, shape (n, D)
-        n is 1, or with ``map: places`` the places at all scales, or 0 where the image could not be read. Several outputs
-        stand side by side, in the order of their names.
+        n is 1, or with ``map: places`` the places at all scales, or 0 where the image could not be read. Several
+        outputs stand side by side, in the order of their names.
     status : str
         ``ok`` or ``unreadable``.
     slide_digest : str
