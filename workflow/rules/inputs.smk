@@ -125,9 +125,6 @@ def candidates_of_batch(wildcards):
     return [LAYOUT.batch(LAYOUT.features).format(features=name, batch=wildcards.batch) for name in used]
 
 
-
-
-
 def scoring_parts(wildcards):
     """Return the parts one of which never saw a slide of a batch: any fold of training slides, `final` of others."""
     splits = {CLASSIFICATION.rows[slide].split for slide in CLASSIFIED(wildcards)}

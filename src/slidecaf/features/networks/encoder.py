@@ -255,8 +255,9 @@ def load_encoder(spec, *, device="cpu", precision="fp32"):
     ----------
     spec : mapping
         ``model`` (a torchvision classification model or ``overfeat-fast``), ``layer``, ``weights`` (a torchvision
-        weights name, a path, or ``random:SEED``) and ``input_size`` in px. In place of ``layer`` it may have ``outputs``: names, each
-        with a mapping of ``layer`` and, where it is not ``average``, ``map``. Beside ``layer`` it may have ``map``.
+        weights name, a path, or ``random:SEED``) and ``input_size`` in px. In place of ``layer`` it may have
+        ``outputs``: names, each with a mapping of ``layer`` and, where it is not ``average``, ``map``. Beside ``layer``
+        it may have ``map``.
     device : str or torch.device, optional
     precision : {"fp32", "bf16", "fp16"}, optional
 

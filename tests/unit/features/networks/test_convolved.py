@@ -6,7 +6,7 @@ from torch import nn
 
 from slidecaf.errors import SlidecafError
 from slidecaf.features.networks.convolved import Convolved
-from slidecaf.features.networks.encoder import Encoder, load_encoder
+from slidecaf.features.networks.encoder import Encoder, Output, load_encoder
 
 
 class Small(nn.Module):
@@ -41,8 +41,6 @@ def small():
 @pytest.mark.parametrize("layer", ["classifier.2", "classifier.5", "classifier.6"])
 @pytest.mark.parametrize("how", ["average", "max"])
 def test_a_larger_image_is_the_plain_network_at_every_place_of_the_grid(small, layer, how):
-    from slidecaf.features.networks.encoder import Output
-
     size = 32 + 4 * STRIDE
     image = torch.randint(0, 256, (1, 3, size, size), dtype=torch.uint8)
     plain = Encoder(small, layer, input_size=32)
@@ -102,5 +100,5 @@ def test_overfeat_has_no_published_weights_and_takes_those_of_a_path(tmp_path):
     with pytest.raises(SlidecafError, match="no published ones of overfeat-fast"):
         load_encoder({**spec, "weights": "IMAGENET1K_V1"})
     drawn = load_encoder({**spec, "weights": "random:3"})
-    torch.save({key: value for key, value in drawn.model.state_dict().items()}, tmp_path / "own.pth")
+    torch.save(drawn.model.state_dict(), tmp_path / "own.pth")
     assert load_encoder({**spec, "weights": str(tmp_path / "own.pth")}).sha256 == drawn.sha256
