@@ -2,6 +2,8 @@
 
 import csv
 import re
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -109,3 +111,30 @@ def test_another_map_of_an_output_computes_the_set_anew_and_no_other(study, tmp_
     jobs = copy.planned()
     assert jobs["whole_features"] == 16 or 0 < jobs["whole_features"] < 16
     assert not {"features", "pooling", "tiles"} & set(jobs)
+
+
+def command(study, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "slidecaf.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=study.environment(),
+        cwd=study.folder,
+        timeout=300,
+    )
+
+
+def test_an_output_is_exported_by_its_name_and_check_looks_at_all(study, tmp_path):
+    done = command(study, "export", "trident", ".", "--features", "cut/early", "--to", tmp_path)
+    assert done.returncode == 0, done.stderr
+    own = files(study, "features", "cut-early")
+    for path in tmp_path.rglob("features_cut-early/*.h5"):
+        with h5py.File(path) as file:
+            np.testing.assert_array_equal(file["features"][:], read_rows(own.pop(path.stem), path.stem).vectors)
+    assert not own
+    refused = command(study, "export", "clam", ".", "--features", "cut", "--to", tmp_path)
+    assert "cut has several outputs; write one of: cut/late, cut/early." in refused.stderr
+    checked = command(study, "check", ".")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    for name in ("cut", "whole", "places"):
+        assert re.search(rf"^{name} ", checked.stdout, re.MULTILINE)
