@@ -112,7 +112,14 @@ def extract(sources, encoder, pipeline, *, opened, fit, scales):
         rows = []
         for scale, width, height in sizes(*piece.seen[:2], encoder.input_size, scales, fit):
             # as it lies in memory the same, whatever size it is read at: features do not depend on it
-            found = encoder.places(resize_to(pixels, height, width).contiguous(memory_format=torch.channels_last))[0]
+            image = resize_to(pixels, height, width).contiguous(memory_format=torch.channels_last)
+            try:
+                found = encoder.places(image)[0]
+            except torch.OutOfMemoryError as error:
+                raise SlidecafError(
+                    f"scales: the GPU's memory does not hold the network and an image of {width} x {height} px; leave "
+                    "out the largest scales, or take a smaller input_size."
+                ) from error
             piece.maps.append((scale, *found.shape[:2]))
             rows.append(functional.normalize(found.flatten(0, 1)).to(torch.float16))
         return torch.cat(rows)
