@@ -77,11 +77,11 @@ class PooledVectors:
     """
 
     def __init__(self, paths, *, slides, norms, on_bad_slide="exclude"):
-        names = [norm_name(norm) for norm in norms]
+        powers = {norm_name(norm): parse_norm(norm) for norm in norms}
         self._vectors, self.patches, self.status = {}, {}, {}
         wanted = sorted(slides)
         read = {
-            features: _read_all(by_slide, wanted, names, split_output(features)[1])
+            features: _read_all(by_slide, wanted, powers, split_output(features)[1])
             for features, by_slide in paths.items()
         }
         for features, slide in product(paths, wanted):
@@ -152,9 +152,12 @@ class PooledVectors:
 
 
 def _read_all(paths, slides, norms, output):
-    """Return slide to its vectors by norm, its patches and its status, as `read_pooled` gives them."""
+    """Return slide to its vectors by norm, its patches and its status, as `read_pooled` gives them.
+
+    `norms` are norms by name.
+    """
     if not in_shards({slide: paths[slide] for slide in slides}):
-        return {slide: read_pooled(paths[slide], norms, output=output) for slide in slides}
+        return {slide: read_pooled(paths[slide], list(norms), output=output) for slide in slides}
     read, wanted = {}, set(slides)
     for shard in dict.fromkeys(paths[slide] for slide in slides):
         # an image's rows are pooled before those of the next one are read
@@ -173,7 +176,7 @@ class _Pooled:
 
 
 def _pooled_rows(rows, *, norms, source):
-    pooler = Pooler([parse_norm(norm) for norm in norms], source=source)
+    pooler = Pooler(norms.values(), source=source)
     pooler.add(rows)
     return _Pooled(
         {norm_name(norm): vector for norm, vector in pooler.result().items()} if len(rows) else {}, len(rows)
