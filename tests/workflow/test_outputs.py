@@ -108,7 +108,8 @@ def test_the_report_lists_every_output_and_nothing_is_left_to_do(study):
 
 def test_another_map_of_an_output_computes_the_set_anew_and_no_other(study, tmp_path):
     copy = study.copy(tmp_path / "copy")
-    copy.config(lambda c: c["features"]["whole"]["encoder"]["outputs"]["early"].update(map="max"))
+    changed = {**OUTPUTS, "early": {"layer": "features.3", "map": "max"}}
+    copy.config(lambda c: c["features"]["whole"].update(encoder={**BASE, "outputs": changed}))
     jobs = copy.planned()
     assert jobs["whole_features"] == 2
     assert not {"features", "pooling", "tiles"} & set(jobs)
