@@ -18,7 +18,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"
 SCHEMA = ROOT / "src" / "slidecaf" / "study" / "config.schema.json"
-PLACEHOLDERS = {"features": "NAME", "methods": "NAME"}
+PLACEHOLDERS = {"features": "NAME", "methods": "NAME", "outputs": "OUTPUT"}
 SECTIONS = ("Parameters", "Returns", "Yields", "Raises", "Attributes", "Notes")
 ORDER = [
     *("errors", "logs", "files", "study", "slides", "tiles", "features", "pooling", "scores", "classification"),

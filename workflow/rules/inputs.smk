@@ -11,7 +11,7 @@ from slidecaf.running.measured import jobs_behind
 from slidecaf.study.caveats import note_of
 from slidecaf.study.config import feature_sets
 from slidecaf.study.imported import ImportedSet
-from slidecaf.study.names import is_weights_file
+from slidecaf.study.names import is_weights_file, split_output
 
 # Sets, made once a plan: every job asks for them.
 TESTED = frozenset(SEGMENTATION.test)
@@ -80,21 +80,21 @@ def imported_files(wildcards):
 
 
 def norms(wildcards):
-    """Return the norms that methods and an ablation ask of a feature set, each once, by name."""
-    asked = {
-        norm_name(norm): norm
-        for method in [*CLASSIFICATION.methods.values(), *CLASSIFICATION.tried()]
-        if method.about.reads == "pooled" and wildcards.features in method.features
-        for norm in method.norm
-    }
-    return [asked[name] for name in sorted(asked)]
+    """Return the norms that methods and an ablation ask of a feature set, or of each output, each once, by name."""
+    asked = {}
+    for method in [*CLASSIFICATION.methods.values(), *CLASSIFICATION.tried()]:
+        for features, output in map(split_output, method.features if method.about.reads == "pooled" else ()):
+            if features == wildcards.features:
+                asked.setdefault(output, {}).update({norm_name(norm): norm for norm in method.norm})
+    listed = {output: [own[name] for name in sorted(own)] for output, own in sorted(asked.items())}
+    return listed if FEATURES[wildcards.features].outputs else listed.get("", [])
 
 
 def of_candidates(kind, slides):
     """Return an input function: the manifests of some slides, of every feature set that is a method's candidate."""
     return lambda wildcards: [
         manifest
-        for features in CLASSIFICATION.methods[wildcards.method].features
+        for features in feature_sets(CLASSIFICATION.methods[wildcards.method])
         for manifest in TARGETS.manifests(kind, slides, features=features)
     ]
 
@@ -121,7 +121,7 @@ def decided_on(wildcards):
 
 def candidates_of_batch(wildcards):
     """Return a batch's features manifest of every feature set that is a method's candidate."""
-    used = CLASSIFICATION.methods[wildcards.method].features
+    used = feature_sets(CLASSIFICATION.methods[wildcards.method])
     return [LAYOUT.batch(LAYOUT.features).format(features=name, batch=wildcards.batch) for name in used]
 
 
@@ -135,7 +135,7 @@ def of_setting(kind):
     """Return an input function: the manifests of all training slides, of what is read with one setting varied."""
     return lambda wildcards: [
         manifest
-        for features in CLASSIFICATION.varied(wildcards.setting).features
+        for features in feature_sets(CLASSIFICATION.varied(wildcards.setting))
         for manifest in TARGETS.manifests(kind, CLASSIFICATION.train, features=features)
     ]
 

@@ -41,7 +41,7 @@ def held(wildcards):
     """Return how many patches a classifier holds to learn from; none where its kind reads pooled vectors."""
     method = CLASSIFICATION.methods[wildcards.method]
     slides = CLASSIFICATION.train if method.about.reads == "features" else []
-    return sum(DEMANDS.patches(slide, name) for slide in slides for name in method.features)
+    return sum(DEMANDS.patches(slide, name) for slide in slides for name in feature_sets(method))
 
 
 def classifier_threads(wildcards):

@@ -20,6 +20,7 @@ from slidecaf.study.checked import SLIDE_SUFFIXES, check_study
 from slidecaf.study.config_file import read_config
 from slidecaf.study.copies import find_copies, judge_copies
 from slidecaf.study.imported import Source, find_sources
+from slidecaf.study.names import split_output
 from slidecaf.study.tasks import ClassificationTask
 
 FEW_PATCHES = 10
@@ -420,8 +421,9 @@ def _negative(study, probes):
     for where, method in named:
         powers = [norm for norm in method.norm if norm not in (1, "inf")]
         for features in method.features:
-            if powers and study.pools(features) and features in probes and probes[features].minimum < 0:
-                network = study.config.features[features].kind == "network"
+            of, _ = split_output(features)
+            if powers and study.pools(of) and of in probes and probes[of].minimum < 0:
+                network = study.config.features[of].kind == "network"
                 other = ", or take a layer after a ReLU" if network else ""
                 said.append(
                     f"classification.{where}.norm: {powers[0]} needs features from 0, and those of {features} "

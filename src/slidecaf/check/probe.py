@@ -18,6 +18,7 @@ from slidecaf.errors import SlidecafError
 from slidecaf.exchange.reading import read_features, read_patches
 from slidecaf.features.batch import TOGETHER
 from slidecaf.features.file import open_features, valid_features, write_features
+from slidecaf.features.outputs import width_of
 from slidecaf.features.source import Image, Source
 from slidecaf.pooling.norms import Pooler
 from slidecaf.slides import open_slide
@@ -155,6 +156,7 @@ def probe(settings, path, *, mpp=None, scene="", threads=1, seconds=SECONDS) -> 
         tempfile.TemporaryDirectory() as folder,
     ):
         encoder, device = extraction.encoder, extraction.encoder.device
+        dimension = width_of(encoder.dimension)  # several outputs are written side by side
         start = perf_counter() - start
         part = _Part(slide, Tiling.from_config(settings["tiling"]))
         file = Path(folder) / "features.h5"
@@ -162,7 +164,7 @@ def probe(settings, path, *, mpp=None, scene="", threads=1, seconds=SECONDS) -> 
         def timed(side):
             source = Source(slide.name, path, mpp, scene, part.coords(side), part.attributes)
             begun = perf_counter()
-            with write_features(file, source.coords, encoder.dimension, coords_attributes={}, attributes={}) as writer:
+            with write_features(file, source.coords, dimension, coords_attributes={}, attributes={}) as writer:
                 extraction.extract(source, writer)
             return len(source.coords), perf_counter() - begun
 
@@ -178,7 +180,7 @@ def probe(settings, path, *, mpp=None, scene="", threads=1, seconds=SECONDS) -> 
         pooling, svm, minimum = _learning(file, patches, threads)
         return Probe(
             device=_name(device),
-            dimension=encoder.dimension,
+            dimension=dimension,
             timed=patches,
             start=start + max(0.0, once - least) + max(0.0, least - slope * first),
             seconds=slope,
@@ -196,13 +198,13 @@ def _probe_whole(settings, precision, path, mpp, scene, threads, start):
     from slidecaf.features.extraction.slide import Extraction
     from slidecaf.features.extraction.whole import square
 
-    image = Image(Path(path).stem, path, mpp, scene)
+    image, places = Image(Path(path).stem, path, mpp, scene), settings["encoder"].get("map") == "places"
     with Extraction(settings, precision, threads=threads, max_unreadable=1.0) as extraction:
         encoder, start = extraction.encoder, perf_counter() - start
         times = []
         for _ in range(2):  # the first fills caches
             begun = perf_counter()
-            ((_, features, seen),) = extraction.extract_whole([image])
+            ((_, features, seen, *_),) = (extraction.extract_places if places else extraction.extract_whole)([image])
             times.append(perf_counter() - begun)
         if isinstance(seen, SlidecafError):
             raise seen
@@ -210,15 +212,15 @@ def _probe_whole(settings, precision, path, mpp, scene, threads, start):
         with extraction.open(image) as slide:
             square(slide, encoder.input_size, settings["image"]["fit"])
         reading = perf_counter() - begun
-        batch = max(0.0, times[1] - reading) / settings["batch_size"]
+        batch = max(0.0, times[1] - reading) / (1 if places else settings["batch_size"])
         on_cpu = encoder.device.type == "cpu"  # where each thread has an image of its own
         return Probe(
             device=_name(encoder.device),
-            dimension=encoder.dimension,
+            dimension=width_of(encoder.dimension),
             timed=1,
             start=start + times[0] - times[1],
             seconds=reading / threads + batch / (threads if on_cpu else 1),
-            size=2.0 * encoder.dimension,  # before compression
+            size=2.0 * features.size,  # before compression
             pooling=0.0,
             svm=0.0,
             minimum=float(features.min()),

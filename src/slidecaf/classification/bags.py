@@ -6,7 +6,8 @@ import numpy as np
 
 from slidecaf.classification.vectors import check_read, usable
 from slidecaf.errors import SlidecafError
-from slidecaf.features.file import open_features, valid_features
+from slidecaf.features.file import one_output, open_features, valid_features
+from slidecaf.study.names import split_output
 from slidecaf.study.status import STATUS_OK
 
 
@@ -16,7 +17,7 @@ class Bags:
     Parameters
     ----------
     files : dict of str to dict of str to path-like
-        Feature set to slide to features file.
+        Feature set, or one of its outputs as ``set/output``, to slide to features file.
     slides : iterable of str
         The slides wanted, which every feature set has; files of others are not opened.
     on_bad_slide : {"fail", "exclude"}
@@ -70,7 +71,8 @@ class Bags:
         SlidecafError
             As the class.
         """
-        return cls({name: files[name] for name in wanted["features"]}, slides=slides, on_bad_slide=on_bad_slide)
+        named = {name: files[split_output(name)[0]] for name in wanted["features"]}
+        return cls(named, slides=slides, on_bad_slide=on_bad_slide)
 
     def usable(self, slides) -> list:
         """Return the slides that have a patch in every feature set.
@@ -102,7 +104,7 @@ class Bags:
             If the file is missing or damaged.
         """
         with open_features(self._files[features][slide]) as file:
-            yield from valid_features(file)
+            yield from valid_features(file, output=split_output(features)[1])
 
     def matrix(self, features, slides) -> tuple[np.ndarray, np.ndarray]:
         """Read the vectors of several slides into one matrix, which is all the memory that this takes.
@@ -150,4 +152,4 @@ class Bags:
         int
         """
         with open_features(self._files[features][slide]) as file:
-            return file["features"].shape[1]
+            return one_output(file, split_output(features)[1]).shape[1]

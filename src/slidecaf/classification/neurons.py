@@ -7,12 +7,13 @@ from PIL import Image
 
 from slidecaf.classification.figure import PAPER, PATCHES, SIDE, draw_figure
 from slidecaf.classification.svm import LinearSVM
-from slidecaf.features.file import open_features
+from slidecaf.features.file import one_output, open_features
 from slidecaf.features.shards import in_shards, read_shard
 from slidecaf.files.atomic import atomic
 from slidecaf.files.tables import read_json, write_tsv
 from slidecaf.logs import logger
 from slidecaf.slides import LIMITS, open_slide
+from slidecaf.study.names import split_output
 from slidecaf.study.status import STATUS_OK
 from slidecaf.tiles.whole import fitted, read_whole
 
@@ -64,9 +65,10 @@ def write_neurons(figure, table, *, model, features, slides, limits=LIMITS, cave
         If a slide or a file cannot be read.
     """
     stored = read_json(model)
-    neurons, files = strongest(LinearSVM.from_dict(stored), stored["selection"]), features[stored["features"]]
+    features_set, output = split_output(stored["features"])
+    neurons, files = strongest(LinearSVM.from_dict(stored), stored["selection"]), features[features_set]
     whole = in_shards(files)
-    patches = activating_patches(neurons, files)
+    patches = activating_patches(neurons, files, output=output)
     pictures = _pictures(patches, slides, limits, whole)
     rows = [
         {
@@ -125,7 +127,7 @@ def strongest(model, selection, *, count=NEURONS):
     return found
 
 
-def activating_patches(neurons, features, *, count=PATCHES):
+def activating_patches(neurons, features, *, count=PATCHES, output=""):
     """Find the patches that activate neurons most, at most one of each slide.
 
     Parameters
@@ -135,6 +137,8 @@ def activating_patches(neurons, features, *, count=PATCHES):
         Slide to its features file, or to the shard that it is in. Slides without patches are passed over.
     count : int, optional
         Patches of a neuron at most.
+    output : str, optional
+        Which one is wanted of a feature set with several.
 
     Returns
     -------
@@ -143,7 +147,7 @@ def activating_patches(neurons, features, *, count=PATCHES):
         (px of level 0; of a whole slide its longer side), activation.
     """
     columns = np.array([neuron.index for neuron in neurons], int)
-    peaks = (_peaks_of_images if in_shards(features) else _peaks_of_patches)(features, columns)
+    peaks = (_peaks_of_images if in_shards(features) else _peaks_of_patches)(features, columns, output)
     found = []
     for k in range(len(neurons)):
         order = sorted(range(len(peaks)), key=lambda i, k=k: -peaks[i][1][k])[:count]
@@ -163,33 +167,36 @@ def activating_patches(neurons, features, *, count=PATCHES):
     return found
 
 
-def _peaks(file, columns, rows=4096):
+def _peaks(file, vectors, columns, rows=4096):
     """Return for each column its largest value among valid patches and where that patch is, and the patches' side."""
     best, place = np.full(len(columns), -np.inf), np.zeros(len(columns), int)
-    for start in range(0, len(file["features"]), rows):
+    for start in range(0, len(vectors), rows):
         valid = file["valid"][start : start + rows]
-        values = np.where(valid[:, None], file["features"][start : start + rows][:, columns].astype(float), -np.inf)
+        values = np.where(valid[:, None], vectors[start : start + rows][:, columns].astype(float), -np.inf)
         top = values.argmax(axis=0)
         higher = values[top, np.arange(len(columns))] > best
         best[higher], place[higher] = values[top, np.arange(len(columns))][higher], start + top[higher]
     return best, file["coords"][:][place], int(file["coords"].attrs["patch_size_level0"])
 
 
-def _peaks_of_patches(features, columns):
+def _peaks_of_patches(features, columns, output):
     """Return each slide that has patches, and what `_peaks` gives of it."""
     peaks = []
     for slide in sorted(features):
         with open_features(features[slide]) as file:
-            if file["features"].attrs["status"] == STATUS_OK and len(file["features"]):
-                peaks.append((slide, *_peaks(file, columns)))
+            vectors = one_output(file, output)
+            if file["features"].attrs["status"] == STATUS_OK and len(vectors):
+                peaks.append((slide, *_peaks(file, vectors, columns)))
     return peaks
 
 
-def _peaks_of_images(features, columns):
+def _peaks_of_images(features, columns, output):
     """Return as `_peaks_of_patches` does whole slides, which are one patch."""
     found = {}
     for shard in dict.fromkeys(features.values()):
-        for slide, image in read_shard(shard).items():
+        # of places, which are many rows, the largest value
+        highest = lambda rows: rows.max(axis=0, keepdims=True) if len(rows) else rows  # noqa: E731
+        for slide, image in read_shard(shard, output=output, keep=highest).items():
             if slide in features and len(image.features):
                 side = max(image.level0_width, image.level0_height)
                 found[slide] = (image.features[0, columns].astype(float), np.zeros((len(columns), 2), int), side)

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from slidecaf.classification.kinds import module_of
-from slidecaf.features.file import open_features
+from slidecaf.features.file import one_output, open_features
 from slidecaf.files.hdf5 import CHUNK_ROWS, create_hdf5, open_hdf5, put_array
 from slidecaf.files.manifests import file_of, make_batch, slide_files
 from slidecaf.files.tables import read_json, read_tsv
+from slidecaf.study.names import split_output
 from slidecaf.tiles.file import put_coords
 
 NO_CLUSTER = -1
@@ -57,17 +58,18 @@ def score_patches(
         return part_of.get(slide, "final")
 
     def source(slide):
-        return of_features[stored[part(slide)]["features"]][slide]
+        return of_features[split_output(stored[part(slide)]["features"])[0]][slide]
 
     def work(slide, files, origin):
         model = stored[part(slide)]
         with open_features(source(slide).path) as file:
             coords, attributes = file["coords"][:], dict(file["coords"].attrs)
+            vectors = one_output(file, split_output(model["features"])[1])
             score, cluster = np.full(len(coords), np.nan, np.float32), np.full(len(coords), NO_CLUSTER, np.int16)
             for start in range(0, len(coords), CHUNK_ROWS):
                 valid = start + np.flatnonzero(file["valid"][start : start + CHUNK_ROWS])
                 if len(valid):
-                    block = file["features"][start : start + CHUNK_ROWS][valid - start]
+                    block = vectors[start : start + CHUNK_ROWS][valid - start]
                     score[valid], cluster[valid] = module.patch_scores(model, block)
         attributes |= {"classes": model["classes"]}
         with create_hdf5(files["patches"], origin=origin) as file:

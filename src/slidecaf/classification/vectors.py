@@ -1,5 +1,7 @@
 """The classification task's files: which slides a part learns from, and their pooled vectors."""
 
+from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -7,7 +9,8 @@ import numpy as np
 from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.features.shards import in_shards, read_shard
 from slidecaf.pooling.file import read_pooled
-from slidecaf.pooling.norms import norm_name, parse_norm
+from slidecaf.pooling.norms import Pooler, norm_name, parse_norm
+from slidecaf.study.names import split_output
 from slidecaf.study.status import STATUS_OK, STATUS_UNREADABLE
 
 
@@ -51,7 +54,8 @@ class PooledVectors:
     Parameters
     ----------
     paths : dict of str to dict of str to path-like
-        Feature set to slide to pooled file, or to the shard that the slide is in.
+        Feature set, or one of its outputs as ``set/output``, to slide to pooled file, or to the shard that the slide is
+        in.
     slides : iterable of str
         The slides wanted, which every feature set has; files of others are not opened.
     norms : iterable of float
@@ -73,10 +77,13 @@ class PooledVectors:
     """
 
     def __init__(self, paths, *, slides, norms, on_bad_slide="exclude"):
-        names = [norm_name(norm) for norm in norms]
+        powers = {norm_name(norm): parse_norm(norm) for norm in norms}
         self._vectors, self.patches, self.status = {}, {}, {}
         wanted = sorted(slides)
-        read = {features: _read_all(by_slide, wanted, names) for features, by_slide in paths.items()}
+        read = {
+            features: _read_all(by_slide, wanted, powers, split_output(features)[1])
+            for features, by_slide in paths.items()
+        }
         for features, slide in product(paths, wanted):
             vectors, self.patches[features, slide], status = read[features][slide]
             self.status[features, slide] = status
@@ -109,7 +116,7 @@ class PooledVectors:
             As the class.
         """
         norms = [parse_norm(norm) for norm in wanted["norm"]]
-        named = {name: files[name] for name in wanted["features"]}
+        named = {name: files[split_output(name)[0]] for name in wanted["features"]}
         return cls(named, slides=slides, norms=norms, on_bad_slide=on_bad_slide)
 
     def usable(self, slides) -> list:
@@ -144,18 +151,42 @@ class PooledVectors:
         return stacked.astype(np.float64, copy=False)
 
 
-def _read_all(paths, slides, norms):
-    """Return slide to its vectors by norm, its patches and its status, as `read_pooled` gives them."""
+def _read_all(paths, slides, norms, output):
+    """Return slide to its vectors by norm, its patches and its status, as `read_pooled` gives them.
+
+    `norms` are norms by name.
+    """
     if not in_shards({slide: paths[slide] for slide in slides}):
-        return {slide: read_pooled(paths[slide], norms) for slide in slides}
-    images = {}
+        return {slide: read_pooled(paths[slide], list(norms), output=output) for slide in slides}
+    read, wanted = {}, set(slides)
     for shard in dict.fromkeys(paths[slide] for slide in slides):
-        images |= read_shard(shard)
-    return {slide: _vectors(images[slide], norms) for slide in slides}
+        # an image's rows are pooled before those of the next one are read
+        keep = partial(_pooled_rows, norms=norms, source=shard)
+        images = read_shard(shard, output=output, keep=keep)
+        read |= {slide: _vectors(image, norms) for slide, image in images.items() if slide in wanted}
+    return {slide: read[slide] for slide in slides}
+
+
+@dataclass(frozen=True, eq=False)
+class _Pooled:
+    """The places of an image as vectors by norm."""
+
+    vectors: dict
+    count: int
+
+
+def _pooled_rows(rows, *, norms, source):
+    pooler = Pooler(norms.values(), source=source)
+    pooler.add(rows)
+    return _Pooled(
+        {norm_name(norm): vector for norm, vector in pooler.result().items()} if len(rows) else {}, len(rows)
+    )
 
 
 def _vectors(image, norms):
     """Return a whole image's vector under every norm: pooling one vector gives it back."""
+    if isinstance(image.features, _Pooled):
+        return image.features.vectors, image.features.count, image.status
     return {norm: row for norm in norms for row in image.features}, len(image.features), image.status
 
 

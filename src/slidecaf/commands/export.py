@@ -35,10 +35,11 @@ def run(arguments):
     os.chdir(arguments.study)
     study = check_study(read_config("config.yaml"))
     slides, left_out = extracted_slides(study, ".", arguments.features)
+    name = arguments.features.replace("/", "-")  # it becomes a folder
     written = {
         "clam": lambda: write_clam(slides, to),
-        "trident": lambda: write_trident(slides, to, name=arguments.features, copy=arguments.copy),
-        "stamp": lambda: write_stamp(slides, to, name=arguments.features),
+        "trident": lambda: write_trident(slides, to, name=name, copy=arguments.copy),
+        "stamp": lambda: write_stamp(slides, to, name=name),
     }[arguments.format]()
     with progress(len(slides), arguments.format) as advance:
         for _ in written:

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from slidecaf.errors import SlidecafError
-from slidecaf.features.file import open_features
+from slidecaf.features.file import one_output, open_features
 from slidecaf.files.atomic import atomic
 from slidecaf.study.layout import Layout
+from slidecaf.study.names import split_output
 from slidecaf.study.sheets import Row
 from slidecaf.study.status import STATUS_OK
 
@@ -25,12 +26,15 @@ class Extracted:
     path : pathlib.Path
         Its features file.
     whole : bool
-        Whether every patch is valid.
+        Whether every patch is valid, and the file holds one output, so that it may stand for itself.
+    output : str
+        Which one is meant of a feature set with several.
     """
 
     row: Row
     path: Path
     whole: bool
+    output: str = ""
 
     def read(self) -> tuple[np.ndarray, np.ndarray, dict]:
         """Read the valid patches.
@@ -45,7 +49,7 @@ class Extracted:
         """
         with open_features(self.path) as file:
             valid = file["valid"][:]
-            return file["features"][:][valid], file["coords"][:][valid], dict(file["coords"].attrs)
+            return one_output(file, self.output)[:][valid], file["coords"][:][valid], dict(file["coords"].attrs)
 
 
 def extracted_slides(study, folder, name):
@@ -57,7 +61,7 @@ def extracted_slides(study, folder, name):
     folder : path-like
         The study's.
     name : str
-        Of the feature set.
+        Of the feature set, or ``set/output`` of one with several.
 
     Returns
     -------
@@ -71,7 +75,7 @@ def extracted_slides(study, folder, name):
     SlidecafError
         If there is no such feature set, or no slide has features.
     """
-    known = study.config.features
+    known, (name, output) = study.config.features, split_output(name)
     if name not in known:
         raise SlidecafError(f"the study has no feature set {name!r}; write one of: {', '.join(known)}.")
     if known[name].is_whole:
@@ -79,6 +83,11 @@ def extracted_slides(study, folder, name):
             f"features.{name}: tiling: whole gives one vector a slide, and CLAM, TRIDENT and STAMP learn from the "
             "patches of a slide; export a feature set whose tiling has a patch_size."
         )
+    outputs = known[name].outputs
+    if output not in (outputs or [""]):
+        written = ", ".join(f"{name}/{one}" for one in outputs) or name
+        what = f"there is no output {output!r}" if output else f"{name} has several outputs"
+        raise SlidecafError(f"features.{name}: {what}; write one of: {written}.")
     pattern = Layout(study.config.results).features
     slides, left_out = [], {}
     # the classification's row where both tasks list a slide: it has the label
@@ -91,7 +100,7 @@ def extracted_slides(study, folder, name):
         with open_features(path) as file:
             status, valid = str(file["features"].attrs["status"]), file["valid"][:]
         if status == STATUS_OK and valid.any():
-            slides.append(Extracted(row, path, bool(valid.all())))
+            slides.append(Extracted(row, path, bool(valid.all()) and not output, output))
         else:
             left_out[slide] = status
     if not slides:

@@ -3,5 +3,5 @@
 Networks stand in `networks`, how they are run over a slide in `extraction`.
 """
 
-REVISION = 1
+REVISION = 2
 """Of the values that this package computes: a whole number, raised where they change."""

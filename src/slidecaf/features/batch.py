@@ -9,6 +9,7 @@ from pathlib import Path
 from slidecaf.errors import SlideError
 from slidecaf.features.file import write_features
 from slidecaf.features.manual import ENCODER
+from slidecaf.features.outputs import outputs_of, width_of
 from slidecaf.features.source import Sources
 from slidecaf.files.manifests import make_batch, slide_files
 from slidecaf.files.tables import read_json
@@ -180,9 +181,10 @@ def _make(manifest, slides, settings, *, tiles, paths, on_bad_slide, describe, a
                 with write_features(
                     files["features"],
                     coords,
-                    described["dimension"],
+                    width_of(described["dimension"]),
                     coords_attributes={**source.tiles, "status": status},
                     attributes={**own, "status": status},
+                    outputs=outputs_of(described),
                     origin={**origin, "weights_sha256": described["weights_sha256"]},
                 ) as writer:
                     if fill:
@@ -267,7 +269,7 @@ def network_attributes(chosen, described) -> dict:
     config = {**own, "encoder": {**spec, "weights": spec["weights"].rpartition("/")[2]}}
     return {
         "encoder": spec["model"],
-        "layer": spec["layer"],
+        **({} if "outputs" in spec else {"layer": spec["layer"]}),
         "weights_sha256": described["weights_sha256"],
         "extraction": chosen["extraction"],
         "precision": described["precision"],

@@ -1,5 +1,7 @@
 """What a feature set's network is and gives: looked at before any slide, or read from features that it gave."""
 
+from collections.abc import Mapping
+
 from slidecaf.files.hdf5 import open_hdf5
 from slidecaf.files.manifests import slide_paths
 from slidecaf.files.tables import write_json
@@ -37,7 +39,10 @@ def _read(manifest):
     with open_hdf5(next(iter(slide_paths([manifest]).values()))) as file:
         said = file["features"].attrs
         own = {key: str(said[key]) for key in ("weights_sha256", "precision")}
-        return {"dimension": file["features"].shape[1], **own}
+        features = file["features"]
+        if isinstance(features, Mapping):  # a dataset an output
+            return {"dimension": {name: one.shape[1] for name, one in features.items()}, **own}
+        return {"dimension": features.shape[1], **own}
 
 
 def _look(spec, precision, dense):

@@ -19,7 +19,8 @@ def pool_slides(manifest, slides: Mapping[str, Mapping], settings: Mapping, *, f
     slides : mapping of str to mapping
         Slide to nothing of its own.
     settings : mapping
-        ``norms``, as the config has them, ``revision`` and ``versions``.
+        ``norms``, as the config has them, or of several outputs a mapping of output to norms, ``revision`` and
+        ``versions``.
     features : path-like
         The manifest of the batch's features.
 
@@ -34,13 +35,16 @@ def pool_slides(manifest, slides: Mapping[str, Mapping], settings: Mapping, *, f
         path = of_features[slide].path
         with open_features(path) as file:
             status = str(file["features"].attrs["status"])
-            pooler = Pooler([parse_norm(norm) for norm in settings["norms"]], source=path)
-            for block in valid_features(file):
-                pooler.add(block)
-            vectors = pooler.result() if status == STATUS_OK else {}
-            named = {norm_name(norm): vector for norm, vector in vectors.items()}
+            norms, named, count = settings["norms"], {}, 0
+            for output, asked in norms.items() if isinstance(norms, Mapping) else [("", norms)]:
+                pooler = Pooler([parse_norm(norm) for norm in asked], source=path)
+                for block in valid_features(file, output=output):
+                    pooler.add(block)
+                vectors = pooler.result() if status == STATUS_OK else {}
+                place, count = f"{output}/" if output else "", pooler.count
+                named |= {f"{place}{norm_name(norm)}": vector for norm, vector in vectors.items()}
             made = {**origin, "weights_sha256": str(file["features"].attrs["weights_sha256"])}
-            write_pooled(files["pooled"], named, patches=pooler.count, status=status, origin=made)
+            write_pooled(files["pooled"], named, patches=count, status=status, origin=made)
 
     make_batch(
         manifest,

@@ -13,7 +13,7 @@ def write_pooled(path, vectors, *, patches, status, origin=None) -> None:
     ----------
     path : path-like
     vectors : mapping of str to ndarray of float64, shape (D,)
-        Norm to vector; empty where the slide has no patch.
+        Norm to vector, of one of several outputs ``output/norm``; empty where the slide has no patch.
     patches : int
         The valid patches that were pooled.
     status : str
@@ -28,7 +28,7 @@ def write_pooled(path, vectors, *, patches, status, origin=None) -> None:
         file.attrs["status"] = status
 
 
-def read_pooled(path, norms) -> tuple[dict, int]:
+def read_pooled(path, norms, *, output="") -> tuple[dict, int]:
     """Read a slide's pooled vectors.
 
     Parameters
@@ -36,6 +36,8 @@ def read_pooled(path, norms) -> tuple[dict, int]:
     path : path-like
     norms : sequence of str
         The norms wanted, by name.
+    output : str, optional
+        Which one is wanted of a feature set with several.
 
     Returns
     -------
@@ -51,4 +53,5 @@ def read_pooled(path, norms) -> tuple[dict, int]:
     """
     with open_hdf5(path) as file:
         status, patches = str(file.attrs["status"]), int(file.attrs["patches"])
-        return ({norm: file[norm][:] for norm in norms} if status == STATUS_OK else {}), patches, status
+        place = f"{output}/" if output else ""
+        return ({norm: file[f"{place}{norm}"][:] for norm in norms} if status == STATUS_OK else {}), patches, status

@@ -8,6 +8,7 @@ from slidecaf.report import charts
 from slidecaf.report.paper import CHALLENGE_CLASSIFICATION, METHODS_CLASSIFICATION
 from slidecaf.report.pictures import open_picture, outline_tiles, shrunk, veil
 from slidecaf.scores.intervals import exact_interval
+from slidecaf.study.names import split_output
 from slidecaf.study.status import STATUS_COPY, STATUS_FEW
 
 PARTS = {"cv": ("cross_validation", "Cross-validation"), "test": ("test", "Test")}
@@ -35,7 +36,7 @@ def classification(study, name, album, patches) -> dict:
     rows = [row for row in listed if row["status"] not in (STATUS_COPY, STATUS_FEW)]
     parts = [f"fold-{fold}" for fold in sorted({int(row["fold"]) for row in rows if row["fold"]})]
     choices = {part: read_json(layout.choice.format(method=name, part=part)) for part in [*parts, "final"]}
-    features = choices["final"]["chosen"]["features"]
+    features, _ = split_output(choices["final"]["chosen"]["features"])
     slides = [_slide(study, features, row, scores["classes"], album) for row in _worst_first(rows, scores["classes"])]
     return {
         "name": name,

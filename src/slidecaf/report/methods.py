@@ -62,26 +62,48 @@ def features_text(feature_set, versions) -> str:
         return "".join(said)
     side = feature_set["input_size"]
     said.append(f". Patches were resized to {side} × {side} px and passed through {network(feature_set)}")
-    said.append(f", as implemented in torchvision {versions['torchvision']}; ")
+    said.append(f", {_implemented(feature_set, versions)}; ")
     if feature_set["extraction"] == "dense":
         said.append("the network ran once over the enlarged slide, and a patch's values were taken from its map")
     else:
         said.append("each patch went through the network alone")
-    said.append(
-        f". The output of layer {feature_set['layer']} ({feature_set['dimension']:,} values, stored with 16 bit)"
-    )
-    said.append(" is a patch's feature vector.")
+    said.append(f". {_output(feature_set)} is a patch's feature vector.")
     return "".join(said)
 
 
 def _whole_text(feature_set, versions):
     side = feature_set["input_size"]
     shape = "" if feature_set["fit"] == "stretch" else ", their shape kept and the rest filled with one colour,"
+    implemented = _implemented(feature_set, versions)
+    if feature_set.get("map") == "places":
+        scales = ", ".join(f"{scale:g}" for scale in sorted(feature_set["scales"] or [1]))
+        shape = "" if feature_set["fit"] == "stretch" else " on their longer side, their shape kept"
+        return (
+            f"Slides were resized as a whole to {side} px{shape}, times {scales}, and passed through "
+            f"{network(feature_set)}, {implemented}. Every place of the map of layer {feature_set['layer']} at every "
+            f"scale, scaled to length 1 ({feature_set['dimension']:,} values, stored with 16 bit), is a feature vector."
+        )
     return (
-        f"Slides were resized as a whole to {side} × {side} px{shape} and passed through {network(feature_set)}, as "
-        f"implemented in torchvision {versions['torchvision']}. The output of layer {feature_set['layer']} "
-        f"({feature_set['dimension']:,} values, stored with 16 bit) is a slide's feature vector."
+        f"Slides were resized as a whole to {side} × {side} px{shape} and passed through {network(feature_set)}, "
+        f"{implemented}. {_output(feature_set)} is a slide's feature vector."
     )
+
+
+def _implemented(feature_set, versions):
+    if feature_set["model"] in OWN:
+        return "built by the table of its paper"
+    return f"as implemented in torchvision {versions['torchvision']}"
+
+
+def _output(feature_set):
+    largest = ", of a map the largest value of each channel," if feature_set.get("map") == "max" else ""
+    return (
+        f"The output of layer {feature_set['layer']}{largest} ({feature_set['dimension']:,} values, stored with 16 bit)"
+    )
+
+
+OWN = ("overfeat-fast",)
+"""Networks that torchvision does not have."""
 
 
 def classification_text(task, method, scores, versions, *, pooled=True) -> str:

@@ -14,6 +14,7 @@ from slidecaf.report.pictures import PATCHES_BYTES, SLIDES_BYTES, Album
 from slidecaf.report.results import Results, package_versions
 from slidecaf.report.segmentation import IN_FIGURE, SHOWN_HARD, figure6, segmentation, segmentation_tables
 from slidecaf.report.timings import duration_text, rule_timings
+from slidecaf.study.config import feature_sets
 from slidecaf.study.names import TASKS
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -165,7 +166,7 @@ def _method_text(study, found, versions):
         task = study.config.classification
         settings = task.methods[method["name"]]
         said = [methods.features_text(sets[name], versions) for name in settings.features]
-        pooled = not all(study.is_whole(name) for name in settings.features)
+        pooled = not all(study.is_whole(name) for name in feature_sets(settings))
         said.append(methods.classification_text(task, settings, method["scores"], versions, pooled=pooled))
         paragraphs.append({"title": f"Classification, {method['name']}", "text": " ".join(said)})
     for method in found["segmentation"]:

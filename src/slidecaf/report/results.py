@@ -124,10 +124,10 @@ class Results:
         Returns
         -------
         list of dict
-            name, kind, patch_size, stride, unit, white_above, tissue, min_tissue, edge, mpp, extraction. Of one that a
-            network computes model, layer, weights, weights_sha256, dimension, input_size and precision too. Of one
-            that takes whole slides fit instead of what says where patches are. Of one that another program computed:
-            name and imported, the program.
+            name (of one of several outputs ``set/output``), kind, patch_size, stride, unit, white_above, tissue,
+            min_tissue, edge, mpp, extraction. Of one that a network computes model, layer, weights, weights_sha256,
+            dimension, input_size and precision too. Of one that takes whole slides fit instead of what says where
+            patches are. Of one that another program computed: name and imported, the program.
         """
         rows = [
             {"name": name, "imported": settings.format.upper()}
@@ -142,9 +142,16 @@ class Results:
             said = {"name": name, "kind": settings.kind, **where, "extraction": settings.extraction}
             if settings.kind == "network":
                 encoder = self.encoders[name]
-                said |= {key: encoder[key] for key in ("model", "layer", "weights", "weights_sha256", "dimension")}
-                said |= {"input_size": encoder["input_size"]}
+                said |= {key: encoder[key] for key in ("model", "weights", "weights_sha256", "input_size")}
                 said |= {"precision": encoder.get("precision", settings.precision)}
+                if settings.outputs:
+                    rows += [
+                        {**said, "name": f"{name}/{output}", "dimension": encoder["dimension"][output], **one.plain()}
+                        for output, one in settings.encoder.outputs.items()
+                    ]
+                    continue
+                said |= {key: encoder[key] for key in ("layer", "dimension")}
+                said |= {"map": settings.encoder.map or "average", "scales": settings.encoder.scales}
             rows.append(said)
         return rows
 

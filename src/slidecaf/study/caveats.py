@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from slidecaf.study.config import Settings
 from slidecaf.study.kinds import CLASSIFICATION_KINDS, SEGMENTATION_KINDS
+from slidecaf.study.names import sets_of
 
 NOTES = {kind: "; ".join(of.caveats) for kind, of in {**SEGMENTATION_KINDS, **CLASSIFICATION_KINDS}.items()}
 """Kind of a method to what every table says beside it."""
@@ -39,7 +40,7 @@ def caveats_of(
     features : mapping of str to slidecaf.study.config.Settings
         The feature sets of the config.
     used : iterable of str
-        Those that a method uses.
+        Those that a method uses, or their outputs as ``set/output``.
     rows : iterable of slidecaf.study.sheets.Row
     made : collection of str
         Paths of slides that the demo draws.
@@ -48,7 +49,7 @@ def caveats_of(
     -------
     list of str
     """
-    used = list(used)
+    used = sets_of(used)
     said = [
         f"imported features ({name}): computed by {features[name].format.upper()}, not by slidecaf"
         for name in used

@@ -30,7 +30,7 @@ from slidecaf.study.config_checks import check_ablation, check_parts
 from slidecaf.study.config_errors import explain
 from slidecaf.study.config_file import read_config
 from slidecaf.study.kinds import CLASSIFICATION_KINDS, ClassificationKind
-from slidecaf.study.names import NAME, TASKS
+from slidecaf.study.names import NAME, TASKS, sets_of
 
 
 class Settings(BaseModel):
@@ -178,6 +178,12 @@ class FeatureSettings(Settings):
         """Whether the whole image is one patch, and its vectors lie in shards."""
         return getattr(self, "tiling", None) == WHOLE
 
+    @property
+    def outputs(self) -> list[str]:
+        """The names of several outputs of one pass; none where there is one output."""
+        encoder = getattr(self, "encoder", None)
+        return list(encoder.outputs or ()) if encoder else []
+
 
 class ImageSteps(Settings):
     """What is done to pixels before the network sees them."""
@@ -189,21 +195,50 @@ class ImageSteps(Settings):
     )
 
 
+class EncoderOutput(Settings):
+    """One of several outputs of an encoder."""
+
+    layer: str = Field(min_length=1, description="The name of a layer of the model, such as classifier.5.")
+    map: Literal["average", "max"] = Field(
+        "average", description="average or max: what becomes of a spatial map, the mean or the largest value."
+    )
+
+
 class Encoder(Settings):
     """What turns a patch into a vector."""
 
     model: str = Field(
         min_length=1,
-        description="The name of a torchvision classification model, such as alexnet, vgg19 or resnet50.",
+        description="The name of a torchvision classification model, such as alexnet, vgg19 or resnet50, or "
+        "overfeat-fast.",
     )
-    layer: str = Field(
-        min_length=1, description="The name of a layer of the model, such as classifier.5; a spatial map is averaged."
+    layer: str = _optional(
+        "The name of a layer of the model, such as classifier.5; a spatial map is averaged.", min_length=1
+    )
+    map: Literal["average", "max", "places"] = _optional(
+        "average, max, or places (every place of the map of a whole image is a vector of its own, of length 1, at all "
+        "scales): what becomes of the spatial map of layer."
+    )
+    scales: list[_number(gt=0)] = _optional(
+        "A list of numbers above 0, such as [0.5, 1, 2]: with map: places, how many times as large as input_size the "
+        "network sees an image.",
+        min_length=1,
+    )
+    outputs: dict[Name, EncoderOutput] = _optional(
+        "A mapping such as {fc1: {layer: classifier.1}, block5-max: {layer: features.36, map: max}}, in place of "
+        "layer: several outputs of one pass, which methods name as set/output.",
+        min_length=1,
     )
     weights: str = Field(
         min_length=1,
         description="A torchvision weights name (IMAGENET1K_V1), the path of a state dict, or random:SEED.",
     )
-    input_size: int = Field(224, ge=1, description="A whole number of px from 1, to which a patch is resized.")
+    input_size: int = Field(
+        224,
+        ge=1,
+        description="A whole number of px from 1, to which a patch is resized; above the own size of AlexNet, VGG and "
+        "OverFeat their fully connected layers run as convolutions, and the map that they give is averaged.",
+    )
 
 
 class NetworkFeatures(FeatureSettings):
@@ -330,7 +365,9 @@ class ClassificationSvm(ClassifierSettings):
     """Pooled features, selected, and a linear SVM on them."""
 
     kind: Literal["svm"] = Field("svm", description="svm (a linear SVM on pooled, selected features).")
-    features: _candidates(str, "The name of a feature set.") = Field(description="A list of feature sets.")
+    features: _candidates(str, "The name of a feature set, or set/output.") = Field(
+        description="A list of feature sets."
+    )
     norm: _candidates(_Norm, _NORM) = Field(
         [3], description="A list of pooling norms, numbers from 1 or inf, such as [3]."
     )
@@ -376,7 +413,7 @@ class ClassificationSvm(ClassifierSettings):
 
 
 OneFeatureSet = Annotated[
-    list[Annotated[str, Field(description="The name of a feature set.")]],
+    list[Annotated[str, Field(description="The name of a feature set, or set/output.")]],
     Field(min_length=1, max_length=1),
     BeforeValidator(_listed),
 ]
@@ -447,7 +484,7 @@ class Ablation(Settings):
     keep: _candidates(_Keep, _KEEP) = _optional(
         "A list of whole numbers from 1 or all, such as [25, 50, 100, 200, all].", min_length=1
     )
-    features: _candidates(str, "The name of a feature set.") = _optional(
+    features: _candidates(str, "The name of a feature set, or set/output.") = _optional(
         "A list of feature sets, which may differ in patch size, network or layer.", min_length=1
     )
 
@@ -461,7 +498,7 @@ class Ablation(Settings):
         """
         factors = {key: getattr(self, key) or [] for key in ("norm", "keep", "features")}
         tried = [(factor, value) for factor, values in factors.items() for value in values]
-        return {f"{factor}-{_whole(value)}": (factor, value) for factor, value in tried}
+        return {f"{factor}-{_whole(value)}".replace("/", "-"): (factor, value) for factor, value in tried}
 
 
 class Classification(Settings):
@@ -525,7 +562,7 @@ class Classification(Settings):
 
     @property
     def _tried(self):
-        return (self.ablation.features if self.ablation else None) or []
+        return sets_of((self.ablation.features if self.ablation else None) or [])
 
 
 def feature_sets(method: Settings) -> list[str]:
@@ -539,10 +576,10 @@ def feature_sets(method: Settings) -> list[str]:
     Returns
     -------
     list of str
-        Empty for a kind that reads none.
+        Each once, whatever outputs of it are named; empty for a kind that reads none.
     """
     named = getattr(method, "features", None) or []
-    return [named] if isinstance(named, str) else list(named)
+    return sets_of([named] if isinstance(named, str) else named)
 
 
 def _feature_sets(methods):

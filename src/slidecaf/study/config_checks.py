@@ -6,7 +6,10 @@ Each returns sentences that name the key, its value and what to write.
 import re
 
 from slidecaf.files.faults import is_file
-from slidecaf.study.names import is_weights_file, near
+from slidecaf.study.names import is_weights_file, near, split_output
+
+LEAST_SIDE, MOST_SIDE = 32, 4096
+"""Px of the longer side of an image at a scale: below there is nothing to see, and above memory is not bounded."""
 
 
 def check_parts(sets, methods, *, names, folder) -> list:
@@ -31,20 +34,27 @@ def check_parts(sets, methods, *, names, folder) -> list:
     networks = {name: one for name, one in computed.items() if one.kind == "network"}
     problems = [problem for name, one in computed.items() for problem in _tiling(f"features.{name}.tiling", one.tiling)]
     problems += [problem for name, one in networks.items() for problem in _whole(f"features.{name}", one)]
+    problems += [problem for name, one in networks.items() for problem in _encoder(f"features.{name}", one)]
     problems += [problem for name, one in networks.items() for problem in _weights(name, one.encoder.weights, folder)]
     for task, named in methods.items():
         for name, method in named.items():
             where = f"{task}.methods.{name}"
             problems += _candidates(where, method)
             if isinstance(names, dict):
-                problems += _known(where, method, list(map(str, names)))
+                problems += _known(where, method, sets, list(map(str, names)))
     if problems:
         return problems  # a stride is known once its tiling is right
     problems = [
         problem
         for name, method in methods.get("segmentation", {}).items()
-        if method.features in sets
+        if method.features and "/" not in method.features and method.features in sets
         for problem in _stride(f"segmentation.methods.{name}", method, sets[method.features])
+    ]
+    problems += [
+        f"segmentation.methods.{name}.features: {method.features} is one of several outputs, and a map is made of a "
+        "feature set that has one; write a feature set with layer in place of outputs."
+        for name, method in methods.get("segmentation", {}).items()
+        if method.features and "/" in method.features
     ]
     return problems + [
         f"classification.methods.{name}.features: {features} takes the whole image as one patch (tiling: whole), and "
@@ -52,7 +62,7 @@ def check_parts(sets, methods, *, names, folder) -> list:
         for name, method in methods.get("classification", {}).items()
         if method.about.reads == "features"
         for features in method.features
-        if features in sets and sets[features].is_whole
+        if (chosen := sets.get(split_output(features)[0])) and chosen.is_whole
     ]
 
 
@@ -80,11 +90,7 @@ def check_ablation(ablation, methods, sets) -> list:
     tried = ablation.features or []
     return [
         *_candidates(where, ablation),
-        *(
-            f"{where}.features: there is no feature set {name!r}{near(name, sets)}; known: {', '.join(sets)}."
-            for name in tried
-            if name not in sets
-        ),
+        *_named(f"{where}.features", tried, sets, list(sets)),
     ]
 
 
@@ -149,13 +155,70 @@ def _candidates(where, method):
     ]
 
 
-def _known(where, method, names):
+def _known(where, method, sets, names):
     used = [method.features] if isinstance(method.features, str) else method.features or []
-    return [
-        f"{where}.features: there is no feature set {features!r}{near(features, names)}; known: {', '.join(names)}."
-        for features in used
-        if features not in names
-    ]
+    return _named(f"{where}.features", used, sets, names)
+
+
+def _named(where, used, sets, names):
+    """Feature sets by their name, and of one with several outputs the output."""
+    problems = []
+    for named in used:
+        features, output = split_output(named)
+        if features not in names:
+            problems.append(
+                f"{where}: there is no feature set {features!r}{near(features, names)}; known: {', '.join(names)}."
+            )
+            continue
+        if features not in sets:  # wrong by itself
+            continue
+        known = sets[features].outputs
+        choices = ", ".join(f"{features}/{one}" for one in known)
+        if output and not known:
+            problems.append(f"{where}: {named!r}: {features} has one output; write {features}.")
+        elif known and not output:
+            problems.append(f"{where}: {features} has several outputs; write one of them or more: {choices}.")
+        elif output not in known and known:
+            problems.append(f"{where}: {named!r}: there is no such output{near(output, known)}; known: {choices}.")
+    return problems
+
+
+def _encoder(where, features):
+    """Check what an encoder gives: one layer, or several outputs, or the places of a map."""
+    one, problems = features.encoder, []
+    where_encoder = f"{where}.encoder"
+    if (one.layer is None) == (one.outputs is None):
+        if one.layer is None:
+            return [
+                f"{where_encoder}.layer: missing; write the name of a layer of the model, such as classifier.5, or "
+                "outputs, a mapping of names."
+            ]
+        return [f"{where_encoder}: both layer and outputs given; write one of them."]
+    if one.map and one.outputs:
+        problems.append(f"{where_encoder}.map: {one.map} is of layer; write it beside the layer of each output.")
+    if features.extraction == "dense" and (one.outputs or one.map not in (None, "average")):
+        key = "outputs" if one.outputs else "map"
+        problems.append(
+            f"{where_encoder}.{key}: extraction: dense averages one layer; write patchwise, or leave it out."
+        )
+    if one.map != "places":
+        if one.scales:
+            problems.append(f"{where_encoder}.scales: it is for map: places; write that too, or leave it out.")
+        return problems
+    if not features.is_whole:
+        problems.append(
+            f"{where_encoder}.map: places are those of whole images; write tiling: whole, or average or max."
+        )
+    sides = {scale: round(one.input_size * scale) for scale in one.scales or [1]}
+    for scale, side in sides.items():
+        if not LEAST_SIDE <= side <= MOST_SIDE:
+            problems.append(
+                f"{where_encoder}.scales: {scale:g} of {one.input_size} px (input_size) are {side} px; write scales "
+                f"that give {LEAST_SIDE} to {MOST_SIDE} px."
+            )
+    if len(sides) < len(one.scales or [1]):
+        problems.append(f"{where_encoder}.scales: {one.scales} names a scale twice; write each once.")
+    return problems
 
 
 def _stride(where, method, features):

@@ -76,3 +76,15 @@ def test_whole_images_have_their_vector_under_every_norm_and_one_patch(tmp_path,
     assert both.matrix("whole", 3, ["b"]).tolist() == [[5, 5]]
     with pytest.raises(SlideError, match="slide c: it could not be read and was left out of whole"):
         PooledVectors(paths, slides="abc", norms=[3.0], on_bad_slide="fail")
+
+
+def test_places_of_an_image_are_pooled_as_patches_are(tmp_path):
+    rows = np.random.default_rng(0).random((9, 4)).astype(np.float16)
+    where = {"scale": np.ones(9, np.float32), "box": np.zeros((9, 4), np.float32)}
+    images = {"a": WholeImage(rows, **where), "bad": WholeImage(rows[:0], "unreadable")}
+    write_shard(tmp_path / "shard-0.h5", images, {})
+    vectors = PooledVectors({"places": dict.fromkeys("a", tmp_path / "shard-0.h5")}, slides=["a"], norms=[3, "inf"])
+    expected = np.mean(rows.astype(float) ** 3, axis=0) ** (1 / 3)
+    np.testing.assert_allclose(vectors.matrix("places", 3, ["a"])[0], expected, rtol=1e-6)
+    np.testing.assert_array_equal(vectors.matrix("places", "inf", ["a"])[0], rows.max(axis=0))
+    assert vectors.patches["places", "a"] == 9

@@ -341,3 +341,64 @@ def test_a_kind_that_learns_from_patches_takes_no_whole_images(config):
 def test_new_keys_are_no_part_of_what_features_of_patches_come_of(config):
     given = check_config(config).features["cnn"].given()
     assert set(given) == {"tiling", "encoder"}
+
+
+OUTPUTS = {"fc1": {"layer": "classifier.2"}, "fc2": {"layer": "classifier.5", "map": "max"}}
+
+
+def with_encoder(config, *, tiling="whole", features="cnn", **encoder):
+    """Return a config whose feature set has this in place of its layer."""
+    del config["features"]["cnn"]["encoder"]["layer"]
+    config["features"]["cnn"]["encoder"] |= encoder
+    if tiling:
+        config["features"]["cnn"]["tiling"] = tiling
+    config["classification"]["methods"]["svm"]["features"] = features
+    return config
+
+
+def test_outputs_are_candidates_of_a_method_and_one_feature_set(config):
+    checked = check_config(with_encoder(config, features=["cnn/fc1", "cnn/fc2"], outputs=OUTPUTS))
+    assert checked.features["cnn"].outputs == ["fc1", "fc2"]
+    assert checked.feature_sets_of("classification") == ["cnn"]
+    assert checked.features["cnn"].encoder.given()["outputs"] == OUTPUTS
+    assert check_config(yaml.safe_load(yaml.safe_dump(checked.plain()))) == checked
+
+
+def test_keys_that_are_left_out_enter_nothing_that_is_tracked(config):
+    checked = check_config(config).features["cnn"]
+    assert set(checked.encoder.plain()) == {"model", "layer", "weights", "input_size"}
+    assert set(checked.encoder.given()) == {"model", "layer", "weights"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "features.cnn.encoder.layer: missing; write the name of a layer of the model"),
+        ({"layer": "features", "outputs": OUTPUTS}, "features.cnn.encoder: both layer and outputs given"),
+        ({"outputs": OUTPUTS}, "svm.features: cnn has several outputs; write one of them or more: cnn/fc1, cnn/fc2."),
+        (
+            {"outputs": OUTPUTS, "features": "cnn/fc3"},
+            "'cnn/fc3': there is no such output, did you mean fc2?; known: cnn/fc1, cnn/fc2.",
+        ),
+        ({"layer": "features", "features": "cnn/fc1"}, "'cnn/fc1': cnn has one output; write cnn."),
+        ({"outputs": OUTPUTS, "features": "cnn/fc1", "map": "max"}, "features.cnn.encoder.map: max is of layer"),
+        ({"layer": "features", "scales": [1]}, "features.cnn.encoder.scales: it is for map: places"),
+        ({"layer": "features", "map": "places", "tiling": None}, "encoder.map: places are those of whole images"),
+        (
+            {"layer": "features", "map": "places", "scales": [0.125, 1]},
+            "encoder.scales: 0.125 of 224 px (input_size) are 28 px; write scales that give 32 to 4096 px.",
+        ),
+        ({"layer": "features", "map": "places", "scales": [1, 1.0]}, "names a scale twice"),
+    ],
+)
+def test_an_encoder_says_what_it_gives_once(config, given, said):
+    assert said in problems(with_encoder(config, **given))
+
+
+def test_outputs_are_not_for_dense_extraction_nor_for_maps(config):
+    config["features"]["cnn"]["extraction"] = "dense"
+    said = problems(with_encoder(config, tiling=None, features="cnn/fc1", outputs=OUTPUTS))
+    assert "features.cnn.encoder.outputs: extraction: dense averages one layer" in said
+    config["features"]["cnn"]["extraction"] = "patchwise"
+    config["segmentation"] = {"sheet": "g.tsv", "methods": {"m": {"features": "cnn/fc1"}}}
+    assert "segmentation.methods.m.features: cnn/fc1 is one of several outputs" in problems(config)

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.features.extraction.pipeline import Pipeline, too_many_unreadable
+from slidecaf.features.outputs import side_by_side, width_of
 from slidecaf.logs import logger
 
 REGION_PIXELS = 2**24
@@ -114,7 +115,7 @@ def begin(slide, coords, encoder, pipeline, *, patch_size, patch_size_level0, ba
         with closing(running) as results:
             for band in bands:
                 count = sum(map(len, band))
-                features = np.zeros((count, encoder.dimension), np.float16)
+                features = np.zeros((count, width_of(encoder.dimension)), np.float16)
                 valid = np.zeros(count, bool)
                 for rows in band:
                     features[rows - start], valid[rows - start], reason = next(results)
@@ -301,7 +302,7 @@ class Encode:
         while True:
             limit = min(self._limit or len(patches), len(patches))
             try:
-                parts = [self._encoder(part).to(torch.float16) for part in patches.split(limit)]
+                parts = [side_by_side(self._encoder(part)).to(torch.float16) for part in patches.split(limit)]
                 return torch.cat(parts)
             except torch.OutOfMemoryError as error:
                 if limit == 1:

@@ -3,11 +3,13 @@
 from contextlib import ExitStack
 
 from slidecaf.errors import SlidecafError
-from slidecaf.features.extraction import dense, devices, patchwise, whole
+from slidecaf.features.extraction import dense, devices, patchwise, places, whole
 from slidecaf.features.extraction.pipeline import Pipeline
 from slidecaf.features.manual import dense as manual_dense
 from slidecaf.features.manual.encoder import ManualEncoder
+from slidecaf.features.networks.convolved import OWN_SIZE
 from slidecaf.features.networks.encoder import load_encoder
+from slidecaf.features.outputs import width_of
 from slidecaf.logs import logger, progress
 from slidecaf.slides import LIMITS, open_slide
 
@@ -80,7 +82,7 @@ class Extraction:
         begun = self._begun.pop(source.name, None) or _Begun(self, source)
         with begun as write, progress(len(source.coords), source.name) as advance:
             unreadable = write(writer, max_unreadable=self._max_unreadable, advance=advance)
-        share = writer.nonzero / max(1, (len(source.coords) - unreadable) * self.encoder.dimension)
+        share = writer.nonzero / max(1, (len(source.coords) - unreadable) * width_of(self.encoder.dimension))
         logger.info("%s: %.1f %% of values are not zero (the paper: 13.3 %%)", source.name, 100 * share)
         if unreadable:
             logger.warning("%s: %d of %d patches cannot be read", source.name, unreadable, len(source.coords))
@@ -97,11 +99,36 @@ class Extraction:
         image, features, seen
             As `slidecaf.features.extraction.whole.extract` does.
         """
-        settings = {"fit": self._settings["image"]["fit"], "batch_size": self._settings["batch_size"]}
+        settings = {"fit": self._settings["image"]["fit"], "batch_size": self._together()}
         with progress(len(images), "whole slides", unit="images") as advance:
             for done in whole.extract(images, self.encoder, self._pipeline, opened=self.open, **settings):
                 yield done
                 advance(1)
+
+    def extract_places(self, images):
+        """Run the network over images at several scales; every place of its map is a row.
+
+        Parameters
+        ----------
+        images : sequence of slidecaf.features.source.Image
+
+        Yields
+        ------
+        image, features, seen, scale, box
+            As `slidecaf.features.extraction.places.extract` does.
+        """
+        settings = {"fit": self._settings["image"]["fit"], "scales": self._settings["encoder"].get("scales", [1])}
+        with progress(len(images), "places", unit="images") as advance:
+            for done in places.extract(images, self.encoder, self._pipeline, opened=self.open, **settings):
+                yield done
+                advance(1)
+
+    def _together(self):
+        """Return how many patches go through the network together: no more px than of `batch_size` at 224 px."""
+        count = self._settings["batch_size"]
+        if isinstance(self.encoder, ManualEncoder):
+            return count
+        return max(1, min(count, count * OWN_SIZE**2 // self.encoder.input_size**2))
 
     def begin(self, source, slide):
         """Give the workers a slide's first patches; return what ends it, as `patchwise.begin` and `dense.begin` do."""
@@ -112,7 +139,7 @@ class Extraction:
             if isinstance(self.encoder, ManualEncoder):
                 return manual_dense.begin(slide, source.coords, self._pipeline, **common, **own)
             return dense.begin(slide, source.coords, self.encoder, self._pipeline, **common, **own)
-        own = {"patch_size_level0": int(tiles["patch_size_level0"]), "batch_size": self._settings["batch_size"]}
+        own = {"patch_size_level0": int(tiles["patch_size_level0"]), "batch_size": self._together()}
         return patchwise.begin(slide, source.coords, self.encoder, self._pipeline, **common, **own)
 
     def open(self, source):

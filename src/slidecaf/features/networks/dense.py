@@ -14,7 +14,7 @@ from torch import fx, nn
 from torch.nn import functional
 
 from slidecaf.errors import SlidecafError
-from slidecaf.features.networks.encoder import MEAN, STD
+from slidecaf.features.networks.convolved import first_linear, for_maps, has_flat_classifier, kernel_of
 
 FARTHEST = 1024
 """Px from a place of the map within which all pixels must lie that it depends on."""
@@ -56,10 +56,10 @@ class DenseEncoder:
             raise SlidecafError("extraction: dense gives one output; write a layer in place of outputs, or patchwise.")
         self._encoder = encoder
         self.dimension, self.input_size, self.device = encoder.dimension, encoder.input_size, encoder.device
-        self._mean = (255 * torch.tensor(MEAN)).view(1, 3, 1, 1).to(self.device)
-        self._scale = (1 / (255 * torch.tensor(STD))).view(1, 3, 1, 1).to(self.device)
+        self._mean = (255 * torch.tensor(encoder.mean)).view(1, 3, 1, 1).to(self.device)
+        self._scale = (1 / (255 * torch.tensor(encoder.std))).view(1, 3, 1, 1).to(self.device)
         name, _, index = encoder.layer.partition(".")
-        if name == "classifier" and _has_flat_classifier(encoder.model):
+        if name == "classifier" and has_flat_classifier(encoder.model):
             self._make_connected(int(index) if index else len(encoder.model.classifier) - 1)
         else:
             self._trunk, self._connected = encoder.run, None
@@ -193,27 +193,23 @@ class DenseEncoder:
                 f"{self.input_size} (224 leaves it as it is)"
             )
         layers = list(model.classifier)[: index + 1]
-        place = next((k for k, layer in enumerate(layers) if isinstance(layer, nn.Linear)), None)
+        place = first_linear(layers)
         if place is None:
             raise self._refusal("comes before the first fully connected one")
         linear = layers[place]
-        kernel = linear.weight.detach().view(linear.out_features, -1, side, side)
-        kernel = kernel.contiguous(memory_format=torch.channels_last)
+        kernel = kernel_of(linear, side).contiguous(memory_format=torch.channels_last)
         rest = nn.Sequential(*(self._bare(layer) for layer in layers[place + 1 :]))
         self._connected = kernel, linear.bias.detach(), dilation, rest
         self.span = (side - 1) * dilation + 1
 
     def _bare(self, layer):
         """Return a layer for maps of what a layer for vectors is."""
-        if isinstance(layer, nn.Linear):
-            bare = nn.utils.skip_init(nn.Conv2d, layer.in_features, layer.out_features, 1, device="meta")
-            bare.weight, bare.bias = nn.Parameter(layer.weight.detach()[:, :, None, None]), layer.bias
-            bare.forward = partial(_by_rows, bare)
-            return bare
-        kinds = {nn.ReLU: nn.ReLU, nn.Dropout: nn.Identity}
-        if type(layer) not in kinds:
+        bare = for_maps(layer)
+        if bare is None:
             raise self._refusal(f"follows a {type(layer).__name__}")
-        return kinds[type(layer)]()
+        if isinstance(bare, nn.Conv2d):
+            bare.forward = partial(_by_rows, bare)
+        return bare
 
     def _reach(self):
         """Return the total stride, and how far a place of the map sees, by trying which places a NaN reaches."""
@@ -303,15 +299,3 @@ def _by_rows(convolution, x):
     rows = x.permute(0, 2, 3, 1).reshape(count * height, 1, width, channels).permute(0, 3, 1, 2)
     y = functional.conv2d(rows, convolution.weight, convolution.bias)
     return y.permute(0, 2, 3, 1).reshape(count, height, width, -1).permute(0, 3, 1, 2)
-
-
-def _has_flat_classifier(model):
-    """Tell whether a model is built as AlexNet and VGG are: convolutions, pooling, fully connected layers."""
-    parts = [getattr(model, name, None) for name in ("features", "avgpool", "classifier")]
-    return (
-        isinstance(parts[0], nn.Sequential)
-        and isinstance(parts[0][-1], nn.MaxPool2d)
-        and isinstance(parts[1], nn.AdaptiveAvgPool2d)
-        and isinstance(parts[2], nn.Sequential)
-        and any(isinstance(layer, nn.Linear) for layer in parts[2])
-    )

@@ -11,6 +11,7 @@ from torch import fx
 from slidecaf.errors import SlidecafError
 from slidecaf.features.networks import models
 from slidecaf.features.networks import weights as weights_of
+from slidecaf.features.networks.convolved import convolved
 from slidecaf.features.networks.layers import no_tensor, trace
 from slidecaf.features.networks.weights_file import read_state
 from slidecaf.study.names import is_weights_file
@@ -28,16 +29,17 @@ class Output:
     ----------
     layer : str
         The name of a submodule.
-    map : {"average", "max"}
-        What becomes of a spatial map, or of a transformer's tokens: over its places the mean or the largest value.
+    map : {"average", "max", "places"}
+        What becomes of a spatial map, or of a transformer's tokens: over its places the mean or the largest value. With
+        ``places`` each is a vector of its own, which `Encoder.places` gives; an encoder has then one output.
     """
 
     layer: str
     map: str = "average"
 
     def __post_init__(self):
-        if self.map not in ("average", "max"):
-            raise SlidecafError(f"map: {self.map!r} is no way to make a vector of a map; write average or max.")
+        if self.map not in ("average", "max", "places"):
+            raise SlidecafError(f"map: {self.map!r} is no way to make vectors of a map; write average, max or places.")
 
 
 class Encoder:
@@ -47,11 +49,12 @@ class Encoder:
     ----------
     model : torch.nn.Module
         In evaluation mode.
-    layer : str, or mapping of str to Output
+    layer : str, Output, or mapping of str to Output
         The name of a submodule; its output is the feature vector, a spatial map of it averaged. Or names of several
         outputs, which one pass computes.
     input_size : int
-        The side of the patches that the network sees, in px.
+        The side of the patches that the network sees, in px. Above the own size of AlexNet, VGG and OverFeat their
+        fully connected layers run as convolutions, and give a map.
     device : str or torch.device, optional
     precision : {"fp32", "bf16", "fp16"}, optional
         Number format of the network's arithmetic; features come out as fp32 in any case.
@@ -66,6 +69,8 @@ class Encoder:
         What runs; it gives a list of the layers' outputs.
     layer : str, or mapping of str to Output
     input_size : int
+    mean, std : tuple of float
+        By which R, G and B are normalised, on a scale of 0 to 1.
     device : torch.device
     dtype : torch.dtype
         Of the weights, and of what the network takes.
@@ -81,21 +86,30 @@ class Encoder:
 
     def __init__(self, model, layer, *, input_size=224, device="cpu", precision="fp32", traced=None):
         self.device = torch.device(device)
-        self.layer, self.input_size, self.precision = layer, input_size, precision
+        self._outputs = outputs_of(layer)
+        self.layer = layer.layer if isinstance(layer, Output) else layer
+        self.input_size, self.precision = input_size, precision
         if precision == "fp16" and self.device.type == "cpu":
             raise SlidecafError("precision: fp16 needs a CUDA device and there is none; write fp32 or bf16.")
-        self._outputs = outputs_of(layer)
-        traced = traced or trace(model, [output.layer for output in self._outputs.values()])
+        if isinstance(layer, Mapping) and any(output.map == "places" for output in self._outputs.values()):
+            raise SlidecafError("map: places gives many vectors an image and stands alone; write layer, not outputs.")
+        layers = [output.layer for output in self._outputs.values()]
+        traced = traced or trace(model, layers)
         self.model, self.dtype, self._tensors = model, torch.float32, traced.tensors
+        self.mean, self.std = getattr(model, "mean", MEAN), getattr(model, "std", STD)
         if precision == "bf16" and self.device.type == "cpu":  # autocast would convert the weights for every batch
             self.sha256  # noqa: B018  of the weights as they were given
             self.dtype = torch.bfloat16
-        self.network = fx.GraphModule(model, traced.graph)
+        if larger := convolved(model, layers, input_size, self._blank):
+            self.sha256  # noqa: B018  of the weights before they are reshaped
+            self.network = fx.GraphModule(larger, trace(larger, layers).graph)
+        else:
+            self.network = fx.GraphModule(model, traced.graph)
         # channels_last is how oneDNN and cuDNN like to run convolutions: 1.5 times as fast on CPUs.
         self.network.to(self.device, self.dtype, memory_format=torch.channels_last)
         # As large as a patch: broadcasting over three channels that lie innermost is ten times as slow.
-        self._mean = self._plane(255 * torch.tensor(MEAN))
-        self._scale = self._plane(1 / (255 * torch.tensor(STD)))
+        self._mean = self._plane(255 * torch.tensor(self.mean))
+        self._scale = self._plane(1 / (255 * torch.tensor(self.std)))
         try:
             probe = self(torch.zeros(1, 3, input_size, input_size, dtype=torch.uint8))
         except (RuntimeError, AssertionError, ValueError) as error:
@@ -127,6 +141,40 @@ class Encoder:
             features = {name: self._flatten(output, given).float() for (name, output), given in outputs}
         return features if isinstance(self.layer, Mapping) else features[self.layer]
 
+    def places(self, images):
+        """Compute the map of the one layer.
+
+        Parameters
+        ----------
+        images : torch.Tensor of uint8, shape (n, 3, h, w)
+            RGB, of any size.
+
+        Returns
+        -------
+        torch.Tensor of float32, shape (n, rows, columns, D)
+
+        Raises
+        ------
+        SlidecafError
+            If the layer gives no map, or the network takes no images of this size.
+        """
+        x = images.to(self.device, torch.float32, memory_format=torch.channels_last)
+        for c in range(3):  # channels lie innermost: broadcasting over them is ten times as slow
+            x[:, c].sub_(255 * self.mean[c]).mul_(1 / (255 * self.std[c]))
+        try:
+            with self.arithmetic():
+                found = self.run(x.to(self.dtype))
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, AssertionError, ValueError) as error:
+            raise SlidecafError(
+                f"scales: {type(self.model).__name__} takes no image of {images.shape[3]} x {images.shape[2]} px "
+                f"({str(error).splitlines()[0][:200]}); leave out the smallest scales."
+            ) from error
+        if not isinstance(found, torch.Tensor) or found.ndim != 4:
+            raise SlidecafError(f"map: the output of {self.layer!r} has no places; write a convolutional layer.")
+        return (found if self._channels_last(self.layer) else found.permute(0, 2, 3, 1)).float()
+
     @contextlib.contextmanager
     def arithmetic(self):
         """Compute in the number format of `precision`, without gradients, for the length of a block."""
@@ -140,6 +188,15 @@ class Encoder:
     def sha256(self):
         """The digest of the weights in use, 64 hexadecimal digits."""
         return weights_of.weights_sha256(self.model, self._tensors)
+
+    def _blank(self, module):
+        """Run a part of the network on a blank image."""
+        with torch.inference_mode():
+            return module(torch.zeros(1, 3, self.input_size, self.input_size))
+
+    def _channels_last(self, layer):
+        # Swin's stages keep channels last; every other map in torchvision has them second.
+        return type(self.model).__name__ == "SwinTransformer" and layer.startswith(("features", "norm"))
 
     def _plane(self, values):
         plane = values.view(1, 3, 1, 1).expand(1, 3, self.input_size, self.input_size)
@@ -171,9 +228,7 @@ class Encoder:
             return given
         places = 1  # a transformer's tokens
         if given.ndim == 4:
-            # Swin's stages keep channels last; every other map in torchvision has them second.
-            swin = type(self.model).__name__ == "SwinTransformer" and output.layer.startswith(("features", "norm"))
-            places = (1, 2) if swin else (2, 3)
+            places = (1, 2) if self._channels_last(output.layer) else (2, 3)
         return given.float().amax(places) if output.map == "max" else given.float().mean(places)
 
 
@@ -182,12 +237,14 @@ def outputs_of(layer):
 
     Parameters
     ----------
-    layer : str, or mapping of str to Output
+    layer : str, Output, or mapping of str to Output
 
     Returns
     -------
     dict of str to Output
     """
+    if isinstance(layer, Output):
+        return {layer.layer: layer}
     return dict(layer) if isinstance(layer, Mapping) else {layer: Output(layer)}
 
 
@@ -197,9 +254,10 @@ def load_encoder(spec, *, device="cpu", precision="fp32"):
     Parameters
     ----------
     spec : mapping
-        ``model`` (a torchvision classification model), ``layer``, ``weights`` (a torchvision weights name, a
-        path, or ``random:SEED``) and ``input_size`` in px. In place of ``layer`` it may have ``outputs``: names, each
-        with a mapping of ``layer`` and, where it is not ``average``, ``map``.
+        ``model`` (a torchvision classification model or ``overfeat-fast``), ``layer``, ``weights`` (a torchvision
+        weights name, a path, or ``random:SEED``) and ``input_size`` in px. In place of ``layer`` it may have
+        ``outputs``: names, each with a mapping of ``layer`` and, where it is not ``average``, ``map``. Beside ``layer``
+        it may have ``map``.
     device : str or torch.device, optional
     precision : {"fp32", "bf16", "fp16"}, optional
 
@@ -236,6 +294,8 @@ def load_encoder(spec, *, device="cpu", precision="fp32"):
     name, weights = spec["model"], spec["weights"]
     models.check_model(name)
     layer = {key: Output(**given) for key, given in spec["outputs"].items()} if "outputs" in spec else spec["layer"]
+    if spec.get("map", "average") != "average":
+        layer = Output(layer, spec["map"])
     layers = [output.layer for output in outputs_of(layer).values()]
     if weights.startswith("random:"):
         model = models.build_random(name, int(weights.removeprefix("random:")))

@@ -1,4 +1,4 @@
-"""torchvision's classification models, built without values: on the meta device, which has shapes only."""
+"""torchvision's classification models and OverFeat, built without values: on the meta device, which has shapes only."""
 
 import difflib
 
@@ -8,6 +8,10 @@ from torchvision import models
 
 from slidecaf.errors import SlidecafError
 from slidecaf.features.networks import weights
+from slidecaf.features.networks.overfeat import OverFeatFast
+
+OWN = {"overfeat-fast": OverFeatFast}
+"""Networks that torchvision does not have."""
 
 NORMS = (nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
 """Layers that begin with weight 1 and bias 0, whatever the seed."""
@@ -24,10 +28,14 @@ def check_model(name):
     ------
     SlidecafError
     """
-    known = models.list_models(module=models)
+    known = [*models.list_models(module=models), *OWN]
     if name not in known:
         near = difflib.get_close_matches(name, known, n=5, cutoff=0.4) or known
         raise SlidecafError(f"model: torchvision has no classification model {name!r}; write one of {', '.join(near)}.")
+
+
+def _made(name, **options):
+    return OWN[name]() if name in OWN else models.get_model(name, weights=None, **options)
 
 
 def build(name, **options):
@@ -36,7 +44,7 @@ def build(name, **options):
     Parameters
     ----------
     name : str
-        As torchvision lists it.
+        As torchvision lists it, or of `OWN`.
     **options
         Of torchvision's builder.
 
@@ -47,11 +55,11 @@ def build(name, **options):
     """
     if name.startswith("regnet_"):  # computes its widths with tensors, and so needs their values
         with torch.random.fork_rng(devices=[]), _LeftUndrawn():
-            return models.get_model(name, weights=None).to("meta").eval()
+            return _made(name).to("meta").eval()
     if name in ("googlenet", "inception_v3"):  # otherwise they warn that drawing weights is slow
         options = {"init_weights": False, **options}
     with torch.device("meta"):
-        return models.get_model(name, weights=None, **options).eval()
+        return _made(name, **options).eval()
 
 
 def build_random(name, seed):
@@ -60,7 +68,7 @@ def build_random(name, seed):
     Parameters
     ----------
     name : str
-        As torchvision lists it.
+        As torchvision lists it, or of `OWN`.
     seed : int
         The same seed gives the same weights.
 
@@ -78,7 +86,7 @@ def build_random(name, seed):
     else:  # a transformer's attention and tokens are torchvision's, by the same seed
         with torch.random.fork_rng(devices=[]), _LeftUndrawn():
             torch.manual_seed(seed)
-            model = models.get_model(name, weights=None).eval()
+            model = _made(name).eval()
     weights.draw_weights(model, seed)
     return model
 

@@ -64,6 +64,11 @@ def torchvision_weights(model_name, weights_name):
     SlidecafError
         If the model has no weights of this name.
     """
+    if model_name not in models.list_models(module=models):
+        raise SlidecafError(
+            f"weights: there are no published ones of {model_name}, and so no {weights_name!r}; write the path of a "
+            "state dict, or random:SEED."
+        )
     known = models.get_model_weights(model_name)
     group, _, name = weights_name.rpartition(".")
     if name not in known.__members__ or group not in ("", known.__name__):

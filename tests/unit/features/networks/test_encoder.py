@@ -109,7 +109,7 @@ def test_a_maps_largest_values_may_be_its_vector():
 
 
 def test_another_way_to_make_a_vector_of_a_map_is_an_error():
-    with pytest.raises(SlidecafError, match=r"map: 'largest'.*write average or max"):
+    with pytest.raises(SlidecafError, match=r"map: 'largest'.*write average, max or places"):
         load_encoder(spec(outputs={"a": {"layer": "features", "map": "largest"}}))
 
 
