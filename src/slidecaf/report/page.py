@@ -14,6 +14,7 @@ from slidecaf.report.pictures import PATCHES_BYTES, SLIDES_BYTES, Album
 from slidecaf.report.results import Results, package_versions
 from slidecaf.report.segmentation import IN_FIGURE, SHOWN_HARD, figure6, segmentation, segmentation_tables
 from slidecaf.report.timings import duration_text, rule_timings
+from slidecaf.study.caveats import MEANINGLESS, NOTES
 from slidecaf.study.config import feature_sets
 from slidecaf.study.names import TASKS
 
@@ -77,12 +78,12 @@ def context(study, *, command="", commit="") -> dict:
     }
     versions = package_versions()
     several = len(study.methods("classification")) > 1
-    caveats = [caveat for method in found["classification"] for caveat in method["scores"]["caveats"]]
-    caveats += [caveat for method in found["segmentation"] for caveat in method["caveats"]]
+    caveats = _caveats(found)
     return {
         "title": study.config.title or "Report of a slidecaf study",
         "study": study,
-        "caveats": list(dict.fromkeys(caveats)),
+        "caveats": caveats,
+        "meaningless": any(caveat in MEANINGLESS for caveat in caveats),
         "feature_sets": study.feature_sets(),
         **found,
         "classification_tables": classification_tables(found["classification"], notes["classification"]),
@@ -100,6 +101,14 @@ def context(study, *, command="", commit="") -> dict:
         "command": command,
         "commit": commit,
     }
+
+
+def _caveats(found):
+    """Return what has to be said of the study as a whole, and of a method with its name."""
+    said = [(method["name"], one) for method in found["classification"] for one in method["scores"]["caveats"]]
+    said += [(method["name"], one) for method in found["segmentation"] for one in method["caveats"]]
+    own = {caveat for note in NOTES.values() for caveat in note.split("; ")}
+    return list(dict.fromkeys(f"{name}: {one}" if one in own else one for name, one in said))
 
 
 def render(values) -> str:

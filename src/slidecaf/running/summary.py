@@ -160,7 +160,7 @@ def _dice(folder, scores):
                 interval = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "-"
                 nonempty = f"{found['score_nonempty']:.3f}" if found["nonempty"] else "-"
                 lines.append(
-                    f"{f'{folder.name}, {variant}':<24}{name:<20}{found['n']:>7}{found['score']:>8.3f}{interval:>18}"
+                    f"{f'{folder.name}, {variant} ':<24}{name:<20}{found['n']:>7}{found['score']:>8.3f}{interval:>18}"
                     f"{nonempty:>11} of {found['nonempty']}"
                 )
                 notes += [f"  note: {name}: {note}" for note in found["notes"]]
@@ -177,6 +177,6 @@ def _line(method, name, scores):
     low, high = scores["accuracy_ci95"]
     auc = f"{scores['auc']:.3f}" if scores["auc"] is not None else "-"
     return (
-        f"{method:<16}{name:<18}{scores['n']:>7}{scores['correct']:>9}{scores['accuracy']:>10.3f}"
+        f"{f'{method} ':<16}{name:<18}{scores['n']:>7}{scores['correct']:>9}{scores['accuracy']:>10.3f}"
         f"{f'{low:.3f} to {high:.3f}':>16}{auc:>7}"
     )

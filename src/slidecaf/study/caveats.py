@@ -9,6 +9,9 @@ from slidecaf.study.names import sets_of
 NOTES = {kind: "; ".join(of.caveats) for kind, of in {**SEGMENTATION_KINDS, **CLASSIFICATION_KINDS}.items()}
 """Kind of a method to what every table says beside it."""
 
+MEANINGLESS = ("random weights: the network was never trained", "synthetic slides: drawn by slidecaf.demo, no tissue")
+"""Caveats after which a score says nothing about medicine: of untrained networks, and of drawn slides."""
+
 
 def note_of(kind: str) -> str:
     """Return what every table has to say beside the methods of a kind.
@@ -57,7 +60,7 @@ def caveats_of(
     ]
     computed = [features[name] for name in used if features[name].kind == "network"]
     if any(one.encoder.weights.startswith("random:") for one in computed):
-        said.append("random weights: the network was never trained")
+        said.append(MEANINGLESS[0])
     if any(row.path in made for row in rows):
-        said.append("synthetic slides: drawn by slidecaf.demo, no tissue")
+        said.append(MEANINGLESS[1])
     return said

@@ -9,7 +9,8 @@ from html.parser import HTMLParser
 import pytest
 
 from slidecaf.errors import SlidecafError
-from slidecaf.report import write_report
+from slidecaf.report import page, write_report
+from slidecaf.study.caveats import MEANINGLESS
 
 
 class Page(HTMLParser):
@@ -113,6 +114,16 @@ def test_slides_stand_from_worst_to_best(plain_results):
     slides = text[text.index("Every slide</h3>") : text.index("What the neurons look for</h3>")]
     verdicts = re.findall(r">(right|wrong)</span>", slides)
     assert verdicts == sorted(verdicts, reverse=True)
+
+
+def test_what_is_said_of_a_kind_names_its_method_and_takes_no_number_back():
+    said = "reimplemented from the description: unsupervised regions, labelled by best match on the training slides"
+    found = {"classification": [], "segmentation": [{"name": "regions", "caveats": [said]}]}
+    caveats = page._caveats(found)
+    assert caveats == [f"regions: {said}"]
+    assert not set(caveats) & set(MEANINGLESS)
+    found["classification"] = [{"name": "svm", "scores": {"caveats": [MEANINGLESS[0]]}}]
+    assert page._caveats(found) == [MEANINGLESS[0], f"regions: {said}"]
 
 
 def test_a_patch_and_a_slide_lead_to_their_place_in_the_viewer(plain):
