@@ -8,12 +8,25 @@ import numpy as np
 
 from slidecaf.classification.folds import assign_folds, class_indices, inner_fold_count, rarest_class
 from slidecaf.classification.selection import ALL, rank_features, select
-from slidecaf.classification.svm import LinearSVM, fit_svm
+from slidecaf.classification.svm import (
+    ONE_VS_ONE,
+    LinearSVM,
+    fit_svm,
+    inner_products,
+    predicted_classes,
+    standard,
+)
 from slidecaf.errors import SlidecafError
 from slidecaf.pooling.norms import parse_norm
 
 KEYS = ("features", "norm", "keep", "C")
-"""What a candidate is made of, as the config names it."""
+"""What a candidate is made of, as the config names it,"""
+
+NONE = "none"
+FURTHER = ("scale", "class_weight")
+"""and what is named too where the config gives something else than none."""
+
+ACCURACY = "accuracy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,35 +49,54 @@ class Fitted:
 
 
 def choose(
-    pooled, labels, groups, *, classes, grid, inner_folds, seed, max_iter, method="the method"
+    pooled,
+    labels,
+    groups,
+    *,
+    classes,
+    grid,
+    inner_folds,
+    seed,
+    max_iter,
+    scheme=ONE_VS_ONE,
+    choose_by=ACCURACY,
+    method="the method",
 ) -> tuple[dict, Fitted]:
-    """Choose feature set, norm, number of features kept and C.
+    """Choose feature set, norm, number of features kept, scaling, weights of classes and C.
 
-    Each candidate is judged by its accuracy over all inner held-out slides, its features selected anew
-    from each inner fold's training rows. Of equal candidates the simplest is taken: fewer features kept,
-    then the smaller C, then the smaller norm, then the feature set that `grid` lists first. A candidate
+    Each candidate is judged over all inner held-out slides, its features selected and scaled anew
+    from each inner fold's training rows. Of equal candidates the simplest is taken: fewer features kept, then
+    features as they are, then classes without weights, then the smaller C, then the smaller norm, then the feature set
+    that `grid` lists first. A candidate
     whose SVM does not converge in an inner fold is dropped; so is one that would be chosen, but whose SVM
     does not converge on all training rows. A single candidate needs no cross-validation.
 
     Parameters
     ----------
-    pooled : mapping of (str, float) to ndarray of shape (n, D)
+    pooled : mapping of (str, float) to ndarray of shape (n, D), or to a function that returns one
         (feature set, norm as `parse_norm` gives it) to one vector a training row; D may differ between
         feature sets. Read one at a time, so it may load them as they are asked for. Rows without tissue
         are left out before. Callers hand rows in sorted by slide: their order decides the last bits.
+        Where vectors are themselves learned from rows, a function of the inner fold returns all rows' as learned from
+        those that the fold leaves in, and of None as learned from all.
     labels : sequence of str, n of them
     groups : sequence of str, n of them
         The patients.
     classes : sequence of str, K of them
         (negative, positive) where there are two.
     grid : dict
-        ``features``, ``norm``, ``keep`` and ``C``, each a list of candidates as in the config.
+        ``features``, ``norm``, ``keep`` and ``C``, each a list of candidates as in the config; if wished ``scale`` and
+        ``class_weight``.
     inner_folds : int
         Wanted; fewer where the rarest class has fewer patients.
     seed : int
         Of the inner folds.
     max_iter : int
-        Of `fit_svm`.
+    scheme : {"one-vs-one", "one-vs-rest"}, optional
+        Of `fit_svm`, as `max_iter`.
+    choose_by : {"accuracy", "balanced_accuracy", "auc"}, optional
+        What the best candidate has most of: hits; the mean share of hits over the classes; or the area under the curve
+        of each class against the rest, of all inner held-out slides together, and its mean over the classes.
     method : str, optional
         What errors call the method.
 
@@ -73,8 +105,9 @@ def choose(
     choice : dict
         For ``choice.json``.
 
-        chosen : its features, norm, keep and C.
+        chosen : its features, norm, keep and C; scale and class_weight where the grid gives other than ``["none"]``.
         correct, n, accuracy : of the chosen over the inner held-out slides; None without cross-validation.
+        balanced_accuracy or auc : the same, where `choose_by` is that.
         inner_folds, inner_folds_wanted : None and the wish without cross-validation.
         note : one sentence on how it was chosen.
         candidates : every candidate in the order of the grid, with correct and accuracy; None where it was
@@ -91,31 +124,34 @@ def choose(
     """
     labels, groups = np.asarray(labels, dtype=str), np.asarray(groups, dtype=str)
     class_indices(labels, classes, where="the training rows")
-    candidates = list(product(*(grid[key] for key in KEYS)))
+    further = {key: grid.get(key, [NONE]) for key in FURTHER}
+    candidates = list(product(*(grid[key] for key in KEYS), *further.values()))
+    named = [*KEYS, *(key for key, given in further.items() if given != [NONE])]
 
     def rows_of(features, norm):
         name = f"{method}, feature set {features}"
-        return _Rows(pooled[features, parse_norm(norm)], labels, classes, max_iter, name)
+        return _Rows(pooled[features, parse_norm(norm)], labels, classes, max_iter, scheme, name)
 
-    correct, count = dict.fromkeys(candidates), None
+    found, count = dict.fromkeys(candidates), None
     if len(candidates) > 1:
-        count = _count(labels, groups, inner_folds, method)
+        count = _count(labels, groups, inner_folds, method, named)
         folds = assign_folds(labels, groups, count, seed=seed)
-        settings = list(product(grid["keep"], grid["C"]))
+        settings = list(product(grid["keep"], grid["C"], *further.values()))
         for features, norm in product(grid["features"], grid["norm"]):
-            hits = rows_of(features, norm).cross_validate(settings, folds)
-            correct |= {(features, norm, *setting): hit for setting, hit in hits.items()}
+            judged = rows_of(features, norm).cross_validate(settings, folds, choose_by)
+            found |= {(features, norm, *setting): score for setting, score in judged.items()}
     reason = f"no convergence in {max_iter} iterations "
-    dropped = {c: reason + "in an inner fold" for c in candidates if count and correct[c] is None}
+    dropped = {c: reason + "in an inner fold" for c in candidates if count and found[c] is None}
 
     def rank(candidate):
-        features, norm, keep, C = candidate
+        features, norm, keep, C, scale, class_weight = candidate
         kept, place = inf if keep == ALL else keep, grid["features"].index(features)
-        return -(correct[candidate] or 0), kept, C, parse_norm(norm), place
+        simple = kept, scale != NONE, class_weight != NONE, C, parse_norm(norm), place
+        return -(found[candidate] or {choose_by: 0})[choose_by], *simple
 
     for chosen in sorted((c for c in candidates if c not in dropped), key=rank):
-        features, norm, keep, C = chosen
-        fitted = rows_of(features, norm).fit(keep, C)
+        features, norm, *setting = chosen
+        fitted = rows_of(features, norm).fit(*setting)
         if fitted.model.converged:
             break
         dropped[chosen] = reason + "on all training rows"
@@ -125,30 +161,32 @@ def choose(
             "give smaller values of C."
         )
 
-    def judged(candidate):
-        hits = correct[candidate]
-        return {"correct": hits, "accuracy": None if hits is None else hits / len(labels)}
+    nothing = dict.fromkeys(["correct", ACCURACY] + ([] if choose_by == ACCURACY else [choose_by]))
+
+    def said(candidate):
+        values = dict(zip([*KEYS, *FURTHER], candidate, strict=True))
+        return {key: values[key] for key in named}
 
     choice = {
-        "chosen": dict(zip(KEYS, chosen, strict=True)),
+        "chosen": said(chosen),
         "n": len(labels),
-        **judged(chosen),
+        **(found[chosen] or nothing),
         "inner_folds": count,
         "inner_folds_wanted": inner_folds,
         "note": _note(count, inner_folds, labels, groups),
-        "candidates": [dict(zip(KEYS, c, strict=True)) | judged(c) for c in candidates],
-        "dropped": [dict(zip(KEYS, c, strict=True)) | {"reason": dropped[c]} for c in candidates if c in dropped],
+        "candidates": [said(c) | (found[c] or nothing) for c in candidates],
+        "dropped": [said(c) | {"reason": dropped[c]} for c in candidates if c in dropped],
     }
     return choice, fitted
 
 
-def _count(labels, groups, wanted, method):
+def _count(labels, groups, wanted, method, named):
     count = inner_fold_count(labels, groups, wanted)
     if count is None:
         name, patients = rarest_class(labels, groups)
         raise SlidecafError(
             f"{method}: class {name} has one patient ({patients[0]}) in the training rows, so that no "
-            "cross-validation can choose; give one value for each of features, norm, keep and C, or add "
+            f"cross-validation can choose; give one value for each of {', '.join(named[:-1])} and {named[-1]}, or add "
             "patients."
         )
     return count
@@ -157,37 +195,49 @@ def _count(labels, groups, wanted, method):
 class _Rows:
     """The training rows as one feature set and norm have them."""
 
-    def __init__(self, pooled, labels, classes, max_iter, name):
-        self.pooled, self.labels = np.asarray(pooled, dtype=np.float64), labels
-        self.classes, self.max_iter, self.name = classes, max_iter, name
+    def __init__(self, pooled, labels, classes, max_iter, scheme, name):
+        self._of_fold, self.labels = pooled if callable(pooled) else lambda fold: pooled, labels
+        self.classes, self.name = classes, name
+        self._options = {"classes": classes, "max_iter": max_iter, "scheme": scheme}
 
-    def cross_validate(self, settings, folds):
-        """Return (keep, C) to hits over all held-out rows; None where an SVM did not converge."""
-        hits = dict.fromkeys(settings, 0)
+    def cross_validate(self, settings, folds, choose_by):
+        """Return (keep, C, scale, class weight) to what `_judge` gives; None where an SVM did not converge."""
+        columns = (len(self.labels),) if len(self.classes) == 2 else (len(self.labels), len(self.classes))
+        confidence = {setting: np.empty(columns) for setting in settings}
         for fold in np.unique(folds):
             train, held = folds != fold, folds == fold
-            _, order = self._rank(train)
-            for keep, C in settings:
-                if hits[keep, C] is None:
-                    continue
-                columns = self._columns(order, keep)
-                model = self._fit(train, columns, C)
-                if model.converged:
-                    predicted = model.predict(self.pooled[np.ix_(held, columns)])
-                    hits[keep, C] += int((predicted == self.labels[held]).sum())
-                else:
-                    hits[keep, C] = None
-        return hits
+            pooled = self._pooled(int(fold))
+            _, order = self._rank(pooled, train)
+            # one after another those that share inner products, which are the larger part of the work
+            for keep, scale in dict.fromkeys((keep, scale) for keep, _, scale, _ in settings):
+                selection = self._columns(order, keep)
+                rows = self._scaled(pooled, train, selection, scale)
+                others = (pooled[np.ix_(held, selection)] - rows.mean) / rows.scale
+                for setting in settings:
+                    if (setting[0], setting[2]) == (keep, scale) and setting in confidence:
+                        model = self._fit(rows, setting[1], setting[3])
+                        if model.converged:
+                            confidence[setting][held] = model.decision(others, together=True)
+                        else:
+                            del confidence[setting]
+        judged = {setting: _judge(self.labels, known, self.classes, choose_by) for setting, known in confidence.items()}
+        return {setting: judged.get(setting) for setting in settings}
 
-    def fit(self, keep, C):
+    def fit(self, keep, C, scale, class_weight):
         """Return the selection and the SVM of all rows."""
-        rows = np.ones(len(self.labels), dtype=bool)
-        difference, order = self._rank(rows)
+        every = np.ones(len(self.labels), dtype=bool)
+        pooled = self._pooled(None)
+        difference, order = self._rank(pooled, every)
         selection = self._columns(order, keep)
-        return Fitted(selection, difference, self._fit(rows, selection, C))
+        rows = self._scaled(pooled, every, selection, scale)
+        model = self._fit(rows, C, class_weight)
+        return Fitted(selection, difference, model if scale == NONE else model.as_stored(rows.mean, rows.scale))
 
-    def _rank(self, rows):
-        return rank_features(self.pooled[rows], self.labels[rows], classes=self.classes)
+    def _pooled(self, fold):
+        return np.asarray(self._of_fold(fold), dtype=np.float64)
+
+    def _rank(self, pooled, rows):
+        return rank_features(pooled[rows], self.labels[rows], classes=self.classes)
 
     def _columns(self, order, keep):
         try:
@@ -195,14 +245,42 @@ class _Rows:
         except SlidecafError as error:
             raise SlidecafError(f"{self.name}: {error}") from error
 
-    def _fit(self, rows, columns, C):
+    def _scaled(self, pooled, rows, columns, scale):
+        values = pooled[np.ix_(rows, columns)]
+        mean, by = (np.float64(0), np.float64(1)) if scale == NONE else standard(values)
+        if scale != NONE:
+            values = (values - mean) / by
+        return _Scaled(values, self.labels[rows], inner_products(values), mean, by)
+
+    def _fit(self, rows, C, class_weight):
         return fit_svm(
-            self.pooled[np.ix_(rows, columns)],
-            self.labels[rows],
-            C=C,
-            classes=self.classes,
-            max_iter=self.max_iter,
+            rows.values, rows.labels, C=C, class_weight=class_weight, products=rows.products, **self._options
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Scaled:
+    """The selected features of some rows, scaled by these, and what all SVMs of them share."""
+
+    values: np.ndarray
+    labels: np.ndarray
+    products: np.ndarray
+    mean: np.ndarray
+    scale: np.ndarray
+
+
+def _judge(labels, confidence, classes, choose_by):
+    """Return what ``choice.json`` says of a candidate's confidences on slides that their SVMs never saw."""
+    hit = predicted_classes(confidence, classes) == labels
+    judged = {"correct": int(hit.sum()), ACCURACY: int(hit.sum()) / len(hit)}
+    if choose_by == "balanced_accuracy":
+        judged[choose_by] = float(np.mean([hit[labels == label].mean() for label in classes]))
+    elif choose_by == "auc":
+        from sklearn.metrics import roc_auc_score
+
+        told = {classes[1]: confidence} if len(classes) == 2 else dict(zip(classes, confidence.T, strict=True))
+        judged[choose_by] = float(np.mean([roc_auc_score(labels == label, known) for label, known in told.items()]))
+    return judged
 
 
 def _note(count, wanted, labels, groups):

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from slidecaf.errors import SlidecafError
+from slidecaf.features.shards import vectors_of
 from slidecaf.files.hdf5 import CHUNK_ROWS, PACKED, new_hdf5, open_hdf5
 from slidecaf.tiles.file import put_coords
 
@@ -21,16 +22,26 @@ class FeatureWriter:
     Made by `write_features`.
     """
 
-    def __init__(self, file, count, dimension, check):
+    def __init__(self, file, count, dimension, check, outputs=None):
         self._check = check
         # chunks cannot be larger than what is stored; a slide without patches has none
         rows = min(CHUNK_ROWS, count)
-        self.features = file.create_dataset(
-            "features",
-            (count, dimension),
-            np.float16,
-            **({"chunks": (rows, dimension), **PACKED} if count else {}),
-        )
+
+        def vectors(place, name, dimension):
+            packed = {"chunks": (rows, dimension), **PACKED} if count else {}
+            return place.create_dataset(name, (count, dimension), np.float16, **packed)
+
+        if outputs:
+            self.features, self._parts, start = file.create_group("features"), [], 0
+            for name in sorted(outputs):
+                length, layer = outputs[name]
+                one = vectors(self.features, name, length)
+                one.attrs["layer"] = layer
+                self._parts.append((one, slice(start, start + length)))
+                start += length
+        else:
+            self.features = vectors(file, "features", dimension)
+            self._parts = [(self.features, slice(None))]
         self._valid = file.create_dataset("valid", (count,), bool)
         self.written = 0
         self.nonzero = 0
@@ -59,10 +70,12 @@ class FeatureWriter:
         """
         # all rows before are there: their chunks are whole
         if start == self.written >= self._flushed + FLUSHED:
-            self.features.flush()
+            for one, _ in self._parts:
+                one.flush()
             self._flushed = self.written
         end = start + len(features)
-        self.features[start:end] = features
+        for one, columns in self._parts:
+            one[start:end] = features[:, columns]
         self._valid[start:end] = valid
         self._check()  # a disk that is full stops the network now, and not hours later
         self.nonzero += np.count_nonzero(features[valid])
@@ -70,7 +83,7 @@ class FeatureWriter:
 
 
 @contextmanager
-def write_features(path, coords, dimension, *, coords_attributes, attributes, origin=None):
+def write_features(path, coords, dimension, *, coords_attributes, attributes, outputs=None, origin=None):
     """Open a features file for writing; it gets its name when the block ends without an error.
 
     Parameters
@@ -78,11 +91,14 @@ def write_features(path, coords, dimension, *, coords_attributes, attributes, or
     path : path-like
     coords : ndarray of int64, shape (N, 2)
     dimension : int
-        D, the length of a patch's vector.
+        D, the length of a patch's vector; of several outputs, which are written side by side, of all together.
     coords_attributes : mapping
         As in the tiles file.
     attributes : mapping
         Attributes of ``features``: encoder, weights_sha256, layer, extraction, slidecaf_version, config, status.
+    outputs : mapping of str to (int, str), optional
+        Of several outputs the length of its vectors and its layer, in the order of their names side by side in what is
+        written; one output by default.
     origin : mapping, optional
         As for `slidecaf.files.hdf5.create_hdf5`.
 
@@ -94,7 +110,7 @@ def write_features(path, coords, dimension, *, coords_attributes, attributes, or
     cache = {"rdcc_nbytes": CHUNK_CACHE, "rdcc_nslots": 100_003, "rdcc_w0": 1.0}
     with new_hdf5(path, origin, **cache) as (file, output):
         put_coords(file, coords, coords_attributes)
-        writer = FeatureWriter(file, len(coords), dimension, output.check)
+        writer = FeatureWriter(file, len(coords), dimension, output.check, outputs)
         yield writer
         if writer.written != len(coords):
             raise AssertionError(f"{writer.written} of {len(coords)} rows written")
@@ -113,7 +129,7 @@ def open_features(path):
     Yields
     ------
     h5py.File
-        With datasets ``features`` (N, D), ``coords`` (N, 2) and ``valid`` (N,).
+        With datasets ``features`` (N, D), or a group of one an output, ``coords`` (N, 2) and ``valid`` (N,).
 
     Raises
     ------
@@ -122,18 +138,24 @@ def open_features(path):
     """
     with open_hdf5(path) as file:
         for name in ("features", "coords", "valid"):
-            if name not in file or len(file[name]) != len(file["features"]):
+            if name not in file or any(len(one) != len(file["coords"]) for one in _datasets(file, name)):
                 raise SlidecafError(f"{path} has no whole dataset {name!r}; delete it and run again.")
         yield file
 
 
-def valid_features(file, *, rows=CHUNK_ROWS):
+def _datasets(file, name):
+    return vectors_of(file) if name == "features" else [file[name]]
+
+
+def valid_features(file, *, output="", rows=CHUNK_ROWS):
     """Read the features of valid patches, some rows at a time.
 
     Parameters
     ----------
     file : h5py.File
         From `open_features`.
+    output : str, optional
+        Which one is wanted of a feature set with several.
     rows : int, optional
         Rows held in memory at once.
 
@@ -141,6 +163,33 @@ def valid_features(file, *, rows=CHUNK_ROWS):
     ------
     ndarray of float16, shape (n, D)
     """
-    for start in range(0, len(file["features"]), rows):
+    vectors = one_output(file, output)
+    for start in range(0, len(vectors), rows):
         valid = file["valid"][start : start + rows]
-        yield file["features"][start : start + rows][valid]
+        yield vectors[start : start + rows][valid]
+
+
+def one_output(file, output=""):
+    """Return the dataset of the vectors of one output.
+
+    Parameters
+    ----------
+    file : h5py.File
+        From `open_features`, or of a shard.
+    output : str, optional
+        Which one is wanted of a feature set with several.
+
+    Returns
+    -------
+    h5py.Dataset
+
+    Raises
+    ------
+    SlidecafError
+        If there are several and none is named, or none of this name.
+    """
+    vectors = vectors_of(file, output)
+    if len(vectors) > 1:
+        names = ", ".join(one.name.rpartition("/")[2] for one in vectors)
+        raise SlidecafError(f"{file.filename} has several outputs ({names}) and none is named; name one of them.")
+    return vectors[0]

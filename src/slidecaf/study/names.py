@@ -34,6 +34,47 @@ def is_weights_file(weights) -> bool:
     return not weights.startswith("random:") and not named
 
 
+def split_output(name) -> tuple[str, str]:
+    """Return the feature set and the output that a method names.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    (str, str)
+        The output is empty where the set has one.
+
+    Examples
+    --------
+    >>> split_output("vgg-544/fc2"), split_output("cnn-336")
+    (('vgg-544', 'fc2'), ('cnn-336', ''))
+    """
+    features, _, output = name.partition("/")
+    return features, output
+
+
+def sets_of(names) -> list[str]:
+    """Return the feature sets that some names are of, each once.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Feature sets, or ``set/output``.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> sets_of(["vgg/fc1", "cnn", "vgg/fc2"])
+    ['vgg', 'cnn']
+    """
+    return list(dict.fromkeys(split_output(name)[0] for name in names))
+
+
 def near(name, known, *, cutoff=0.6) -> str:
     """Return a question after the known name that is most like `name`, or nothing where none is.
 
