@@ -142,7 +142,7 @@ def descriptors_of(wildcards):
 def codebooks(wildcards):
     """Return what a method's codebooks are: all that mixtures and encoded vectors depend on of its settings."""
     method = CLASSIFICATION.methods[wildcards.method]
-    return {"features": method.features, "pca": method.fisher.pca, "components": method.fisher.components}
+    return {"features": method.features, **{key: getattr(method.fisher, key) for key in ("pca", "components", "steps")}}
 
 
 def folds_of_choice(wildcards):

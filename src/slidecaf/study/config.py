@@ -343,8 +343,8 @@ class Fisher(Settings):
     """An image's local descriptors as one vector, by a Gaussian mixture of the training images' descriptors."""
 
     components: _candidates(Annotated[int, Field(ge=1, le=4096)], "A whole number from 1 to 4096.") = Field(
-        [64],
-        description="A list of whole numbers from 1 to 4096, the Gaussians of the mixture, such as [64].",
+        [16],
+        description="A list of whole numbers from 1 to 4096, the Gaussians of the mixture, such as [16, 64].",
     )
     kind: _candidates(
         Literal["fv", "ifv", "ffv", "bow", "vlad"],
@@ -364,9 +364,16 @@ class Fisher(Settings):
         Field(min_length=1),
         BeforeValidator(_listed_or_null),
     ] = Field(
-        [64],
+        [128],
         description="A list of whole numbers from 1, the principal components that are kept of the descriptors, or "
         "null, which keeps their values as they are, such as [null, 64].",
+    )
+    steps: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="A whole number from 1 to 1000, the steps of expectation and maximisation at most: few keep the "
+        "mixture from fitting single training images.",
     )
 
     @property
@@ -413,7 +420,7 @@ class ClassificationSvm(ClassifierSettings):
     def candidates(self) -> int:
         """How many combinations of its lists are tried on folds inside the training rows."""
         lists = prod(len(getattr(self, key)) for key in ("features", "norm", "keep", "C"))
-        return lists * prod(len(value) for _, value in self.fisher or ())
+        return lists * prod(len(value) for _, value in self.fisher or () if isinstance(value, list))
 
 
 OneFeatureSet = Annotated[

@@ -153,7 +153,7 @@ def fit_mixtures(
         does, and nothing else.
     classes : sequence of str
     codebooks : mapping
-        ``features``, ``pca`` and ``components``, each a list as in the config.
+        ``features``, ``pca`` and ``components``, each a list as in the config, and ``steps``.
     inner_folds : int or None
         Wanted by the choice among candidates; None where there is one.
     seed : int
@@ -191,7 +191,9 @@ def fit_mixtures(
             descriptors = np.concatenate([sets[book.features].drawn[slide] for slide in left_in])
             try:
                 projection = fit_projection(descriptors, book.pca, threads=threads)
-                mixture = fit_mixture(projection(descriptors), book.components, seed=seed, threads=threads)
+                mixture = fit_mixture(
+                    projection(descriptors), book.components, seed=seed, threads=threads, max_iter=codebooks["steps"]
+                )
             except SlidecafError as error:
                 raise SlidecafError(f"{method}, feature set {book.features}: {error}") from error
             logger.info("%s: a mixture of %d images", book.place, len(left_in))

@@ -11,7 +11,7 @@ from slidecaf.errors import SlidecafError
 from slidecaf.logs import logger
 
 MAX_ITER = 100
-"""Steps of expectation and maximisation, after which a mixture is taken as it is."""
+"""Steps of expectation and maximisation by default, after which a mixture is taken as it is."""
 
 LEAST_VARIANCE = 1e-6
 """Added to every variance, of descriptors whose variances together are 1: a component may stand on equal ones."""

@@ -16,7 +16,7 @@ from slidecaf.files.tables import read_tsv
 from slidecaf.pooling.fisher.encoding import Encoder
 from slidecaf.study.config import classification_method
 
-CODEBOOKS = {"features": ["places"], "pca": [None, 3], "components": [2, 4]}
+CODEBOOKS = {"features": ["places"], "pca": [None, 3], "components": [2, 4], "steps": 1}
 CLASSES = ["a", "b"]
 
 
@@ -95,7 +95,7 @@ def test_a_part_learns_chooses_and_decides(part):
 def test_every_kind_alone_tells_the_classes_apart(part, kind, components):
     settings = method(fisher={"kind": kind, "pca": None, "components": components}, C=10)
     assert settings.candidates == 1
-    codebooks = {"features": ["places"], "pca": [None], "components": [components]}
+    codebooks = {"features": ["places"], "pca": [None], "components": [components], "steps": 100}
     path = mixtures(part, codebooks=codebooks, inner_folds=None)
     assert read_mixtures(path).folds is None
     said = {"codebooks": codebooks, "kinds": settings.fisher.stored}
