@@ -399,16 +399,16 @@ class ClassificationSvm(ClassifierSettings):
         [0.001, 0.01, 0.1, 1, 10, 100],
         description="A list of numbers above 0, the SVM's C, such as [0.01, 1, 100].",
     )
+    max_iter: int = Field(
+        1_000_000,
+        ge=1,
+        description="A whole number from 1, the SVM's iterations after which a candidate is dropped.",
+    )
     fisher: Fisher | None = Field(
         None,
         description="A mapping such as {components: [64], kind: [fv, ifv, ffv], pca: [null, 64]}, which makes one "
         "vector of an image's places, or of a slide's patches, in place of norm; or null, which pools by norm.",
         exclude_if=lambda value: value is None,
-    )
-    max_iter: int = Field(
-        1_000_000,
-        ge=1,
-        description="A whole number from 1, the SVM's iterations after which a candidate is dropped.",
     )
 
     @property

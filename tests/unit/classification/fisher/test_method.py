@@ -91,7 +91,7 @@ def test_a_part_learns_chooses_and_decides(part):
     assert {row["patches"] for row in rows} == {"16"}
 
 
-@pytest.mark.parametrize("kind, components", [("fv", 2), ("ifv", 2), ("ffv", 2), ("bow", 4), ("vlad", 2)])
+@pytest.mark.parametrize(("kind", "components"), [("fv", 2), ("ifv", 2), ("ffv", 2), ("bow", 4), ("vlad", 2)])
 def test_every_kind_alone_tells_the_classes_apart(part, kind, components):
     settings = method(fisher={"kind": kind, "pca": None, "components": components}, C=10)
     assert settings.candidates == 1
