@@ -2,6 +2,7 @@
 
 Needs   {results}/pooled/{features}/{slide}.h5 of all candidates, or {results}/features/{features}/{slide}.h5
 Makes   {results}/classification/{method}/folds.tsv
+        {results}/classification/{method}/{part}/fisher/mixtures.h5, training.h5 and left_out.h5, where a method asks
         {results}/classification/{method}/{part}/choice.json, selection.tsv and model.json; a part is fold-{k} or final
         {results}/classification/{method}/{part}/decisions.tsv, of the fold's held-out rows, or of the test rows
         {results}/classification/{method}/patches/{slide}.h5, of a batch of slides, where the kind scores patches
@@ -27,6 +28,73 @@ rule folds:
         ),
     script:
         "../scripts/folds.py"
+
+
+rule mixtures:
+    input:
+        folds=LAYOUT.folds,
+        features=descriptors_of,
+    output:
+        LAYOUT.mixtures,
+    log:
+        LAYOUT.log("mixtures", "{method}/{part}"),
+    benchmark:
+        LAYOUT.benchmark("mixtures", "{method}/{part}")
+    wildcard_constraints:
+        method=one_of(CLASSIFICATION.encoding),
+    conda:
+        ENVIRONMENT
+    threads: STUDY.threads
+    resources:
+        mem_mb=memory(4000, a_slide=0.1),
+        runtime=minutes(60, a_slide=0.1),
+    params:
+        tracked=tracked(
+            "mixtures",
+            rows=CLASSIFICATION.table(CLASSIFICATION.train, "slide", "label", "patient"),
+            classes=CHECKED.classes,
+            codebooks=codebooks,
+            inner_folds=folds_of_choice,
+            on_bad_slide=STUDY.on_bad_slide,
+            seed=STUDY.seed,
+        ),
+        untracked=untracked(threads=STUDY.threads),
+    script:
+        "../scripts/mixtures.py"
+
+
+rule encoded:
+    input:
+        folds=LAYOUT.folds,
+        mixtures=LAYOUT.mixtures,
+        features=descriptors_of,
+    output:
+        LAYOUT.encoded,
+    log:
+        LAYOUT.log("encoded", "{method}/{part}/{rows}"),
+    benchmark:
+        LAYOUT.benchmark("encoded", "{method}/{part}/{rows}")
+    wildcard_constraints:
+        method=one_of(CLASSIFICATION.encoding),
+    conda:
+        ENVIRONMENT
+    threads: STUDY.threads
+    resources:
+        mem_mb=memory(4000, a_slide=0.1),
+        runtime=minutes(60, a_slide=0.1),
+    params:
+        tracked=tracked(
+            "encoded",
+            codebooks=codebooks,
+            kinds=lambda wildcards: CLASSIFICATION.methods[wildcards.method].fisher.stored,
+            test=lambda wildcards: (
+                CLASSIFICATION.test if (wildcards.part, wildcards.rows) == ("final", "left_out") else []
+            ),
+            on_bad_slide=STUDY.on_bad_slide,
+        ),
+        untracked=untracked(threads=STUDY.threads),
+    script:
+        "../scripts/encoded.py"
 
 
 rule classifier:
@@ -58,7 +126,7 @@ rule classifier:
             on_bad_slide=STUDY.on_bad_slide,
             seed=STUDY.seed,
         ),
-        untracked=untracked(memory=STUDY.memory),
+        untracked=untracked(memory=STUDY.memory, threads=classifier_threads),
     script:
         "../scripts/classifier.py"
 

@@ -92,6 +92,7 @@ wildcard_constraints:
     batch=r"\d+",
     shard=r"\d+",
     part=r"fold-\d+|final",
+    rows="training|left_out",
     variant="plain|hard",
     setting="(norm|keep|features)-.+",
 

@@ -105,18 +105,50 @@ def kind(wildcards):
 
 
 def kind_name(wildcards):
-    """Return a method's kind as the config writes it."""
-    return CLASSIFICATION.methods[wildcards.method].kind
+    """Return the entry of a method among the kinds."""
+    return CLASSIFICATION.methods[wildcards.method].way
 
 
-def as_read(slides):
-    """Return an input function: of some slides what a method's kind reads, pooled vectors or those of all patches."""
-    return lambda wildcards: of_candidates(getattr(LAYOUT, kind(wildcards).reads), slides)(wildcards)
+def as_read(slides, rows="training"):
+    """Return an input function: of some slides what a method's kind reads, pooled vectors or those of all patches.
+
+    Encoded vectors have a file for the rows that the part learns from, and one for those that it decides on.
+    """
+
+    def read(wildcards):
+        if kind(wildcards).reads == "encoded":
+            return LAYOUT.encoded.format(rows=rows, **wildcards)
+        return of_candidates(getattr(LAYOUT, kind(wildcards).reads), slides)(wildcards)
+
+    return read
+
+
+def decided_slides(wildcards):
+    """Return the slides among which a part's decisions are: training slides of a fold, or test slides."""
+    return CLASSIFICATION.test if wildcards.part == "final" else CLASSIFICATION.train
 
 
 def decided_on(wildcards):
-    """Return what the kind reads of the slides that a part decides on: training slides of a fold, or test slides."""
-    return as_read(CLASSIFICATION.test if wildcards.part == "final" else CLASSIFICATION.train)(wildcards)
+    """Return what the kind reads of the slides that a part decides on."""
+    return as_read(decided_slides(wildcards), "left_out")(wildcards)
+
+
+def descriptors_of(wildcards):
+    """Return the features of the rows that are encoded: those that the part learns from, or decides on."""
+    slides = decided_slides(wildcards) if wildcards.get("rows") == "left_out" else CLASSIFICATION.train
+    return of_candidates(LAYOUT.features, slides)(wildcards)
+
+
+def codebooks(wildcards):
+    """Return what a method's codebooks are: all that mixtures and encoded vectors depend on of its settings."""
+    method = CLASSIFICATION.methods[wildcards.method]
+    return {"features": method.features, **{key: getattr(method.fisher, key) for key in ("pca", "components", "steps")}}
+
+
+def folds_of_choice(wildcards):
+    """Return how many inner folds a method's choice wants; none where it has one candidate."""
+    several = CLASSIFICATION.methods[wildcards.method].candidates > 1
+    return CLASSIFICATION.setting("inner_folds") if several else None
 
 
 def candidates_of_batch(wildcards):

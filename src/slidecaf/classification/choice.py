@@ -73,10 +73,12 @@ def choose(
 
     Parameters
     ----------
-    pooled : mapping of (str, float) to ndarray of shape (n, D)
+    pooled : mapping of (str, float) to ndarray of shape (n, D), or to a function that returns one
         (feature set, norm as `parse_norm` gives it) to one vector a training row; D may differ between
         feature sets. Read one at a time, so it may load them as they are asked for. Rows without tissue
         are left out before. Callers hand rows in sorted by slide: their order decides the last bits.
+        Where vectors are themselves learned from rows, a function of the inner fold returns all rows' as learned from
+        those that the fold leaves in, and of None as learned from all.
     labels : sequence of str, n of them
     groups : sequence of str, n of them
         The patients.
@@ -194,7 +196,7 @@ class _Rows:
     """The training rows as one feature set and norm have them."""
 
     def __init__(self, pooled, labels, classes, max_iter, scheme, name):
-        self.pooled, self.labels = np.asarray(pooled, dtype=np.float64), labels
+        self._of_fold, self.labels = pooled if callable(pooled) else lambda fold: pooled, labels
         self.classes, self.name = classes, name
         self._options = {"classes": classes, "max_iter": max_iter, "scheme": scheme}
 
@@ -204,12 +206,13 @@ class _Rows:
         confidence = {setting: np.empty(columns) for setting in settings}
         for fold in np.unique(folds):
             train, held = folds != fold, folds == fold
-            _, order = self._rank(train)
+            pooled = self._pooled(int(fold))
+            _, order = self._rank(pooled, train)
             # one after another those that share inner products, which are the larger part of the work
             for keep, scale in dict.fromkeys((keep, scale) for keep, _, scale, _ in settings):
                 selection = self._columns(order, keep)
-                rows = self._scaled(train, selection, scale)
-                others = (self.pooled[np.ix_(held, selection)] - rows.mean) / rows.scale
+                rows = self._scaled(pooled, train, selection, scale)
+                others = (pooled[np.ix_(held, selection)] - rows.mean) / rows.scale
                 for setting in settings:
                     if (setting[0], setting[2]) == (keep, scale) and setting in confidence:
                         model = self._fit(rows, setting[1], setting[3])
@@ -223,14 +226,18 @@ class _Rows:
     def fit(self, keep, C, scale, class_weight):
         """Return the selection and the SVM of all rows."""
         every = np.ones(len(self.labels), dtype=bool)
-        difference, order = self._rank(every)
+        pooled = self._pooled(None)
+        difference, order = self._rank(pooled, every)
         selection = self._columns(order, keep)
-        rows = self._scaled(every, selection, scale)
+        rows = self._scaled(pooled, every, selection, scale)
         model = self._fit(rows, C, class_weight)
         return Fitted(selection, difference, model if scale == NONE else model.as_stored(rows.mean, rows.scale))
 
-    def _rank(self, rows):
-        return rank_features(self.pooled[rows], self.labels[rows], classes=self.classes)
+    def _pooled(self, fold):
+        return np.asarray(self._of_fold(fold), dtype=np.float64)
+
+    def _rank(self, pooled, rows):
+        return rank_features(pooled[rows], self.labels[rows], classes=self.classes)
 
     def _columns(self, order, keep):
         try:
@@ -238,8 +245,8 @@ class _Rows:
         except SlidecafError as error:
             raise SlidecafError(f"{self.name}: {error}") from error
 
-    def _scaled(self, rows, columns, scale):
-        values = self.pooled[np.ix_(rows, columns)]
+    def _scaled(self, pooled, rows, columns, scale):
+        values = pooled[np.ix_(rows, columns)]
         mean, by = (np.float64(0), np.float64(1)) if scale == NONE else standard(values)
         if scale != NONE:
             values = (values - mean) / by

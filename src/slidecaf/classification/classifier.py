@@ -59,7 +59,7 @@ def fit_classifier(
         As the kind's ``fit``; or if a class has no slide with a patch, or a file is missing or damaged.
     """
     slides = training_slides(read_tsv(folds), part)
-    source = module_of(settings.kind).SOURCE.read(
+    source = module_of(settings.way).SOURCE.read(
         vectors, slides=slides, wanted=settings.plain(), on_bad_slide=on_bad_slide
     )
     usable, learned = fit_part(
@@ -114,9 +114,7 @@ def fit_part(source, slides, *, rows, classes, settings, **further) -> tuple[lis
     usable = source.usable(slides)
     used = rows_of(rows, usable, classes)
     labels, patients = ([row[key] for row in used] for key in ("label", "patient"))
-    return usable, module_of(settings.kind).fit(
-        Training(source, usable, labels, patients, classes, settings, **further)
-    )
+    return usable, module_of(settings.way).fit(Training(source, usable, labels, patients, classes, settings, **further))
 
 
 def _nothing_to_choose(chosen, n, inner_folds):

@@ -1,7 +1,8 @@
 """What a kind of method is to the rules: a module with `SOURCE`, `fit` and `decide`.
 
 ``SOURCE``
-    What it reads of slides: `slidecaf.classification.vectors.PooledVectors` or `slidecaf.classification.bags.Bags`.
+    What it reads of slides: `slidecaf.classification.vectors.PooledVectors`, `slidecaf.classification.bags.Bags` or
+    `slidecaf.classification.fisher.encoded.EncodedVectors`.
 ``fit(training) -> Learned``
     Learns from a part's training slides, a `Training`.
 ``decide(model, source, slides) -> ndarray``
@@ -20,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from slidecaf.files.manifests import paths_by_set
 from slidecaf.study.kinds import CLASSIFICATION_KINDS
 
 
@@ -102,3 +104,23 @@ def module_of(kind):
         With ``SOURCE``, ``fit`` and ``decide``.
     """
     return importlib.import_module(f"slidecaf.{CLASSIFICATION_KINDS[kind].module}")
+
+
+def files_read(kind, paths):
+    """Return what the `SOURCE` of a kind reads.
+
+    Parameters
+    ----------
+    kind : str
+        An entry of `slidecaf.study.kinds`.
+    paths : iterable of path-like
+        A job's inputs: manifests, or the one file of encoded vectors.
+
+    Returns
+    -------
+    dict of str to dict of str to str, or path-like
+        Feature set to slide to path; or the file.
+    """
+    if CLASSIFICATION_KINDS[kind].reads == "encoded":
+        return paths
+    return paths_by_set(paths)

@@ -351,14 +351,70 @@ class ClassifierSettings(Settings):
     """
 
     @property
+    def way(self) -> str:
+        """The entry of `slidecaf.study.kinds` that the settings ask for: the kind, unless it has several."""
+        return self.kind
+
+    @property
     def about(self) -> ClassificationKind:
         """What the workflow has to know of the kind."""
-        return CLASSIFICATION_KINDS[self.kind]
+        return CLASSIFICATION_KINDS[self.way]
 
     @property
     def candidates(self) -> int:
         """How many combinations of settings are tried on folds inside the training rows."""
         return 1
+
+
+def _listed_or_null(value):
+    return [value] if value is None else _listed(value)
+
+
+STORED = {"fv": "fisher", "ifv": "fisher", "ffv": "fisher", "bow": "bow", "vlad": "vlad"}
+"""Kind of encoding to what is kept of an image in files: Fisher vectors of every kind come of the plain ones."""
+
+
+class Fisher(Settings):
+    """An image's local descriptors as one vector, by a Gaussian mixture of the training images' descriptors."""
+
+    components: _candidates(Annotated[int, Field(ge=1, le=4096)], "A whole number from 1 to 4096.") = Field(
+        [16],
+        description="A list of whole numbers from 1 to 4096, the Gaussians of the mixture, such as [16, 64].",
+    )
+    kind: _candidates(
+        Literal["fv", "ifv", "ffv", "bow", "vlad"],
+        "fv (Fisher vector), ifv (improved), ffv (foreground), bow (bag of words) or vlad.",
+    ) = Field(
+        ["ifv"],
+        description="A list of fv (Fisher vectors), ifv (improved: signed square roots), ffv (foreground: a weight a "
+        "Gaussian, learned from the training images), bow (bag of words) and vlad, such as [fv, ifv, ffv].",
+    )
+    pca: Annotated[
+        list[
+            Annotated[
+                Annotated[int, Field(ge=1)] | None,
+                Field(description="A whole number from 1, the principal components of the descriptors, or null."),
+            ]
+        ],
+        Field(min_length=1),
+        BeforeValidator(_listed_or_null),
+    ] = Field(
+        [128],
+        description="A list of whole numbers from 1, the principal components that are kept of the descriptors, or "
+        "null, which keeps their values as they are, such as [null, 64].",
+    )
+    steps: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="A whole number from 1 to 1000, the steps of expectation and maximisation at most: few keep the "
+        "mixture from fitting single training images.",
+    )
+
+    @property
+    def stored(self) -> list[str]:
+        """What files keep of an image, each once."""
+        return sorted({STORED[kind] for kind in self.kind})
 
 
 class ClassificationSvm(ClassifierSettings):
@@ -405,11 +461,23 @@ class ClassificationSvm(ClassifierSettings):
         ge=1,
         description="A whole number from 1, the SVM's iterations after which a candidate is dropped.",
     )
+    fisher: Fisher | None = Field(
+        None,
+        description="A mapping such as {components: [64], kind: [fv, ifv, ffv], pca: [null, 64]}, which makes one "
+        "vector of an image's places, or of a slide's patches, in place of norm; or null, which pools by norm.",
+        exclude_if=lambda value: value is None,
+    )
+
+    @property
+    def way(self) -> str:
+        """The entry of `slidecaf.study.kinds`: Fisher vectors are learned and read otherwise than pooled ones."""
+        return "fisher" if self.fisher else self.kind
 
     @property
     def candidates(self) -> int:
         """How many combinations of its lists are tried on folds inside the training rows."""
-        return prod(len(getattr(self, key)) for key in ("features", "norm", "keep", "C", "scale", "class_weight"))
+        lists = prod(len(getattr(self, key)) for key in ("features", "norm", "keep", "C", "scale", "class_weight"))
+        return lists * prod(len(value) for _, value in self.fisher or () if isinstance(value, list))
 
 
 OneFeatureSet = Annotated[
@@ -445,7 +513,8 @@ class ClassificationMcil(ClassifierSettings):
 
 
 ClassificationMethod = _kinds(
-    "A mapping with features and what the kind has beside it; of kind svm, if wished, norm, keep, C and max_iter.",
+    "A mapping with features and what the kind has beside it; of kind svm, if wished, norm or fisher, keep, C and "
+    "max_iter.",
     ClassificationSvm,
     ClassificationMcil,
 )

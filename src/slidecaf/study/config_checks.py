@@ -56,6 +56,9 @@ def check_parts(sets, methods, *, names, folder) -> list:
         for name, method in methods.get("segmentation", {}).items()
         if method.features and "/" in method.features
     ]
+    problems += [
+        problem for name, method in methods.get("classification", {}).items() for problem in _fisher(name, method, sets)
+    ]
     return problems + [
         f"classification.methods.{name}.features: {features} takes the whole image as one patch (tiling: whole), and "
         f"kind: {method.kind} learns from many patches a slide; name a feature set whose tiling has a patch_size."
@@ -64,6 +67,28 @@ def check_parts(sets, methods, *, names, folder) -> list:
         for features in method.features
         if (chosen := sets.get(split_output(features)[0])) and chosen.is_whole
     ]
+
+
+def _fisher(name, method, sets):
+    """Fisher vectors are made of many descriptors an image, and without a norm."""
+    if method.way != "fisher":
+        return []
+    where, default = f"classification.methods.{name}", type(method).model_fields["norm"].default
+    said = [f"{where}.norm: {method.norm} is a way to pool, and so is fisher; leave one of them out."]
+    return (said if method.norm != default else []) + [
+        f"{where}.features: {features} gives one vector an image, and fisher makes one of many; name a feature set "
+        "with map: places, or one whose tiling has a patch_size."
+        for features in method.features
+        if (chosen := sets.get(split_output(features)[0])) and chosen.is_whole and not _gives_places(chosen)
+    ]
+
+
+def _gives_places(features):
+    return getattr(features.encoder, "map", None) == "places"
+
+
+def _other(method):
+    return "it has fisher in place of norm" if method.way == "fisher" else f"it is of kind {method.kind}"
 
 
 def check_ablation(ablation, methods, sets) -> list:
@@ -80,9 +105,9 @@ def check_ablation(ablation, methods, sets) -> list:
     list of str
     """
     where, chosen = "classification.ablation", methods.get(ablation.method)
-    known = [name for name, method in methods.items() if method.kind == "svm"]
-    if chosen is None or chosen.kind != "svm":
-        what = "there is no such method" if chosen is None else f"it is of kind {chosen.kind}"
+    known = [name for name, method in methods.items() if method.way == "svm"]
+    if chosen is None or chosen.way != "svm":
+        what = "there is no such method" if chosen is None else _other(chosen)
         instead = f"write one of kind svm: {', '.join(known)}" if known else "add a method of kind svm"
         return [f"{where}.method: {ablation.method!r}: {what}{near(ablation.method, known)}; {instead}."]
     if not ablation.settings():

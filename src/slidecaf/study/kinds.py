@@ -19,9 +19,10 @@ class ClassificationKind:
     ----------
     module : str
         Of its code, within ``slidecaf``, as `slidecaf.classification.kinds` describes it.
-    reads : {"pooled", "features"}
-        What its jobs read of a slide: one vector for each norm of its settings, or the vectors of all its patches. As
-        `slidecaf.study.layout.Layout` names it. A kind that reads all patches computes with the config's ``threads``.
+    reads : {"pooled", "features", "encoded"}
+        What its jobs read of a slide: one vector for each norm of its settings, the vectors of all its patches, or what
+        jobs of the part made of these. As `slidecaf.study.layout.Layout` names it. A kind that does not read pooled
+        vectors computes with the config's ``threads``.
     packages : collection of str
         Packages of slidecaf that its module imports beside ``classification``; a test holds them, with those of the
         rules in `slidecaf.study.steps`, against the module's imports.
@@ -29,7 +30,7 @@ class ClassificationKind:
         Whose version may change its values, beside those of `slidecaf.study.steps`.
     shows : collection of str
         ``neurons``, where a feature's weight speaks for a class, so that Figure 5 can be drawn; ``patches``, where a
-        patch has a score and a cluster.
+        patch has a score and a cluster; ``maps``, where places have a membership.
     two_classes : bool
         Whether it tells two classes apart and no more.
     caveats : tuple of str
@@ -37,7 +38,7 @@ class ClassificationKind:
     """
 
     module: str
-    reads: Literal["pooled", "features"]
+    reads: Literal["pooled", "features", "encoded"]
     packages: Collection[str] = ()
     libraries: Collection[str] = ()
     shows: Collection[str] = ()
@@ -47,6 +48,12 @@ class ClassificationKind:
 
 CLASSIFICATION_KINDS = {
     "svm": ClassificationKind("classification.pooled_svm", "pooled", shows=["neurons"]),
+    "fisher": ClassificationKind(
+        "classification.fisher.method",
+        "encoded",
+        packages=["classification.fisher", "features", "pooling", "pooling.fisher", "tiles"],
+        libraries=["numpy", "scipy"],
+    ),
     "mcil": ClassificationKind(
         "classification.mcil.method",
         "features",
@@ -57,7 +64,7 @@ CLASSIFICATION_KINDS = {
         caveats=("reimplemented from public descriptions",),
     ),
 }
-"""Kind, as the config writes it, to what has to be known of it."""
+"""Kind, as the config writes it, to what has to be known of it; ``fisher`` is a ``svm`` with the key `fisher`."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Where every result lies: the one place that knows.
 
-Paths are patterns with the wildcards ``task``, ``features``, ``method``, ``variant``, ``part``, ``setting``, ``slide``,
-``batch`` and ``shard``, as Snakemake has them; `str.format` makes them paths.
+Paths are patterns with the wildcards ``task``, ``features``, ``method``, ``variant``, ``part``, ``rows``, ``setting``,
+``slide``, ``batch`` and ``shard``, as Snakemake has them; `str.format` makes them paths.
 """
 
 from pathlib import PurePosixPath
@@ -46,6 +46,8 @@ class Layout:
         self.selection = f"{classifier}/{{part}}/selection.tsv"
         self.model = f"{classifier}/{{part}}/model.json"
         self.decisions = f"{classifier}/{{part}}/decisions.tsv"
+        self.mixtures = f"{classifier}/{{part}}/fisher/mixtures.h5"
+        self.encoded = f"{classifier}/{{part}}/fisher/{{rows}}.h5"
         self.patch_scores = f"{classifier}/patches/{{slide}}.h5"
         self.predictions = f"{classifier}/predictions.tsv"
         self.scores = f"{classifier}/scores.json"

@@ -17,7 +17,7 @@ from slidecaf.study.targets import targets_of
 HIDDEN = re.compile(r"\.(?P<name>.+)\.(made|sha256|left)")
 """Beside a file: what it was made from, its checksum, what its job left alone."""
 
-JOBS_GO_BY = ("task", "features", "method", "variant", "part", "setting", "batch", "shard")
+JOBS_GO_BY = ("task", "features", "method", "variant", "part", "rows", "setting", "batch", "shard")
 """Wildcards in the order in which logs have them."""
 
 
@@ -72,7 +72,7 @@ def _wildcard_values(patterns, made):
                 named[key] = f"{key}-{named[key]}"
         listed = [
             named[key]
-            for key in ("task", "features", "method", "variant", "part", "setting", "batch")
+            for key in ("task", "features", "method", "variant", "part", "rows", "setting", "batch")
             if named.get(key)
         ]
         if listed:

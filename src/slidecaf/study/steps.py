@@ -7,11 +7,13 @@ STEPS = {
     "study": (
         [
             "classification",
+            "classification.fisher",
             "classification.mcil",
             "demo",
             "exchange",
             "features",
             "pooling",
+            "pooling.fisher",
             "report",
             "scores",
             "segmentation",
@@ -41,6 +43,14 @@ STEPS = {
     "imported_features": (["exchange", "features", "slides", "tiles"], ["openslide-bin", "tifffile", "pillow", "h5py"]),
     "pooling": (["features", "pooling", "tiles"], ["h5py"]),
     "folds": (["classification"], ["scikit-learn"]),
+    "mixtures": (
+        ["classification", "classification.fisher", "features", "pooling", "pooling.fisher", "tiles"],
+        ["numpy", "scikit-learn", "h5py"],
+    ),
+    "encoded": (
+        ["classification", "classification.fisher", "features", "pooling", "pooling.fisher", "tiles"],
+        ["numpy", "h5py"],
+    ),
     "classifier": (["classification", "features", "pooling"], ["scikit-learn", "h5py"]),
     "decisions": (["classification", "features", "pooling"], ["h5py"]),
     "patch_scores": (["classification", "features", "tiles"], ["numpy", "h5py"]),

@@ -92,6 +92,9 @@ class Targets:
         task, layout = self._classification, self.layout
         files = self._all_manifests(self._slides_of_classification())
         files += _fill((layout.choice, layout.selection, layout.model), method=task.methods, part=task.parts)
+        files += _fill((layout.mixtures,), method=task.encoding, part=task.parts)
+        files += _fill((layout.encoded,), method=task.encoding, part=task.parts, rows=["training"])
+        files += _fill((layout.encoded,), method=task.encoding, part=task.decided, rows=["left_out"])
         files += _fill((layout.decisions,), method=task.methods, part=task.decided)
         files += _fill((layout.folds, layout.predictions, layout.scores), method=task.methods)
         return [*files, *self._comparison()]

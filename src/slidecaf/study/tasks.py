@@ -102,6 +102,11 @@ class ClassificationTask(Task):
         self.settings = list(map(list, self.ablation.settings().values())) if self.ablation else []
         self.feature_sets = set(task.feature_sets) if task else set()
 
+    @property
+    def encoding(self) -> list[str]:
+        """The methods that encode slides by what their parts learn."""
+        return [name for name, method in self.methods.items() if method.about.reads == "encoded"]
+
     def candidates(self) -> dict[str, list]:
         """Return what the method of an ablation has itself, of the keys that are varied.
 

@@ -29,4 +29,4 @@ def test_no_two_kinds_of_files_have_one_name():
 
 def test_every_wildcard_is_one_that_snakemake_is_told_of():
     found = {name for pattern in Layout().patterns() for name in re.findall(r"\{(\w+)\}", pattern)}
-    assert found == {"task", "features", "method", "variant", "part", "setting", "slide", "batch", "shard"}
+    assert found == {"task", "features", "method", "variant", "part", "rows", "setting", "slide", "batch", "shard"}
