@@ -150,7 +150,8 @@ def _kept(keep):
 def _svm_text(task, method, scores, versions, pooled):
     norm, keep, C = (_candidates(getattr(method, key)) for key in ("norm", "keep", "C"))
     return [
-        *([f"The vectors of a slide were pooled by the p-norm (p = {norm})."] if pooled else []),
+        *(_fisher_text(method.fisher) if method.fisher else []),
+        *([f"The vectors of a slide were pooled by the p-norm (p = {norm})."] if pooled and not method.fisher else []),
         _kept(keep),
         f"and a linear support vector machine (scikit-learn {versions['scikit-learn']})",
         f"told {_all_of(scores['classes'])} apart{_variants(method, len(scores['classes']))}. Its C (candidates {C})",
@@ -177,6 +178,27 @@ def _variants(method, classes):
 
 def _by(method):
     return "" if method.choose_by == "accuracy" else f", for the largest {method.choose_by.replace('_', ' ')},"
+
+
+_ENCODINGS = {
+    "fv": "Fisher vectors of length 1",
+    "ifv": "improved Fisher vectors (signed square roots, length 1)",
+    "ffv": "foreground Fisher vectors (each component's gradients by a weight from 0, learned from one half of the "
+    "training slides for an SVM of the other)",
+    "bow": "bags of words",
+    "vlad": "vectors of locally aggregated descriptors (VLAD)",
+}
+
+
+def _fisher_text(fisher):
+    """Say how many vectors became one."""
+    kept = ", ".join("all values" if size is None else f"{size} principal components" for size in fisher.pca)
+    return [
+        f"The vectors of a slide were made to have length 1 and projected ({kept}), and encoded by a mixture of",
+        f"{_candidates(fisher.components)} Gaussians with diagonal covariances as",
+        f"{' or '.join(_ENCODINGS[kind] for kind in fisher.kind)}.",
+        "Projection, mixture and weights were learned from the training slides alone, inside each inner fold anew.",
+    ]
 
 
 def _kind_text(method, scores):

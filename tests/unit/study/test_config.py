@@ -403,3 +403,26 @@ def test_outputs_are_not_for_dense_extraction_nor_for_maps(config):
     config["features"]["cnn"]["extraction"] = "patchwise"
     config["segmentation"] = {"sheet": "g.tsv", "methods": {"m": {"features": "cnn/fc1"}}}
     assert "segmentation.methods.m.features: cnn/fc1 is one of several outputs" in problems(config)
+
+
+def test_fisher_stands_in_place_of_norm_and_its_lists_are_candidates(config):
+    method = config["classification"]["methods"]["svm"]
+    before = check_config(config).classification.methods["svm"]
+    assert (before.way, "fisher" in before.given()) == ("svm", False)
+    method["fisher"] = {"components": 4, "kind": ["fv", "ffv", "vlad"], "pca": [None, 64]}
+    found = check_config(config).classification.methods["svm"]
+    assert found.way == "fisher"
+    assert found.candidates == 3 * 2 * before.candidates
+    assert found.fisher.stored == ["fisher", "vlad"]
+    assert check_config(config).classification.pooled_sets == []
+    method["norm"] = [1]
+    assert "classification.methods.svm.norm: [1] is a way to pool, and so is fisher" in problems(config)
+
+
+def test_fisher_needs_many_vectors_an_image(config):
+    config["features"]["cnn"]["tiling"] = "whole"
+    config["classification"]["methods"]["svm"]["fisher"] = {"pca": None}
+    assert "classification.methods.svm.features: cnn gives one vector an image" in problems(config)
+    config["features"]["cnn"]["tiling"] = {"patch_size": 336, "overlap": 0.25}
+    config["classification"]["ablation"] = {"method": "svm", "keep": [1]}
+    assert "'svm': it has fisher in place of norm" in problems(config)
