@@ -15,7 +15,7 @@ def config():
     both, other = mini_config(), segmentation_config()
     tiling, encoder = {"patch_size": 160, "stride": 160}, both["features"]["cnn-160"]["encoder"]
     methods = {name: {"features": ["cnn-160"], "norm": [3], "keep": [keep], "C": [1]} for name, keep in METHODS.items()}
-    methods["mcil"] = {"kind": "mcil", "features": "cnn-160", "clusters": 2, "rounds": 3}
+    methods["mcil"] = {"kind": "mcil", "features": "cnn-160", "clusters": 2, "rounds": 3, "threshold": 0}
     return {
         "threads": 1,
         "slides_per_job": 2,
