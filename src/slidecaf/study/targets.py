@@ -203,6 +203,9 @@ class Targets:
         files = [layout.study, *self.for_the_report(), *self.encoders(), *self._comparison(), *self.compared()]
         files += _fill((layout.predictions, layout.scores), method=classification.methods)
         files += _fill((layout.choice,), method=classification.methods, part=classification.parts)
+        for name in (name for name, method in classification.methods.items() if method.maps):
+            files += _fill((layout.map_scores,), method=[name])
+            files += self.manifests(layout.class_maps, classification.rows, method=name)
         for method, chosen in segmentation.methods.items():
             one = {"method": [method]}
             files += _fill((layout.groups, layout.slide_scores, layout.segmentation_scores), **one)
