@@ -19,6 +19,7 @@ def config():
     fisher = {"components": [2], "kind": ["ifv", "ffv", "vlad"], "pca": [4]}
     mini["classification"]["methods"] = {
         "fisher": {"features": ["cnn-96"], "fisher": fisher, "keep": ["all"], "C": [0.1, 1]},
+        "foreground": {"features": ["cnn-96"], "fisher": {**fisher, "kind": "ffv"}, "keep": ["all"], "C": [1]},
     }
     return mini
 
@@ -46,6 +47,12 @@ def test_a_study_of_fisher_vectors_leaks_nothing_and_encodes_nothing_twice(tmp_p
     for row in rows:  # two folds, each with every class
         row["fold"] = "" if row["split"] == "test" else seen.setdefault(row["label"], 0) % 2
         seen[row["label"]] = seen.get(row["label"], 0) + 1
+        row["mask"] = ""
+    size = Image.open(study / rows[0]["path"]).size
+    mask = np.zeros(size[::-1], np.uint8)
+    mask[: size[1] // 2] = 255
+    Image.fromarray(mask).save(study / "mask.png")
+    rows[0]["mask"] = "mask.png"
     write(sheet, rows)
     study.finish()
     assert study.planned(shown=True) == {}
@@ -55,6 +62,18 @@ def test_a_study_of_fisher_vectors_leaks_nothing_and_encodes_nothing_twice(tmp_p
     assert {one["fisher"] for one in choice["candidates"]} == {"ifv", "ffv", "vlad"}
     assert len(choice["candidates"]) == 3 * 2
     assert all(row["predicted"] for row in read(top / "predictions.tsv"))
+
+    # a map a slide, by the model that never saw it, and the mask beside it
+    maps = read(study / "results/classification/foreground/maps.tsv")
+    assert {row["slide"] for row in maps} == {row["slide"] for row in rows}
+    assert [row["slide"] for row in maps if row["auc"]] == [rows[0]["slide"]]
+    for row in maps:
+        with Image.open(study / f"results/classification/foreground/maps/{row['slide']}.png") as drawn:
+            assert drawn.width > 3 * drawn.height / 2
+            assert float(drawn.text["threshold"]) == float(row["threshold"])
+    thresholds = {row["fold"]: row["threshold"] for row in maps}
+    assert len(set(thresholds.values())) == 3  # of each fold, and of all training rows
+    assert not (top / "maps.tsv").exists()
 
     # another C: what images are encoded by, and they, stay
     before = study.bytes()

@@ -5,6 +5,7 @@ Makes   {results}/classification/{method}/folds.tsv
         {results}/classification/{method}/{part}/fisher/mixtures.h5, training.h5 and left_out.h5, where a method asks
         {results}/classification/{method}/{part}/choice.json, selection.tsv and model.json; a part is fold-{k} or final
         {results}/classification/{method}/{part}/decisions.tsv, of the fold's held-out rows, or of the test rows
+        {results}/classification/{method}/maps/{slide}.png, of a batch of slides, and maps.tsv, where places have weights
         {results}/classification/{method}/patches/{slide}.h5, of a batch of slides, where the kind scores patches
         {results}/classification/{method}/predictions.tsv and scores.json
         {results}/classification/comparison.json, where there are two methods or more
@@ -174,6 +175,50 @@ rule patch_scores:
         untracked=untracked(parts=scoring_parts, kind=kind_name),
     script:
         "../scripts/patch_scores.py"
+
+
+rule membership:
+    input:
+        folds=LAYOUT.folds,
+        features=lambda wildcards: [path for listed in sets_of_batch(wildcards).values() for path in listed],
+        models=lambda wildcards: expand(LAYOUT.model, part=scoring_parts(wildcards), method=wildcards.method),
+        mixtures=lambda wildcards: expand(LAYOUT.mixtures, part=scoring_parts(wildcards), method=wildcards.method),
+        drawn=ancient(drawn(paths(CLASSIFICATION.rows))),
+    output:
+        LAYOUT.batch(LAYOUT.class_maps),
+    log:
+        LAYOUT.log("membership", "{method}/batch-{batch}"),
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(2500),
+        runtime=minutes(15 + STUDY.slides_per_job),
+    params:
+        tracked=tracked_batch("membership", LAYOUT.class_maps, CLASSIFICATION.rows, own=drawn_from),
+        untracked=reading(
+            CLASSIFICATION.rows,
+            parts=scoring_parts,
+            sets=sets_of_batch,
+            masks=lambda wildcards: {slide: CLASSIFICATION.rows[slide].mask for slide in CLASSIFIED(wildcards)},
+        ),
+    script:
+        "../scripts/membership.py"
+
+
+rule membership_scores:
+    input:
+        folds=LAYOUT.folds,
+        maps=lambda wildcards: TARGETS.manifests(LAYOUT.class_maps, CLASSIFICATION.rows, method=wildcards.method),
+    output:
+        LAYOUT.map_scores,
+    log:
+        LAYOUT.log("membership_scores", "{method}"),
+    conda:
+        ENVIRONMENT
+    params:
+        tracked=tracked("membership_scores", splits={slide: row.split for slide, row in CLASSIFICATION.rows.items()}),
+    script:
+        "../scripts/membership_scores.py"
 
 
 rule scores:

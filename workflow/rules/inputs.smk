@@ -157,6 +157,18 @@ def candidates_of_batch(wildcards):
     return [LAYOUT.batch(LAYOUT.features).format(features=name, batch=wildcards.batch) for name in used]
 
 
+def sets_of_batch(wildcards):
+    """Return the manifests that a batch's slides are in, of every feature set that is a method's candidate."""
+    used = feature_sets(CLASSIFICATION.methods[wildcards.method])
+    return {name: TARGETS.manifests(LAYOUT.features, CLASSIFIED(wildcards), features=name) for name in used}
+
+
+def drawn_from(slide, wildcards):
+    """Return what a slide's map depends on beside models and features: its file, and its mask."""
+    mask = CLASSIFICATION.rows[slide].mask
+    return {**slide_digest(slide, wildcards), "mask": mask and file_digest(mask, whole=True)}
+
+
 def scoring_parts(wildcards):
     """Return the parts one of which never saw a slide of a batch: any fold of training slides, `final` of others."""
     splits = {CLASSIFICATION.rows[slide].split for slide in CLASSIFIED(wildcards)}

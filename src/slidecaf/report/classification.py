@@ -1,6 +1,7 @@
 """What the report says of a classification method."""
 
 import numpy as np
+from PIL import Image
 
 from slidecaf.classification.figure import read_figure
 from slidecaf.files.tables import read_json, read_tsv
@@ -10,6 +11,9 @@ from slidecaf.report.pictures import open_picture, outline_tiles, shrunk, veil
 from slidecaf.scores.intervals import exact_interval
 from slidecaf.study.names import split_output
 from slidecaf.study.status import STATUS_COPY, STATUS_FEW
+
+MAPS = 8
+"""Maps of membership that are shown of a method."""
 
 PARTS = {"cv": ("cross_validation", "Cross-validation"), "test": ("test", "Test")}
 
@@ -37,6 +41,8 @@ def classification(study, name, album, patches) -> dict:
     parts = [f"fold-{fold}" for fold in sorted({int(row["fold"]) for row in rows if row["fold"]})]
     choices = {part: read_json(layout.choice.format(method=name, part=part)) for part in [*parts, "final"]}
     features, _ = split_output(choices["final"]["chosen"]["features"])
+    # before the slides, which may fill the page
+    maps = membership_maps(layout, name, album) if settings.maps else None
     slides = [_slide(study, features, row, scores["classes"], album) for row in _worst_first(rows, scores["classes"])]
     return {
         "name": name,
@@ -49,6 +55,7 @@ def classification(study, name, album, patches) -> dict:
         "slides": slides,
         "features": features,
         "whole": study.is_whole(features),
+        "maps": maps,
         "neurons": _neurons(layout, name, patches) if "neurons" in settings.about.shows else None,
         "warnings": _warnings(choices)
         + _copies(scores["copies"])
@@ -227,6 +234,37 @@ def _neurons(layout, name, album):
 def _rare(classes, item):
     listed = ", ".join(f"{label} ({count})" for label, count in classes.items())
     return [f"Classes left out for having too few {item}s, and counted nowhere: {listed}."] if classes else []
+
+
+def membership_maps(layout, name, album) -> dict:
+    """Gather some maps of membership, and how they agree with masks.
+
+    Parameters
+    ----------
+    layout : slidecaf.study.layout.Layout
+    name : str
+        Of the method.
+    album : slidecaf.report.pictures.Album
+
+    Returns
+    -------
+    dict
+        ``auc``, the mean over the ``n`` slides with a mask, None where there is none; and ``slides``, each with slide,
+        picture, auc and foreground, evenly spread by the first of these that all have.
+    """
+    rows = read_tsv(layout.map_scores.format(method=name))
+    known = [float(row["auc"]) for row in rows if row["auc"]]
+    shown = [row for row in rows if row["auc"]] or [row for row in rows if row["foreground"]]
+    key = "auc" if known else "foreground"
+    shown.sort(key=lambda row: (-float(row[key]), row["slide"]))
+    places = sorted({round(i) for i in np.linspace(0, len(shown) - 1, min(MAPS, len(shown)))})
+    slides = []
+    for row in (shown[place] for place in places):
+        with Image.open(layout.class_maps.format(method=name, slide=row["slide"])) as drawn:
+            picture = album.put(drawn.convert("RGB"))
+        numbers = {key: float(row[key]) if row[key] else None for key in ("auc", "foreground")}
+        slides.append({"slide": row["slide"], "picture": picture, **numbers})
+    return {"auc": float(np.mean(known)) if known else None, "n": len(known), "slides": slides}
 
 
 def _copies(copies):

@@ -98,6 +98,12 @@ MASK = Column(
     _path,
     needed=True,
 )
+LESION = replace(
+    MASK,
+    description="A mask of the lesion, a picture of the slide's size, with which a classification's maps are compared; "
+    "empty where there is none.",
+    needed=False,
+)
 HEMORRHAGE = Column(
     "hemorrhage",
     "A mask of hemorrhage; patches of necrosis that it covers by more than half are learned as non-necrosis. Empty "
@@ -133,7 +139,7 @@ FOLD = Column(
 )
 
 COLUMNS = {
-    "classification": (SLIDE, PATH, LABEL, PATIENT, SPLIT, MPP, SCENE, FOLD),
+    "classification": (SLIDE, PATH, LABEL, PATIENT, SPLIT, LESION, MPP, SCENE, FOLD),
     "segmentation": (SLIDE, PATH, MASK, HEMORRHAGE, LEFT_OUT, SPLIT, MPP, SCENE, FOLD),
 }
 """Task to the columns of its sheet."""

@@ -356,6 +356,11 @@ class ClassifierSettings(Settings):
         return self.kind
 
     @property
+    def maps(self) -> bool:
+        """Whether the places of its slides have a membership that can be drawn."""
+        return False
+
+    @property
     def about(self) -> ClassificationKind:
         """What the workflow has to know of the kind."""
         return CLASSIFICATION_KINDS[self.way]
@@ -472,6 +477,11 @@ class ClassificationSvm(ClassifierSettings):
     def way(self) -> str:
         """The entry of `slidecaf.study.kinds`: Fisher vectors are learned and read otherwise than pooled ones."""
         return "fisher" if self.fisher else self.kind
+
+    @property
+    def maps(self) -> bool:
+        """Foreground Fisher vectors have weights for it; with other candidates a choice may fall on one without."""
+        return self.fisher is not None and self.fisher.kind == ["ffv"]
 
     @property
     def candidates(self) -> int:

@@ -30,7 +30,7 @@ class ClassificationKind:
         Whose version may change its values, beside those of `slidecaf.study.steps`.
     shows : collection of str
         ``neurons``, where a feature's weight speaks for a class, so that Figure 5 can be drawn; ``patches``, where a
-        patch has a score and a cluster; ``maps``, where places have a membership.
+        patch has a score and a cluster.
     two_classes : bool
         Whether it tells two classes apart and no more.
     caveats : tuple of str

@@ -48,6 +48,8 @@ class Layout:
         self.decisions = f"{classifier}/{{part}}/decisions.tsv"
         self.mixtures = f"{classifier}/{{part}}/fisher/mixtures.h5"
         self.encoded = f"{classifier}/{{part}}/fisher/{{rows}}.h5"
+        self.class_maps = f"{classifier}/maps/{{slide}}.png"
+        self.map_scores = f"{classifier}/maps.tsv"
         self.patch_scores = f"{classifier}/patches/{{slide}}.h5"
         self.predictions = f"{classifier}/predictions.tsv"
         self.scores = f"{classifier}/scores.json"

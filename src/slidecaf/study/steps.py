@@ -54,6 +54,14 @@ STEPS = {
     "classifier": (["classification", "features", "pooling"], ["scikit-learn", "h5py"]),
     "decisions": (["classification", "features", "pooling"], ["h5py"]),
     "patch_scores": (["classification", "features", "tiles"], ["numpy", "h5py"]),
+    "membership": (
+        ["classification", "classification.fisher", "features", "pooling", "pooling.fisher", "slides", "tiles"],
+        ["numpy", "scikit-learn", "pillow", "h5py", "openslide-bin", "tifffile"],
+    ),
+    "membership_scores": (
+        ["classification", "classification.fisher", "features", "pooling", "pooling.fisher", "slides", "tiles"],
+        ["pillow"],
+    ),
     "scores": (["classification", "scores"], ["scikit-learn", "scipy"]),
     "comparison": (["classification", "scores"], ["scipy"]),
     "methods": (["classification", "scores", "segmentation"], ["scipy"]),

@@ -95,6 +95,7 @@ class Targets:
         files += _fill((layout.mixtures,), method=task.encoding, part=task.parts)
         files += _fill((layout.encoded,), method=task.encoding, part=task.parts, rows=["training"])
         files += _fill((layout.encoded,), method=task.encoding, part=task.decided, rows=["left_out"])
+        files += _fill((layout.map_scores,), method=[name for name, method in task.methods.items() if method.maps])
         files += _fill((layout.decisions,), method=task.methods, part=task.decided)
         files += _fill((layout.folds, layout.predictions, layout.scores), method=task.methods)
         return [*files, *self._comparison()]
@@ -202,6 +203,9 @@ class Targets:
         files = [layout.study, *self.for_the_report(), *self.encoders(), *self._comparison(), *self.compared()]
         files += _fill((layout.predictions, layout.scores), method=classification.methods)
         files += _fill((layout.choice,), method=classification.methods, part=classification.parts)
+        for name in (name for name, method in classification.methods.items() if method.maps):
+            files += _fill((layout.map_scores,), method=[name])
+            files += self.manifests(layout.class_maps, classification.rows, method=name)
         for method, chosen in segmentation.methods.items():
             one = {"method": [method]}
             files += _fill((layout.groups, layout.slide_scores, layout.segmentation_scores), **one)
@@ -252,6 +256,8 @@ class Targets:
             for pattern in [layout.shard] if features in self._shard_of else read:
                 yield pattern, task.rows, {"features": features}
         for name, method in task.methods.items():
+            if method.maps:
+                yield layout.class_maps, task.rows, {"method": name}
             if "patches" in method.about.shows:
                 yield layout.patch_scores, task.rows, {"method": name}
 

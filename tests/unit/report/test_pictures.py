@@ -4,6 +4,7 @@ import base64
 import io
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from slidecaf.report.pictures import (
@@ -100,3 +101,22 @@ def test_hard_examples_are_marked_by_kind_at_their_place():
     assert tuple(marked[50, 100]) == MISSED
     assert tuple(marked[20, 20]) == FALSE
     assert (marked != 255).any(axis=2).sum() < 60
+
+
+def test_maps_of_membership_are_spread_from_the_best_to_the_worst_with_their_mean(tmp_path):
+    from slidecaf.files.tables import write_tsv
+    from slidecaf.report.classification import MAPS, membership_maps
+    from slidecaf.study.layout import Layout
+
+    layout = Layout(str(tmp_path))
+    (tmp_path / "classification/m/maps").mkdir(parents=True)
+    rows = [{"slide": f"s{i:02}", "auc": i / 20 if i else "", "foreground": 0.5} for i in range(21)]
+    for row in rows:
+        Image.new("RGB", (60, 20)).save(layout.class_maps.format(method="m", slide=row["slide"]))
+    write_tsv(layout.map_scores.format(method="m"), ["slide", "auc", "foreground"], rows)
+    found = membership_maps(layout, "m", Album(8, allowed=10**6))
+    assert (found["n"], found["auc"]) == (20, pytest.approx(np.mean(np.arange(1, 21) / 20)))
+    shown = [slide["auc"] for slide in found["slides"]]
+    assert (len(shown), shown[0], shown[-1]) == (MAPS, 1.0, 0.05)
+    assert shown == sorted(shown, reverse=True)
+    assert all(slide["picture"].startswith("data:image/") for slide in found["slides"])
