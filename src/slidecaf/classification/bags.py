@@ -4,10 +4,10 @@ from itertools import product
 
 import numpy as np
 
-from slidecaf.classification.vectors import check_read, usable
+from slidecaf.classification.vectors import usable
 from slidecaf.errors import SlidecafError
 from slidecaf.features.file import open_features, valid_features
-from slidecaf.study.status import STATUS_OK
+from slidecaf.study.status import STATUS_OK, check_read
 
 
 class Bags:

@@ -6,7 +6,7 @@ from math import inf
 
 import numpy as np
 
-from slidecaf.classification.folds import assign_folds, class_indices, inner_fold_count, rarest_class
+from slidecaf.classification.folds import assign_folds, check_inner_folds, class_indices, rarest_class
 from slidecaf.classification.selection import ALL, rank_features, select
 from slidecaf.classification.svm import LinearSVM, fit_svm
 from slidecaf.errors import SlidecafError
@@ -99,7 +99,8 @@ def choose(
 
     correct, count = dict.fromkeys(candidates), None
     if len(candidates) > 1:
-        count = _count(labels, groups, inner_folds, method)
+        then = "; give one value for each of features, norm, keep and C"
+        count = check_inner_folds(labels, groups, inner_folds, method=method, then=then)
         folds = assign_folds(labels, groups, count, seed=seed)
         settings = list(product(grid["keep"], grid["C"]))
         for features, norm in product(grid["features"], grid["norm"]):
@@ -140,18 +141,6 @@ def choose(
         "dropped": [dict(zip(KEYS, c, strict=True)) | {"reason": dropped[c]} for c in candidates if c in dropped],
     }
     return choice, fitted
-
-
-def _count(labels, groups, wanted, method):
-    count = inner_fold_count(labels, groups, wanted)
-    if count is None:
-        name, patients = rarest_class(labels, groups)
-        raise SlidecafError(
-            f"{method}: class {name} has one patient ({patients[0]}) in the training rows, so that no "
-            "cross-validation can choose; give one value for each of features, norm, keep and C, or add "
-            "patients."
-        )
-    return count
 
 
 class _Rows:
