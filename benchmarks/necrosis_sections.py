@@ -44,14 +44,14 @@ def make_study(folder, data, settings):
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
 
-def recomputed(folder, variant):
+def recomputed(folder, variant, method="svm-cnn"):
     """Return each slide's score and share of truth, from the mask files alone."""
     found = []
     with open(folder / "sheet.tsv", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             truth = np.asarray(Image.open(folder / row["mask"]).convert("L")) > 0
             mask = (
-                np.asarray(Image.open(folder / f"results/segmentation/svm-cnn/{variant}/mask/{row['slide']}.tif")) > 0
+                np.asarray(Image.open(folder / f"results/segmentation/{method}/{variant}/mask/{row['slide']}.tif")) > 0
             )
             both = mask.sum() + truth.sum()
             found.append((2 * (mask & truth).sum() / both if both else 1.0, truth.mean()))

@@ -14,9 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import yaml
-from PIL import Image
+from necrosis_sections import recomputed
 
 NETWORKS = {
     "squeezenet": {"model": "squeezenet1_0", "layer": "features", "weights": "squeezenet1_0_imagenet.pth"},
@@ -111,14 +110,7 @@ def accuracy(folder, row):
 
 def mean_score(folder, row):
     """Return the mean S of a method's left-out masks."""
-    found = []
-    for one in read(folder / "sheet.tsv"):
-        place = folder / f"results/segmentation/{row['method']}/{row['variant']}/mask/{one['slide']}.tif"
-        truth = np.asarray(Image.open(folder / one["mask"]).convert("L")) > 0
-        mask = np.asarray(Image.open(place)) > 0
-        both = mask.sum() + truth.sum()
-        found.append(2 * (mask & truth).sum() / both if both else 1.0)
-    return np.mean(found)
+    return recomputed(folder, row["variant"], row["method"])[:, 0].mean()
 
 
 TASKS = {"classification": (classification, accuracy), "segmentation": (segmentation, mean_score)}

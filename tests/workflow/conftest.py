@@ -152,6 +152,18 @@ class Study:
         return type(self)(folder, self.root)
 
 
+def accepted(study):
+    """Hold a finished study against the acceptance check, and return whether that is there."""
+    check = ROOT.parent / "shared/acceptance/check.py"
+    if check.is_file():
+        done = subprocess.run([sys.executable, str(check), str(study.folder)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return check.is_file()
+
+
+ACCEPTANCE_ABSENT = "the acceptance check is absent: there is no ../shared/acceptance beside the clone"
+
+
 def mini_config():
     """Two feature sets that a CPU computes in no time, of which the inner cross-validation chooses one."""
     encoder = {"model": "squeezenet1_0", "layer": "features", "weights": "random:0", "input_size": 64}

@@ -1,8 +1,6 @@
 """GraphRLM through the workflow: what it makes and needs not, what reruns, what leaks, bad slides."""
 
 import json
-import subprocess
-import sys
 
 import h5py
 import numpy as np
@@ -11,7 +9,7 @@ import tifffile
 from PIL import Image
 
 from slidecaf.study.kinds import SEGMENTATION_KINDS
-from tests.workflow.conftest import made_once, make_mini
+from tests.workflow.conftest import ACCEPTANCE_ABSENT, accepted, made_once, make_mini
 from tests.workflow.test_segmentation import pixels, read
 
 TOP = "results/segmentation/graph-rlm"
@@ -80,12 +78,9 @@ def test_what_it_is_said_wherever_its_numbers_show(graphed):
     assert "clusters (candidates 2, 4), comp_thr (candidates 10, 40), dist_thr (candidates 1.25)" in page
 
 
-def test_the_acceptance_check_passes(graphed, repository):
-    check = repository.parent / "shared" / "acceptance" / "check.py"
-    if not check.is_file():
-        pytest.skip("the acceptance check is absent: there is no ../shared/acceptance beside the clone")
-    done = subprocess.run([sys.executable, str(check), str(graphed.folder)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_the_acceptance_check_passes(graphed):
+    if not accepted(graphed):
+        pytest.skip(ACCEPTANCE_ABSENT)
 
 
 def own_files(study, slide, part):

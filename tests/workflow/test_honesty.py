@@ -3,8 +3,10 @@
 import csv
 import json
 import shutil
-import subprocess
-import sys
+
+import pytest
+
+from tests.workflow.conftest import ACCEPTANCE_ABSENT, accepted
 
 
 def read(path):
@@ -47,14 +49,9 @@ def test_held_out_labels_change_no_upstream_file_of_their_fold(study):
     assert before["results/classification/svm-cnn/scores.json"] != after["results/classification/svm-cnn/scores.json"]
 
 
-def test_the_acceptance_check_passes(finished, repository):
-    check = repository.parent / "shared" / "acceptance" / "check.py"
-    if not check.is_file():
-        import pytest
-
-        pytest.skip("the acceptance check is absent: there is no ../shared/acceptance beside the clone")
-    done = subprocess.run([sys.executable, str(check), str(finished.folder)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_the_acceptance_check_passes(finished):
+    if not accepted(finished):
+        pytest.skip(ACCEPTANCE_ABSENT)
 
 
 def test_predictions_and_scores_hold_what_the_files_contract_says(finished):
@@ -117,7 +114,4 @@ def test_copies_are_refused_or_left_out_listed_and_counted_nowhere(study):
     assert scores["cross_validation"]["n"] + scores["test"]["n"] == len(rows) - 2
     assert "again of gbm-1, twice of lgg-2" in (study / "results/report.html").read_text()
     assert study.planned(shown=True) == {}
-    check = study.root.parent / "shared" / "acceptance" / "check.py"
-    if check.is_file():
-        done = subprocess.run([sys.executable, str(check), str(study.folder)], capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout
+    accepted(study)

@@ -2,11 +2,11 @@
 
 import csv
 import json
-import subprocess
-import sys
 
 import h5py
 import numpy as np
+
+from tests.workflow.conftest import accepted
 
 HELD_OUT = ["gbm-1", "gbm-2", "lgg-1", "lgg-2"]
 
@@ -23,7 +23,7 @@ def write(path, rows):
         writer.writerows(rows)
 
 
-def test_it_runs_beside_the_svm_and_says_what_the_contract_asks(boosted, repository):
+def test_it_runs_beside_the_svm_and_says_what_the_contract_asks(boosted):
     assert boosted.planned(shown=True) == {}
     top = boosted / "results/classification/mcil"
     rows = {row["slide"]: row for row in read(top / "predictions.tsv")}
@@ -38,10 +38,7 @@ def test_it_runs_beside_the_svm_and_says_what_the_contract_asks(boosted, reposit
     assert "multiple clustered instance learning" in page
     assert 'id="c-svm-cnn-neurons"' in page
     assert 'id="c-mcil-neurons"' not in page
-    check = repository.parent / "shared/acceptance/check.py"
-    if check.is_file():
-        done = subprocess.run([sys.executable, str(check), str(boosted.folder)], capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout
+    accepted(boosted)
 
 
 def test_every_slide_has_scores_and_clusters_of_its_patches(boosted):

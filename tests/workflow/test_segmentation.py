@@ -2,8 +2,6 @@
 
 import csv
 import json
-import subprocess
-import sys
 from collections import Counter
 
 import h5py
@@ -14,6 +12,7 @@ import tifffile
 from PIL import Image
 
 from slidecaf.segmentation.rasters import read_attributes
+from tests.workflow.conftest import ACCEPTANCE_ABSENT, accepted
 
 TOP = "results/segmentation/svm-cnn"
 SLIDES = ["gbm-1", "gbm-2", "gbm-3"]
@@ -39,12 +38,9 @@ def test_a_finished_study_has_nothing_to_do(study):
     assert study.planned(shown=True) == Counter()
 
 
-def test_the_acceptance_check_passes(segmented, repository):
-    check = repository.parent / "shared" / "acceptance" / "check.py"
-    if not check.is_file():
-        pytest.skip("the acceptance check is absent: there is no ../shared/acceptance beside the clone")
-    done = subprocess.run([sys.executable, str(check), str(segmented.folder)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_the_acceptance_check_passes(segmented):
+    if not accepted(segmented):
+        pytest.skip(ACCEPTANCE_ABSENT)
 
 
 def test_scores_are_those_of_the_masks_and_the_files_are_as_large_as_the_slide(segmented):

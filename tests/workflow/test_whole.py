@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from slidecaf.study.batches import deal_shards
-from tests.workflow.conftest import make_mini, mini_config
+from tests.workflow.conftest import accepted, make_mini, mini_config
 
 SHARDS = 3
 
@@ -58,7 +58,7 @@ def test_a_segmentation_of_whole_images_ends_the_plan_with_a_sentence(planned):
 
 
 @pytest.mark.long
-def test_a_study_of_whole_images_runs_changes_by_the_shard_and_leaks_nothing(tmp_path, repository):
+def test_a_study_of_whole_images_runs_changes_by_the_shard_and_leaks_nothing(tmp_path):
     study = make_mini(tmp_path / "study", config=config())
     sheet = study / "classification.tsv"
     rows, seen = read(sheet), {}
@@ -74,7 +74,7 @@ def test_a_study_of_whole_images_runs_changes_by_the_shard_and_leaks_nothing(tmp
     predictions = read(study / "results/classification/image-level/predictions.tsv")
     assert {row["patches"] for row in predictions} == {"1"}
     assert "whole-64 takes the whole slide as one patch" in (study / "results/report.html").read_text()
-    accepted(study, repository)
+    accepted(study)
 
     # labels of held-out rows reach nothing upstream
     before = study.bytes()
@@ -126,7 +126,7 @@ def test_a_study_of_whole_images_runs_changes_by_the_shard_and_leaks_nothing(tmp
         row for row in read(study / "results/classification/image-level/predictions.tsv") if row["slide"] == "lgg-5"
     )
     assert (row["status"], row["predicted"], row["patches"]) == ("unreadable", "", "0")
-    accepted(study, repository)
+    accepted(study)
 
     # another number of shards leaves files over, which clean removes
     study.config(lambda c: c["features"]["whole-64"].update(shards=1))
@@ -140,20 +140,11 @@ def test_a_study_of_whole_images_runs_changes_by_the_shard_and_leaks_nothing(tmp
     )
     assert sorted(shard_files(study)) == ["shard-0.h5"]
     assert "results/logs/whole_features/whole-64/shard-2.log" in cleaned.stdout
-    study.finish()  # Snakemake looks at study.yaml's params a run late where features are computed before
     assert study.planned(shown=True) == {}
 
 
 def log(study, shard):
     return (study / f"results/logs/whole_features/whole-64/shard-{shard}.log").read_text()
-
-
-def accepted(study, repository):
-    """Hold the study against the acceptance check, where that is there."""
-    check = repository.parent / "shared" / "acceptance" / "check.py"
-    if check.is_file():
-        done = subprocess.run([sys.executable, str(check), str(study.folder)], capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def read(path):

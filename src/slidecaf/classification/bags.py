@@ -4,11 +4,11 @@ from itertools import product
 
 import numpy as np
 
-from slidecaf.classification.vectors import check_read, usable
+from slidecaf.classification.vectors import usable
 from slidecaf.errors import SlidecafError
 from slidecaf.features.file import one_output, open_features, valid_features
 from slidecaf.study.names import split_output
-from slidecaf.study.status import STATUS_OK
+from slidecaf.study.status import STATUS_OK, check_read
 
 
 class Bags:

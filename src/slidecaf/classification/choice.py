@@ -6,7 +6,7 @@ from math import inf
 
 import numpy as np
 
-from slidecaf.classification.folds import assign_folds, class_indices, inner_fold_count, rarest_class
+from slidecaf.classification.folds import assign_folds, check_inner_folds, class_indices, rarest_class
 from slidecaf.classification.selection import ALL, rank_features, select
 from slidecaf.classification.svm import (
     ONE_VS_ONE,
@@ -134,7 +134,8 @@ def choose(
 
     found, count = dict.fromkeys(candidates), None
     if len(candidates) > 1:
-        count = _count(labels, groups, inner_folds, method, named)
+        then = f"; give one value for each of {', '.join(named[:-1])} and {named[-1]}"
+        count = check_inner_folds(labels, groups, inner_folds, method=method, then=then)
         folds = assign_folds(labels, groups, count, seed=seed)
         settings = list(product(grid["keep"], grid["C"], *further.values()))
         for features, norm in product(grid["features"], grid["norm"]):
@@ -178,18 +179,6 @@ def choose(
         "dropped": [said(c) | {"reason": dropped[c]} for c in candidates if c in dropped],
     }
     return choice, fitted
-
-
-def _count(labels, groups, wanted, method, named):
-    count = inner_fold_count(labels, groups, wanted)
-    if count is None:
-        name, patients = rarest_class(labels, groups)
-        raise SlidecafError(
-            f"{method}: class {name} has one patient ({patients[0]}) in the training rows, so that no "
-            f"cross-validation can choose; give one value for each of {', '.join(named[:-1])} and {named[-1]}, or add "
-            "patients."
-        )
-    return count
 
 
 class _Rows:

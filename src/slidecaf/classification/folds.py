@@ -223,6 +223,37 @@ def inner_fold_count(labels, groups, wanted) -> int | None:
     return min(wanted, len(patients)) if len(patients) > 1 else None
 
 
+def check_inner_folds(labels, groups, wanted, *, method, then) -> int:
+    """Return how many folds training rows allow, where something has to be chosen on them.
+
+    Parameters
+    ----------
+    labels, groups, wanted
+        As for `inner_fold_count`.
+    method : str
+        What errors call the method.
+    then : str
+        How the error goes on after "no cross-validation can choose": what, and what to write instead.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    SlidecafError
+        If the rarest class has one patient.
+    """
+    count = inner_fold_count(labels, groups, wanted)
+    if count is None:
+        name, patients = rarest_class(labels, groups)
+        raise SlidecafError(
+            f"{method}: class {name} has one patient ({patients[0]}) in the training rows, so that no "
+            f"cross-validation can choose{then}, or add patients."
+        )
+    return count
+
+
 def rarest_class(labels, groups) -> tuple[str, list]:
     """Return the class with the fewest patients (the first by name of several), and those.
 

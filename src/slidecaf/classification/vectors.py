@@ -6,12 +6,12 @@ from itertools import product
 
 import numpy as np
 
-from slidecaf.errors import SlidecafError, SlideError
+from slidecaf.errors import SlidecafError
 from slidecaf.features.shards import in_shards, read_shard
 from slidecaf.pooling.file import read_pooled
 from slidecaf.pooling.norms import Pooler, norm_name, parse_norm
 from slidecaf.study.names import split_output
-from slidecaf.study.status import STATUS_OK, STATUS_UNREADABLE
+from slidecaf.study.status import STATUS_OK, check_read
 
 
 def training_slides(folds, part) -> list:
@@ -188,28 +188,6 @@ def _vectors(image, norms):
     if isinstance(image.features, _Pooled):
         return image.features.vectors, image.features.count, image.status
     return {norm: row for norm in norms for row in image.features}, len(image.features), image.status
-
-
-def check_read(features, slide, status, on_bad_slide) -> None:
-    """Make sure that a slide that could not be read may be left out.
-
-    Parameters
-    ----------
-    features, slide : str
-    status : str
-        Of the slide in this feature set.
-    on_bad_slide : {"fail", "exclude"}
-
-    Raises
-    ------
-    SlideError
-        If it could not be read and `on_bad_slide` is ``fail``.
-    """
-    if status == STATUS_UNREADABLE and on_bad_slide == "fail":
-        raise SlideError(
-            f"slide {slide}: it could not be read and was left out of {features} while on_bad_slide was exclude. "
-            "Replace the slide, or set on_bad_slide to exclude again."
-        )
 
 
 def usable(status, slides) -> list:

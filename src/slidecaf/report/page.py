@@ -14,8 +14,9 @@ from slidecaf.report.pictures import PATCHES_BYTES, SLIDES_BYTES, Album
 from slidecaf.report.results import Results, package_versions
 from slidecaf.report.segmentation import IN_FIGURE, SHOWN_HARD, figure6, segmentation, segmentation_tables
 from slidecaf.report.timings import duration_text, rule_timings
-from slidecaf.study.caveats import MEANINGLESS, NOTES
+from slidecaf.study.caveats import MEANINGLESS
 from slidecaf.study.config import feature_sets
+from slidecaf.study.kinds import CLASSIFICATION_KINDS, SEGMENTATION_KINDS
 from slidecaf.study.names import TASKS
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -107,7 +108,8 @@ def _caveats(found):
     """Return what has to be said of the study as a whole, and of a method with its name."""
     said = [(method["name"], one) for method in found["classification"] for one in method["scores"]["caveats"]]
     said += [(method["name"], one) for method in found["segmentation"] for one in method["caveats"]]
-    own = {caveat for note in NOTES.values() for caveat in note.split("; ")}
+    kinds = (*CLASSIFICATION_KINDS.values(), *SEGMENTATION_KINDS.values())
+    own = {caveat for kind in kinds for caveat in kind.caveats}
     return list(dict.fromkeys(f"{name}: {one}" if one in own else one for name, one in said))
 
 

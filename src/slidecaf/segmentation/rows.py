@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slidecaf.errors import SlidecafError, SlideError
+from slidecaf.errors import SlidecafError
 from slidecaf.features.file import open_features
 from slidecaf.segmentation.labels import read_patch_labels
-from slidecaf.study.status import STATUS_UNREADABLE
+from slidecaf.study.status import check_read
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,11 +104,7 @@ def read_patch_rows(features, labels, *, training_stride, hard=(), on_bad_slide=
     picked, dimension = {}, 0
     for slide in sorted(features):
         with open_features(features[slide]) as file:
-            if str(file["features"].attrs["status"]) == STATUS_UNREADABLE and on_bad_slide == "fail":
-                raise SlideError(
-                    f"slide {slide}: it could not be read and was left out of {features[slide]} while on_bad_slide "
-                    "was exclude. Replace the slide, or set on_bad_slide to exclude again."
-                )
+            check_read(features[slide], slide, str(file["features"].attrs["status"]), on_bad_slide)
             coords, valid = file["coords"][:], file["valid"][:]
             if len(coords):
                 grid = valid & on_grid(coords, file["coords"].attrs, training_stride)

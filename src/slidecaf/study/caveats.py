@@ -9,8 +9,10 @@ from slidecaf.study.names import sets_of
 NOTES = {kind: "; ".join(of.caveats) for kind, of in {**SEGMENTATION_KINDS, **CLASSIFICATION_KINDS}.items()}
 """Kind of a method to what every table says beside it."""
 
-MEANINGLESS = ("random weights: the network was never trained", "synthetic slides: drawn by slidecaf.demo, no tissue")
-"""Caveats after which a score says nothing about medicine: of untrained networks, and of drawn slides."""
+RANDOM_WEIGHTS = "random weights: the network was never trained"
+SYNTHETIC = "synthetic slides: drawn by slidecaf.demo, no tissue"
+MEANINGLESS = (RANDOM_WEIGHTS, SYNTHETIC)
+"""Caveats after which a score says nothing about medicine."""
 
 
 def note_of(kind: str) -> str:
@@ -60,7 +62,7 @@ def caveats_of(
     ]
     computed = [features[name] for name in used if features[name].kind == "network"]
     if any(one.encoder.weights.startswith("random:") for one in computed):
-        said.append(MEANINGLESS[0])
+        said.append(RANDOM_WEIGHTS)
     if any(row.path in made for row in rows):
-        said.append(MEANINGLESS[1])
+        said.append(SYNTHETIC)
     return said

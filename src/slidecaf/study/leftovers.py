@@ -70,11 +70,7 @@ def _wildcard_values(patterns, made):
         for key in ("batch", "shard"):
             if key in named:
                 named[key] = f"{key}-{named[key]}"
-        listed = [
-            named[key]
-            for key in ("task", "features", "method", "variant", "part", "rows", "setting", "batch")
-            if named.get(key)
-        ]
+        listed = [named[key] for key in JOBS_GO_BY if named.get(key)]
         if listed:
             values.setdefault(listed[0], set()).update(listed[1:])
     return values

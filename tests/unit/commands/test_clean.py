@@ -189,6 +189,21 @@ def test_a_feature_set_stays_while_the_config_names_it(made):
     assert leftovers(study()) == [Path(spare), Path("results/logs/features/spare/batch-0.log")]
 
 
+def test_logs_of_shards_go_with_their_shards_alone(made):
+    def whole(config, shards):
+        config["features"]["whole"] = {**config["features"]["cnn"], "tiling": "whole", "shards": shards}
+        config["classification"]["methods"]["image-level"] = {"features": ["whole"], "C": [1]}
+
+    change(lambda config: whole(config, 2))
+    make()
+    for shard in (0, 1, 2):
+        write(f"results/logs/whole_features/whole/shard-{shard}.log")
+    assert leftovers(study()) == [Path("results/logs/whole_features/whole/shard-2.log")]
+    change(lambda config: whole(config, 1))
+    assert Path("results/logs/whole_features/whole/shard-0.log") not in leftovers(study())
+    assert Path("results/logs/whole_features/whole/shard-1.log") in leftovers(study())
+
+
 @pytest.mark.parametrize("option", ["-n", "--dry-run"])
 def test_a_dry_run_lists_and_removes_nothing(made, capsys, option):
     change(lambda config: config["classification"]["methods"].pop("other"))

@@ -6,7 +6,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from slidecaf.classification.fisher.mixtures import ALL, Codebook, list_codebooks, read_mixtures
-from slidecaf.classification.vectors import check_read, held_out_slides, training_slides, usable
+from slidecaf.classification.vectors import held_out_slides, training_slides, usable
 from slidecaf.errors import SlidecafError
 from slidecaf.features.rows import each_rows
 from slidecaf.files.hdf5 import create_hdf5, open_hdf5
@@ -14,6 +14,7 @@ from slidecaf.files.tables import read_tsv
 from slidecaf.pooling.fisher.encoding import Encoder
 from slidecaf.study.config import STORED
 from slidecaf.study.names import split_output
+from slidecaf.study.status import check_read
 
 TRAINING, LEFT_OUT = "training", "left_out"
 """Whose vectors a file holds: those that the part learns from, or those that it decides on."""

@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 
 from slidecaf.classification.folds import assign_folds, inner_fold_count
-from slidecaf.classification.vectors import check_read, rows_of, training_slides, usable
+from slidecaf.classification.vectors import rows_of, training_slides, usable
 from slidecaf.errors import SlidecafError
 from slidecaf.features.rows import each_rows
 from slidecaf.files.fingerprints import value_digest
@@ -21,6 +21,7 @@ from slidecaf.logs import logger
 from slidecaf.pooling.fisher.mixture import Mixture, fit_mixture
 from slidecaf.pooling.fisher.projection import Projection, fit_projection
 from slidecaf.study.names import split_output
+from slidecaf.study.status import check_read
 
 DRAWN = 30_000
 """Descriptors that a mixture and its projection are fitted to, or as many a component as `PER_COMPONENT`."""

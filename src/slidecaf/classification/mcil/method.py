@@ -8,7 +8,7 @@ learned from lean to one side; where that is, only slides that a model never saw
 import numpy as np
 
 from slidecaf.classification.bags import Bags
-from slidecaf.classification.folds import assign_folds, inner_fold_count, rarest_class
+from slidecaf.classification.folds import assign_folds, check_inner_folds
 from slidecaf.classification.kinds import Learned, Training
 from slidecaf.classification.mcil.model import MCIL, bag_decision
 from slidecaf.errors import SlidecafError
@@ -84,14 +84,10 @@ def fit(training: Training) -> Learned:
 
 def _inner_threshold(training, vectors, offsets, positive, fitted_to):
     """Return the threshold of the log odds of slides that inner models did not see, and what ``choice.json`` says."""
-    count = inner_fold_count(training.labels, training.patients, training.inner_folds)
-    if count is None:
-        name, patients = rarest_class(training.labels, training.patients)
-        raise SlidecafError(
-            f"{training.method}: class {name} has one patient ({patients[0]}) in the training rows, so that no "
-            "cross-validation can choose the threshold; write threshold: 0, or add patients."
-        )
-    folds = assign_folds(training.labels, training.patients, count, seed=training.seed)
+    labels, patients, wanted = training.labels, training.patients, training.inner_folds
+    then = " the threshold; write threshold: 0"
+    count = check_inner_folds(labels, patients, wanted, method=training.method, then=then)
+    folds = assign_folds(labels, patients, count, seed=training.seed)
     found = np.empty(len(positive))
     for fold in range(count):
         learned, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
@@ -99,7 +95,6 @@ def _inner_threshold(training, vectors, offsets, positive, fitted_to):
         found[held] = model.decision_function(*_bags(vectors, offsets, held))
     threshold = best_threshold(found, positive)
     correct = int(np.count_nonzero((found > threshold) == positive))
-    wanted = training.inner_folds
     of = "" if count == wanted else f" instead of {wanted}, which the patients do not allow"
     return threshold, {
         "n": len(positive),

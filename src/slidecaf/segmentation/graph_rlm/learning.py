@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from slidecaf.errors import SlidecafError, SlideError
+from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_json, read_tsv, write_json
 from slidecaf.segmentation.candidates import model_of
 from slidecaf.segmentation.graph_rlm.clusters import Clusters, fit_clusters
@@ -13,7 +13,7 @@ from slidecaf.segmentation.graph_rlm.file import read_regions
 from slidecaf.segmentation.labels import check_truths, read_truth
 from slidecaf.segmentation.parts import problems_of
 from slidecaf.study.kinds import SEGMENTATION_KINDS
-from slidecaf.study.status import STATUS_UNREADABLE
+from slidecaf.study.status import check_read
 
 TOLD_BY = SEGMENTATION_KINDS["graph-rlm"].told_by
 
@@ -105,11 +105,7 @@ def read_region_models(path, inner) -> dict:
 def _rows(slide, regions, labels, on_bad_slide):
     """Return of each pair of thresholds a slide's regions: features, px of necrosis and px; nothing without tissue."""
     status, described = read_regions(regions)
-    if status == STATUS_UNREADABLE and on_bad_slide == "fail":
-        raise SlideError(
-            f"slide {slide}: it could not be read and was left out of {regions} while on_bad_slide was exclude. "
-            "Replace the slide, or set on_bad_slide to exclude again."
-        )
+    check_read(regions, slide, status, on_bad_slide)
     if described is None:
         return {}
     truth, rows = read_truth(labels), {}
