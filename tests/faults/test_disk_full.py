@@ -59,6 +59,10 @@ def test_a_full_disk_in_every_rule_is_a_clear_error_and_costs_nothing(study, und
         "regions",
         "region_models",
         "region_maps",
+        "mixtures",
+        "encoded",
+        "membership",
+        "membership_scores",
     }  # which write by the same functions
     top = small_disk.folder
     for rule, patterns in JOBS.items():
