@@ -4,8 +4,10 @@ import numpy as np
 from PIL import Image
 
 from slidecaf.classification.figure import read_figure
+from slidecaf.classification.neurons import NEURONS
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.report import charts
+from slidecaf.report.collection import LISTED, gallery, shortened, sureness
 from slidecaf.report.paper import CHALLENGE_CLASSIFICATION, METHODS_CLASSIFICATION
 from slidecaf.report.pictures import open_picture, outline_tiles, shrunk, veil
 from slidecaf.scores.intervals import exact_interval
@@ -14,6 +16,9 @@ from slidecaf.study.status import STATUS_COPY, STATUS_FEW
 
 MAPS = 8
 """Maps of membership that are shown of a method."""
+
+FEW_CLASSES = 3
+"""Classes up to which all neurons of Figure 5 are shown."""
 
 PARTS = {"cv": ("cross_validation", "Cross-validation"), "test": ("test", "Test")}
 
@@ -41,9 +46,14 @@ def classification(study, name, album, patches) -> dict:
     parts = [f"fold-{fold}" for fold in sorted({int(row["fold"]) for row in rows if row["fold"]})]
     choices = {part: read_json(layout.choice.format(method=name, part=part)) for part in [*parts, "final"]}
     features, _ = split_output(choices["final"]["chosen"]["features"])
+    whole = study.is_whole(features)
     # before the slides, which may fill the page
     maps = membership_maps(layout, name, album) if settings.maps else None
-    slides = [_slide(study, features, row, scores["classes"], album) for row in _worst_first(rows, scores["classes"])]
+    surest = gallery(study, rows, scores["classes"], album) if whole else []
+    slides = [_slide(study, features, row, scores["classes"]) for row in _worst_first(rows, scores["classes"])]
+    for slide in slides[:LISTED] if not whole or len(slides) <= LISTED else ():
+        slide["picture"] = album.put(_picture(study, features, slide["slide"], album.side))
+    patients = _patients(rows)
     return {
         "name": name,
         "scores": scores,
@@ -51,12 +61,16 @@ def classification(study, name, album, patches) -> dict:
         "choices": choices,
         "chosen_by": getattr(settings, "choose_by", "accuracy"),
         "charts": _charts(rows, scores),
-        "patients": _patients(rows),
-        "slides": slides,
+        "patients": patients[:LISTED],
+        "all_patients": len(patients),
+        "slides": slides[:LISTED],
+        "all_slides": len(slides),
+        "odd": [(slide["slide"], warning) for slide in slides for warning in slide["warnings"]],
+        "gallery": surest,
         "features": features,
-        "whole": study.is_whole(features),
+        "whole": whole,
         "maps": maps,
-        "neurons": _neurons(layout, name, patches) if "neurons" in settings.about.shows else None,
+        "neurons": _neurons(layout, name, scores["classes"], patches) if "neurons" in settings.about.shows else None,
         "warnings": _warnings(choices)
         + _copies(scores["copies"])
         + _rare(scores["rare_classes"], scores["item_name"])
@@ -119,27 +133,15 @@ def _worst_first(rows, classes):
         if not row["label"]:
             return 2, 0.0, row["slide"]
         wrong = row["predicted"] != row["label"]
-        sure = abs(_confidence(row)) if len(classes) == 2 and row["predicted"] else 0.0
+        sure = sureness(row, classes) if row["predicted"] else 0.0
         return (0, -sure, row["slide"]) if wrong else (1, sure, row["slide"])
 
     return sorted(rows, key=key)
 
 
-def _slide(study, features, row, classes, album):
-    """Describe one slide, with its picture."""
-    coords, attributes = ((), {}) if study.is_whole(features) else study.tiles(features, row["slide"])
-    picture = open_picture(study.thumbnail(row["slide"]), album.side)
-    if "level0_width" in attributes:
-        picture, tissue = shrunk(picture, album.side), study.tissue(features, row["slide"])
-        picture = outline_tiles(
-            picture if tissue is None else veil(picture, tissue),
-            coords,
-            int(attributes["patch_size_level0"]),
-            int(attributes["level0_width"]),
-            int(attributes["level0_height"]),
-        )
-    patches = int(row["patches"]) if row["patches"] else 0
-    warnings = study.slide_warnings(features, row["slide"], patches=patches)
+def _slide(study, features, row, classes):
+    """Describe one slide, as yet without its picture."""
+    warnings = study.slide_warnings(features, row["slide"], patches=int(row["patches"]) if row["patches"] else 0)
     if row["status"] != "ok" and row["status"] not in warnings:
         warnings.append(row["status"])
     if len(classes) == 2:
@@ -151,9 +153,25 @@ def _slide(study, features, row, classes, album):
         "part": PARTS[row["split"]][1],
         "right": row["predicted"] == row["label"] if row["label"] else None,
         "confidence": None if np.isnan(confidence) else confidence,
-        "picture": album.put(picture),
+        "picture": None,
         "warnings": warnings,
     }
+
+
+def _picture(study, features, slide, side):
+    """Draw a slide, with its patches where it has some."""
+    picture = open_picture(study.thumbnail(slide), side)
+    coords, attributes = ((), {}) if study.is_whole(features) else study.tiles(features, slide)
+    if "level0_width" not in attributes:
+        return picture
+    picture, tissue = shrunk(picture, side), study.tissue(features, slide)
+    return outline_tiles(
+        picture if tissue is None else veil(picture, tissue),
+        coords,
+        int(attributes["patch_size_level0"]),
+        int(attributes["level0_width"]),
+        int(attributes["level0_height"]),
+    )
 
 
 def _patients(rows):
@@ -221,14 +239,20 @@ def _by_fold(rows, classes):
     return [group for group in groups if {row["label"] for row in group} == set(classes)]
 
 
-def _neurons(layout, name, album):
+def shown_neurons(classes: int) -> int:
+    """Return how many neurons of a class the page shows: fewer where classes are many."""
+    return NEURONS if classes <= FEW_CLASSES else 2
+
+
+def _neurons(layout, name, classes, album):
     """Return Figure 5, each patch as a picture of its own."""
-    table = read_tsv(layout.neurons_table.format(method=name))
-    rows = read_figure(layout.neurons_figure.format(method=name), table)
-    for row in rows:
+    figure = read_figure(layout.neurons_figure.format(method=name), read_tsv(layout.neurons_table.format(method=name)))
+    of_class = ([row for row in figure if row["class"] == label] for label in classes)
+    shown = [row for rows in of_class for row in rows[: shown_neurons(len(classes))]]
+    for row in shown:
         for patch in row["patches"]:
             patch["picture"] = album.put(patch["picture"])
-    return rows
+    return shown
 
 
 def _rare(classes, item):
@@ -268,7 +292,7 @@ def membership_maps(layout, name, album) -> dict:
 
 
 def _copies(copies):
-    listed = ", ".join(f"{slide} of {other}" for slide, other in copies.items())
+    listed = shortened([f"{slide} of {other}" for slide, other in copies.items()])
     return [f"Left out as copies, and counted nowhere: {listed}."] if copies else []
 
 
@@ -280,5 +304,5 @@ def _warnings(choices):
     ]
     left_out = sorted({slide for choice in choices.values() for slide in choice["left_out"]})
     if left_out:
-        said.append(f"Left out of training, since they have no patch: {', '.join(left_out)}.")
+        said.append(f"Left out of training, since they have no patch: {shortened(left_out)}.")
     return said

@@ -2,7 +2,20 @@
 
 from slidecaf.study.kinds import SEGMENTATION_KINDS
 
-NETWORKS = {"alexnet": "AlexNet", "squeezenet1_0": "SqueezeNet 1.0", "squeezenet1_1": "SqueezeNet 1.1"}
+NETWORKS = {
+    "alexnet": "AlexNet",
+    "mobilenet_v2": "MobileNetV2",
+    "squeezenet1_0": "SqueezeNet 1.0",
+    "squeezenet1_1": "SqueezeNet 1.1",
+    "vgg16": "VGG-16",
+    "vgg19": "VGG-19",
+}
+
+
+def network_name(feature_set) -> str:
+    """Name the network of a feature set, as `network` does without its weights; other sets by their kind."""
+    model = feature_set.get("model", feature_set["kind"])
+    return NETWORKS.get(model, model)
 
 
 def network(feature_set) -> str:
@@ -17,8 +30,7 @@ def network(feature_set) -> str:
     -------
     str
     """
-    weights = feature_set["weights"]
-    name = NETWORKS.get(feature_set["model"], feature_set["model"])
+    weights, name = feature_set["weights"], network_name(feature_set)
     if weights.startswith("random:"):
         return f"{name} with random weights (never trained; seed {weights.removeprefix('random:')})"
     return f"{name} with weights {weights.rpartition('/')[2]} (SHA-256 {feature_set['weights_sha256'][:12]}…)"

@@ -5,12 +5,22 @@ from urllib.parse import quote
 
 import jinja2
 
+from slidecaf.classification.figure import PATCHES
 from slidecaf.files.atomic import atomic
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.report import methods
-from slidecaf.report.classification import classification, classification_tables
+from slidecaf.report.classification import MAPS, classification, classification_tables, shown_neurons
+from slidecaf.report.collection import ENCODINGS, LISTED, SHOWN, encodings_table, layer_grid, shortened
 from slidecaf.report.comparison import ablation, compared_methods
-from slidecaf.report.pictures import PATCHES_BYTES, SLIDES_BYTES, Album
+from slidecaf.report.paper import ANATOMY, SCENES_FISHER, VGG_LAYERS
+from slidecaf.report.pictures import (
+    IMAGE_PATCHES_BYTES,
+    IMAGES_BYTES,
+    PATCHES_BYTES,
+    SLIDES_BYTES,
+    SMALLEST_IMAGE,
+    Album,
+)
 from slidecaf.report.results import Results, package_versions
 from slidecaf.report.segmentation import IN_FIGURE, SHOWN_HARD, figure6, segmentation, segmentation_tables
 from slidecaf.report.timings import duration_text, rule_timings
@@ -68,34 +78,42 @@ def context(study, *, command="", commit="") -> dict:
     """
     compared = {task: compared_methods(study, task) for task in TASKS}
     notes = {task: {row["method"]: row["note"] for row in rows} for task, rows in compared.items()}
-    album = Album(_pictures(study), allowed=SLIDES_BYTES)
+    album, patches = _albums(study)
     side_by_side = figure6(study, album)  # before the galleries, which may fill the page
-    patches = Album(1, allowed=PATCHES_BYTES)
     found = {
         "classification": [
             classification(study, name, album, patches) for name in study.config.methods("classification")
         ],
         "segmentation": [segmentation(study, name, album) for name in study.config.methods("segmentation")],
     }
-    versions = package_versions()
+    versions, files = package_versions(), study.slide_files()
     several = len(study.methods("classification")) > 1
-    caveats = _caveats(found)
+    caveats, sets, varied = _caveats(found), study.feature_sets(), ablation(study)
     return {
         "title": study.config.title or "Report of a slidecaf study",
         "study": study,
         "caveats": caveats,
         "meaningless": any(caveat in MEANINGLESS for caveat in caveats),
-        "feature_sets": study.feature_sets(),
+        "feature_sets": sets,
         **found,
-        "classification_tables": classification_tables(found["classification"], notes["classification"]),
+        "keep_in_mind": _keep_in_mind(found),
+        "classification_tables": []
+        if _of_images(study)
+        else classification_tables(found["classification"], notes["classification"]),
+        "collection": _of_images(study),
+        "encodings": encodings_table(found["classification"], sets),
+        "layers": layer_grid(varied, sets),
+        "published": {"layers": VGG_LAYERS, "anatomy": ANATOMY, "scenes": SCENES_FISHER},
+        "encoding_names": ENCODINGS,
         "segmentation_tables": segmentation_tables(found["segmentation"], notes["segmentation"]),
         "methods": compared,
-        "ablation": ablation(study),
+        "ablation": varied,
         "figure6": side_by_side,
         "compared": read_json(study.layout.comparison) if several else [],
         "timings": rule_timings(study.layout.benchmarks),
         "versions": versions,
-        "slide_files": study.slide_files(),
+        "slide_files": files[:LISTED],
+        "all_slide_files": len(files),
         "method_text": _method_text(study, found, versions),
         "pictures_left_out": album.left_out + patches.left_out,
         "shown_hard": SHOWN_HARD,
@@ -138,21 +156,64 @@ def render(values) -> str:
         "signed": _signed,
         "viewer": _viewer,
         "network": methods.network,
+        "network_name": methods.network_name,
     }
     return environment.get_template("report.html").render(values)
+
+
+def _of_images(study):
+    """Tell whether a study is of a collection of images: all its methods take them whole."""
+    methods = study.methods("classification").values()
+    return not study.methods("segmentation") and all(
+        study.is_whole(name) for settings in methods for name in feature_sets(settings)
+    )
+
+
+def _albums(study):
+    """Return where pictures of slides go, and those of patches."""
+    if _of_images(study):
+        images = patches = 0
+        for name in study.methods("classification"):
+            classes = len(read_json(study.layout.scores.format(method=name))["classes"])
+            images += 2 * SHOWN * classes + MAPS
+            patches += shown_neurons(classes) * PATCHES * classes
+        return (
+            Album(images, allowed=IMAGES_BYTES, smallest=SMALLEST_IMAGE),
+            Album(patches, allowed=IMAGE_PATCHES_BYTES, smallest=SMALLEST_IMAGE),
+        )
+    return Album(_pictures(study), allowed=SLIDES_BYTES), Album(1, allowed=PATCHES_BYTES)
 
 
 def _pictures(study):
     """Count the pictures of slides that the page will hold."""
     count = 0
     for name in study.methods("classification"):
-        count += len(read_tsv(study.layout.predictions.format(method=name)))
+        count += min(LISTED, len(read_tsv(study.layout.predictions.format(method=name))))
     for name in study.methods("segmentation"):
         rows = read_tsv(study.layout.slide_scores.format(method=name))
         count += 2 * len({row["slide"] for row in rows}) + min(SHOWN_HARD, len({row["slide"] for row in rows}))
     if (several := len(study.methods("segmentation"))) > 1:
         count += IN_FIGURE * (1 + several)
     return count
+
+
+def _keep_in_mind(found):
+    """Return what is odd: where, and what; slides of which the same is said stand together."""
+    said, slides = [], {}
+    for method in found["classification"]:
+        name = f"classification, {method['name']}"
+        said += [(name, warning) for warning in method["warnings"]]
+        said += [(f"{name}, {part.lower()}", note) for part, scores in method["parts"] for note in scores["notes"]]
+        for slide, warning in method["odd"]:
+            slides.setdefault(warning, {})[slide] = None
+    for method in found["segmentation"]:
+        said += [(f"segmentation, {method['name']}", warning) for warning in method["warnings"] + method["notes"]]
+        for slide in method["slides"]:
+            for warning in slide["warnings"]:
+                slides.setdefault(warning, {})[slide["slide"]] = None
+    return said + [
+        (f"slide{'s' if len(names) > 1 else ''} {shortened(list(names))}", warning) for warning, names in slides.items()
+    ]
 
 
 def _percent(value, digits=1):

@@ -1,7 +1,11 @@
-"""The paper's results, as printed: Xu et al., ICASSP 2015, Tables 1 to 3 and section 5.4.
+"""Papers' results, as printed.
 
-Numbers of slides are those of section 5.1: 45 to train and 40 to test the classification, 35 and 21 for the
-segmentation. The accuracies of Tables 1 and 2 are whole numbers of these slides.
+Of slides: Xu et al., ICASSP 2015, Tables 1 to 3 and section 5.4. Numbers of slides are those of section 5.1: 45 to
+train and 40 to test the classification, 35 and 21 for the segmentation. The accuracies of Tables 1 and 2 are whole
+numbers of these slides.
+
+Of collections of images: H. Kari, internship report, LIS, 2018, Figures 9 and 10; Menkovski et al., NIPS workshop 2015,
+Table 1; Pan et al., IEEE TIP 2019, the column of 15 scenes.
 """
 
 from dataclasses import dataclass
@@ -67,3 +71,47 @@ FIGURE_SEGMENTATION = (
     "for necrosis."
 )
 """Section 5.4 on the method that has no score."""
+
+VGG_LAYERS = (
+    {
+        "title": "VGG-19, mini-MIT scenes (Kari 2018, Figure 9)",
+        "scales": (224, 544, 864, 1184),
+        "rows": (
+            ("block5", "max", (0.78, 0.78, 0.72, 0.77)),
+            ("block5", "average", (0.78, 0.82, 0.71, 0.73)),
+            ("fc1", "max", (0.83, 0.78, 0.72, 0.77)),
+            ("fc1", "average", (0.83, 0.79, 0.77, 0.74)),
+            ("fc2", "max", (0.82, 0.89, 0.75, 0.83)),
+            ("fc2", "average", (0.82, 0.88, 0.82, 0.73)),
+        ),
+    },
+    {
+        "title": "VGG-19, chest X-rays (Kari 2018, Figure 10)",
+        "scales": (224, 544),
+        "rows": (
+            ("block5", "max", (0.74, 0.76)),
+            ("block5", "average", (0.75, 0.77)),
+            ("fc1", "average", (0.75, 0.77)),
+            ("fc2", "average", (0.75, 0.77)),
+        ),
+    },
+)
+"""Layer, pooling of its map and accuracy at each scale. At 224 px a fully connected layer has one place, and the value
+that is printed once stands in both rows. Of its two at 544 px on the X-rays one is printed."""
+
+ANATOMY = (
+    Entry("OverFeat (fast) and a linear SVM", 0.9242, ours=True),
+    Entry("custom CNN, trained on the X-rays", 0.9514),
+)
+"""Menkovski et al. 2015, Table 1: 24 classes of 14,676 X-rays, a tenth of them the test."""
+
+SCENES_FISHER = (
+    ("AlexNet", 0.8893, 0.9157, 0.9180),
+    ("VGG-M", 0.8988, 0.9234, 0.9307),
+    ("VGG-16", 0.9343, 0.9510, 0.9515),
+    ("VGG-19", 0.9351, 0.9489, 0.9497),
+    ("ResNet-50", 0.9461, 0.9566, 0.9570),
+    ("ResNet-101", 0.9465, 0.9593, 0.9611),
+    ("ResNet-152", 0.9511, 0.9578, 0.9605),
+)
+"""Pan et al. 2019, 15 scenes: network, and the accuracy of FV, IFV and fFV."""

@@ -11,12 +11,18 @@ from scipy.ndimage import binary_erosion
 SLIDES_BYTES, PATCHES_BYTES = 12 * 2**20, 3 * 2**20
 """What pictures of slides and of patches may take in the page, as base64 text."""
 
+IMAGES_BYTES, IMAGE_PATCHES_BYTES = 2 * 2**20, 3 * 2**19
+"""The same where all methods take whole images, of which a few hundred are shown."""
+
 PER_PIXEL = 0.6
 """Bytes of base64 for a pixel of tissue, as measured on real sections with `QUALITY`; a guess for the size to take."""
 
 QUALITY = 80
 SMALLEST, LARGEST = 160, 480
 """Px of the longer side of a slide in the page."""
+
+SMALLEST_IMAGE = 72
+"""The same of an image, which shows less."""
 
 TILE, MISSED, FALSE = (24, 90, 140), (225, 20, 40), (225, 100, 0)
 """Outlines of patches, and hard examples as overlays colour them."""
@@ -37,6 +43,8 @@ class Album:
         How many pictures are expected; the more, the smaller each is.
     allowed : int
         Bytes of base64 text for all of them.
+    smallest : int, optional
+        Px of a picture's longer side at least.
 
     Attributes
     ----------
@@ -46,8 +54,8 @@ class Album:
         Pictures that had no room.
     """
 
-    def __init__(self, count, *, allowed):
-        self.side = int(np.clip(math.sqrt(allowed / (max(count, 1) * PER_PIXEL)), SMALLEST, LARGEST))
+    def __init__(self, count, *, allowed, smallest=SMALLEST):
+        self.side = int(np.clip(math.sqrt(allowed / (max(count, 1) * PER_PIXEL)), smallest, LARGEST))
         self._room = allowed
         self.left_out = 0
 
