@@ -140,6 +140,8 @@ def one_class_scores(positive, found, confidence, *, missing=None) -> dict:
         What is undefined is None.
 
         n, predicted : slides of the class, and slides predicted to be.
+        accuracy : the share of all slides that are rightly said to be of the class or not to be: of the binary task
+            "this class or another".
         sensitivity, sensitivity_ci95, specificity, specificity_ci95 : the share of the class that is found, of the
             others that are not taken for it, with exact intervals.
         ppv, npv : the share of those predicted to be of the class that are, and of those predicted to be of another
@@ -165,6 +167,7 @@ def one_class_scores(positive, found, confidence, *, missing=None) -> dict:
     return {
         "n": n,
         "predicted": predicted,
+        "accuracy": (hits + spared) / len(positive),
         "sensitivity": hits / n if n else None,
         "sensitivity_ci95": exact_interval(hits, n),
         "specificity": spared / others if others else None,

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import betaincinv
 from sklearn.metrics import (
+    accuracy_score,
     average_precision_score,
     balanced_accuracy_score,
     f1_score,
@@ -298,6 +299,7 @@ def test_each_class_has_the_scores_of_scikit_learn():
             {
                 "n": own.sum(),
                 "predicted": guessed.sum(),
+                "accuracy": accuracy_score(own, guessed),
                 "sensitivity": recall_score(own, guessed),
                 "specificity": recall_score(~own, ~guessed),
                 "ppv": precision_score(own, guessed),
