@@ -6,6 +6,7 @@ microcysts. The grey values of the tissue are distributed alike in both.
 """
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from slidecaf.demo.noise import (
     COARSE,
@@ -17,9 +18,11 @@ from slidecaf.demo.noise import (
 )
 from slidecaf.demo.nuclei import Planes, inner
 from slidecaf.demo.stain import develop, draw_stain, tone
+from slidecaf.demo.study import DemoSlide
 from slidecaf.demo.tumours import bleeding, grow
 
 SIDES = (1900, 2300)  # px
+IMAGE, AROUND = 224, 448  # px of an image, and of the slide that it is cut from
 
 
 def draw_slide(slide, *, seed=0, size=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -56,6 +59,35 @@ def draw_slide(slide, *, seed=0, size=None) -> tuple[np.ndarray, np.ndarray, np.
     tone(rgb, inside, stain)
     cut = (slice(height), slice(width))
     return rgb[cut], dead[cut] > 0, bled[cut] > 0
+
+
+def draw_image(image, *, seed=0) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a synthetic image: what a small slide has in its middle, or where it has most necrosis.
+
+    Parameters
+    ----------
+    image : slidecaf.demo.DemoImage
+        Its label is GBM or LGG, cut where there is no necrosis, or necrosis, of a GBM.
+    seed : int
+        As for `draw_slide`.
+
+    Returns
+    -------
+    rgb : uint8 array (224, 224, 3)
+    necrosis : bool array (224, 224)
+    """
+    dead = image.label == "necrosis"
+    slide = DemoSlide(
+        image.image, "GBM" if dead else image.label, image.patient, image.split, necrosis=0.25 if dead else 0
+    )
+    rgb, necrosis, _ = draw_slide(slide, seed=seed, size=AROUND)
+    top = left = (AROUND - IMAGE) // 2
+    if dead:
+        windows = sliding_window_view(necrosis[::COARSE, ::COARSE], (IMAGE // COARSE, IMAGE // COARSE))
+        share = windows.mean(axis=(2, 3))
+        top, left = (COARSE * int(place) for place in np.unravel_index(share.argmax(), share.shape))
+    cut = slice(top, top + IMAGE), slice(left, left + IMAGE)
+    return rgb[cut], necrosis[cut]
 
 
 def _dye(rng, stain, planes, depth, dead, bled):

@@ -1,4 +1,4 @@
-"""The demo study's files, and those of a mini study for tests."""
+"""The files of the demo studies, and those of a mini study for tests."""
 
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from slidecaf.demo.drawing import draw_slide
+from slidecaf.demo.drawing import draw_image, draw_slide
 from slidecaf.demo.pyramid import write_slide
-from slidecaf.demo.study import SLIDES, DemoSlide
+from slidecaf.demo.study import IMAGES, SLIDES, DemoSlide
 from slidecaf.files.atomic import atomic
 from slidecaf.files.tables import write_tsv
 
@@ -35,14 +35,35 @@ def mask_paths(folder) -> list:
     ]
 
 
+def slide_paths() -> list:
+    """Return the slides and masks of the demo study, relative to the clone.
+
+    Returns
+    -------
+    list of str
+    """
+    return [*(f"demo/slides/{slide.slide}.tiff" for slide in SLIDES), *mask_paths("demo")]
+
+
+def image_paths() -> list:
+    """Return the images of the demo collection and the masks of necrosis, relative to its folder.
+
+    Returns
+    -------
+    list of str
+    """
+    masks = [f"drawn/masks/{image.image}.png" for image in IMAGES if image.label == "necrosis"]
+    return [*(f"drawn/images/{image.image}.png" for image in IMAGES), *masks]
+
+
 def made_paths() -> set:
-    """Return the slides and masks that the workflow draws, relative to the clone.
+    """Return the slides, images and masks that the workflow draws, relative to the folder of their study.
 
     Returns
     -------
     set of str
     """
-    return {*(f"demo/slides/{slide.slide}.tiff" for slide in SLIDES), *mask_paths("demo")}
+    return {*slide_paths(), *image_paths()}
 
 
 def make_demo(folder, *, seed=0, workers=1) -> None:
@@ -56,12 +77,37 @@ def make_demo(folder, *, seed=0, workers=1) -> None:
     workers : int, optional
         Processes that draw; files do not depend on it.
     """
-    make = partial(_make, folder, seed)
+    _spread(partial(_make, folder, seed), SLIDES, workers)
+
+
+def make_collection(folder, *, seed=0, workers=1) -> None:
+    """Draw the demo collection: ``images/{image}.png``, and ``masks/`` for necrosis.
+
+    Parameters
+    ----------
+    folder : path-like
+    seed, workers : int, optional
+        As for `make_demo`.
+    """
+    _spread(partial(_make_image, folder, seed), IMAGES, workers)
+
+
+def _spread(make, what, workers):
     if workers == 1:
-        list(map(make, SLIDES))
+        list(map(make, what))
         return
     with ProcessPoolExecutor(workers) as pool:
-        list(pool.map(make, SLIDES))
+        list(pool.map(make, what))
+
+
+def _make_image(folder, seed, image):
+    from PIL import Image
+
+    rgb, necrosis = draw_image(image, seed=seed)
+    with atomic(Path(folder) / "images" / f"{image.image}.png") as partial:
+        Image.fromarray(rgb).save(partial)
+    if image.label == "necrosis":
+        _write_mask(Path(folder) / "masks" / f"{image.image}.png", necrosis)
 
 
 def _make(folder, seed, slide):

@@ -1,4 +1,4 @@
-"""The demo study: which synthetic slides it has."""
+"""The demo studies: which synthetic slides and images they have."""
 
 from dataclasses import dataclass
 
@@ -36,3 +36,29 @@ def _slides():
 
 
 SLIDES = tuple(_slides())
+
+
+@dataclass(frozen=True)
+class DemoImage:
+    """A synthetic image of the demo collection: a piece of a drawn slide.
+
+    Parameters
+    ----------
+    image, label, patient, split : str
+        As in the sheet.
+    """
+
+    image: str
+    label: str
+    patient: str
+    split: str
+
+
+def _images():
+    for label, first in (("GBM", 1), ("LGG", 21), ("necrosis", 41)):
+        for number in range(40):  # two images of a patient follow each other
+            patient = f"patient-{first + number // 2:02}"
+            yield DemoImage(f"{label.lower()}-{number + 1:02}", label, patient, "train" if number < 30 else "test")
+
+
+IMAGES = tuple(_images())
