@@ -1,7 +1,8 @@
 """Synthetic slides and images: drawn by a program, no tissue of anybody.
 
-`study` says which slides and images the demos have and `files` makes them; `drawing` puts a slide together of `noise` (where tissue
-is), `nuclei`, `vessels` and `tumours` (what lies in it) and `stain` (how it looks), and `pyramid` writes it.
+`study` says which slides and images the demos have and `files` makes them; `drawing` puts a slide together of `noise`
+(where tissue is), `nuclei`, `vessels` and `tumours` (what lies in it) and `stain` (how it looks), and `pyramid` writes
+it.
 """
 
 from slidecaf.demo.drawing import draw_image, draw_slide

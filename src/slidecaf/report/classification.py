@@ -8,7 +8,7 @@ from slidecaf.classification.neurons import NEURONS
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.report import charts
 from slidecaf.report.collection import LISTED, gallery, shortened, sureness
-from slidecaf.report.paper import CHALLENGE_CLASSIFICATION, METHODS_CLASSIFICATION
+from slidecaf.report.paper import ANATOMY, CHALLENGE_CLASSIFICATION, METHODS_CLASSIFICATION
 from slidecaf.report.pictures import open_picture, outline_tiles, shrunk, veil
 from slidecaf.scores.intervals import exact_interval
 from slidecaf.study.names import split_output
@@ -115,8 +115,23 @@ def classification_tables(methods, notes) -> list:
     return tables
 
 
+def xray_tables(methods, notes) -> list:
+    """Lay the published accuracies of 24 classes of X-rays beside a study's methods; as `classification_tables`."""
+    rows = [_row(entry.name, None, None, "ours" if entry.ours else "other", value=entry.value) for entry in ANATOMY]
+    for method in methods:
+        found = method["scores"]["test"] or method["scores"]["cross_validation"]
+        row = _row(f"this study, {method['name']}", found["correct"], found["n"], "study")
+        rows.append(row | {"note": notes[method["name"]]})
+    said = (
+        "Published: a tenth of the 14,676 X-rays of ImageCLEF 2009 is the test. This study: its test images, or those "
+        "left out where there are none."
+    )
+    title = "Whole images, 24 classes of X-rays (Menkovski et al. 2015, Table 1)"
+    return [{"title": title, "said": said, "rows": sorted(rows, key=lambda row: -row["value"])}]
+
+
 def _row(name, correct, n, kind, value=None):
-    low, high = exact_interval(correct, n)
+    low, high = exact_interval(correct, n) if n else (None, None)
     value = correct / n if value is None else value
     known = {"name": name, "value": value, "low": low, "high": high, "n": n, "correct": correct}
     return {**known, "kind": kind, "note": ""}

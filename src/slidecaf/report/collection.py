@@ -6,6 +6,7 @@ images a class.
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from slidecaf.report.methods import network_name
 from slidecaf.report.pictures import Album, open_picture
 from slidecaf.study.names import split_output
 
@@ -129,7 +130,7 @@ def layer_grid(ablation: Mapping | None, feature_sets: Iterable[Mapping]) -> dic
     Returns
     -------
     dict or None
-        ``scales``, px in ascending order; ``rows``, each with model, layer, pooling and ``cells``, one a scale: a row
+        ``scales``, px in ascending order; ``rows``, each with network, layer, pooling and ``cells``, one a scale: a row
         of the ablation or None; and ``best``, the largest score. None where fewer than two layers, poolings or scales
         of whole images were varied.
     """
@@ -137,14 +138,14 @@ def layer_grid(ablation: Mapping | None, feature_sets: Iterable[Mapping]) -> dic
     for row in ablation["rows"] if ablation else ():
         of = sets.get(row["value"], {})
         if row["factor"] == "features" and "fit" in of and of.get("kind") == "network":
-            place = of["model"], _layer_name(of), of.get("map") or "average"
+            place = network_name(of), _layer_name(of), of.get("map") or "average"
             found.setdefault(place, {})[of["input_size"]] = row
     if sum(map(len, found.values())) < 2:
         return None
     scales = sorted({scale for cells in found.values() for scale in cells})
     rows = [
-        {"model": model, "layer": layer, "pooling": pooling, "cells": [cells.get(scale) for scale in scales]}
-        for (model, layer, pooling), cells in found.items()
+        {"network": network, "layer": layer, "pooling": pooling, "cells": [cells.get(scale) for scale in scales]}
+        for (network, layer, pooling), cells in found.items()
     ]
     best = max(row["score"] for cells in found.values() for row in cells.values())
     return {"scales": scales, "rows": rows, "best": best}

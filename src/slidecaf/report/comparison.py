@@ -62,6 +62,7 @@ def ablation(study) -> dict | None:
     ]
     drawn = [
         {
+            "factor": factor,
             "title": said[0].upper() + said[1:],
             "uri": charts.ablation_chart(said, [row for row in rows if row["factor"] == factor], own),
             "said": "Accuracy over the left-out slides with its exact 95 % interval. Blue: a value that the method "

@@ -9,10 +9,10 @@ from slidecaf.classification.figure import PATCHES
 from slidecaf.files.atomic import atomic
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.report import methods
-from slidecaf.report.classification import MAPS, classification, classification_tables, shown_neurons
+from slidecaf.report.classification import MAPS, classification, classification_tables, shown_neurons, xray_tables
 from slidecaf.report.collection import ENCODINGS, LISTED, SHOWN, encodings_table, layer_grid, shortened
 from slidecaf.report.comparison import ablation, compared_methods
-from slidecaf.report.paper import ANATOMY, SCENES_FISHER, VGG_LAYERS
+from slidecaf.report.paper import SCENES_FISHER, VGG_LAYERS
 from slidecaf.report.pictures import (
     IMAGE_PATCHES_BYTES,
     IMAGES_BYTES,
@@ -89,6 +89,9 @@ def context(study, *, command="", commit="") -> dict:
     versions, files = package_versions(), study.slide_files()
     several = len(study.methods("classification")) > 1
     caveats, sets, varied = _caveats(found), study.feature_sets(), ablation(study)
+    layers, beside = layer_grid(varied, sets), xray_tables if _of_images(study) else classification_tables
+    if layers:  # which its chart would say again, with names that run into each other
+        varied["charts"] = [chart for chart in varied["charts"] if chart["factor"] != "features"]
     return {
         "title": study.config.title or "Report of a slidecaf study",
         "study": study,
@@ -97,13 +100,12 @@ def context(study, *, command="", commit="") -> dict:
         "feature_sets": sets,
         **found,
         "keep_in_mind": _keep_in_mind(found),
-        "classification_tables": []
-        if _of_images(study)
-        else classification_tables(found["classification"], notes["classification"]),
+        "classification_tables": beside(found["classification"], notes["classification"]),
         "collection": _of_images(study),
+        "item_name": study.config.classification.item_name if found["classification"] else "slide",
         "encodings": encodings_table(found["classification"], sets),
-        "layers": layer_grid(varied, sets),
-        "published": {"layers": VGG_LAYERS, "anatomy": ANATOMY, "scenes": SCENES_FISHER},
+        "layers": layers,
+        "published": {"layers": VGG_LAYERS, "scenes": SCENES_FISHER},
         "encoding_names": ENCODINGS,
         "segmentation_tables": segmentation_tables(found["segmentation"], notes["segmentation"]),
         "methods": compared,
@@ -175,7 +177,8 @@ def _albums(study):
         images = patches = 0
         for name in study.methods("classification"):
             classes = len(read_json(study.layout.scores.format(method=name))["classes"])
-            images += 2 * SHOWN * classes + MAPS
+            count = len(read_tsv(study.layout.predictions.format(method=name)))
+            images += 2 * SHOWN * classes + MAPS + (count if count <= LISTED else 0)
             patches += shown_neurons(classes) * PATCHES * classes
         return (
             Album(images, allowed=IMAGES_BYTES, smallest=SMALLEST_IMAGE),

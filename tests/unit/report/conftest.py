@@ -31,7 +31,7 @@ class MadeUp:
         self.classes, self.group_name, self.title = ["LGG", "GBM"], "patient", "A study"
         self.slides, self.caveats, self.status = 12, [], {}
         self.weights, self.test = "random:0", True
-        self.several = self.varied = self.whole = False
+        self.several = self.varied = self.whole = self.collection = False
 
     def picture(self, path, width, height, seed):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,6 +68,13 @@ class MadeUp:
         if self.whole:  # every slide one patch, which the classification takes
             config["features"]["whole"] = {"tiling": "whole", "encoder": encoder, "shards": 2}
             config["classification"]["methods"]["svm"] = {"features": ["whole"], "keep": ["all"]}
+        if self.collection:  # whole images, and nothing else
+            config["features"] = {"whole": {"tiling": "whole", "encoder": encoder, "shards": 2}}
+            config["classification"]["methods"]["svm"] = {"features": ["whole"], "keep": ["all"]}
+            config["classification"]["item_name"] = "image"
+            del config["segmentation"]
+            if len(self.classes) > 2:
+                config["classification"]["positive"] = None
         self.folder.mkdir(parents=True)
         (self.folder / "study.yaml").write_text(
             yaml.safe_dump(check_config(config).plain(), allow_unicode=True, sort_keys=False)
@@ -80,9 +87,11 @@ class MadeUp:
             status = self.status.get(name, "ok")
             known = {"level0_width": WIDTH, "level0_height": HEIGHT, "patch_size_level0": 336, "level0_mpp": 0.5}
             attributes = {"status": status, **({} if status == "unreadable" else known)}
-            write_tiles(self.folder / f"tiles/cnn/{name}.h5", coords if status == "ok" else [], attributes)
-            self.picture(self.folder / f"thumbnails/{name}.jpg", 480, 360, k)
-        for number, shard in deal_shards(names, 2).items() if self.whole else ():
+            if not self.collection:
+                write_tiles(self.folder / f"tiles/cnn/{name}.h5", coords if status == "ok" else [], attributes)
+            self.picture(self.folder / f"thumbnails/{name}.jpg", *((64, 48) if self.collection else (480, 360)), k)
+        whole = self.whole or self.collection
+        for number, shard in deal_shards(names, 2).items() if whole else ():
             status = {name: self.status.get(name, "ok") for name in shard}
             known = {"level0_width": WIDTH, "level0_height": HEIGHT, "slide_digest": "d1"}
             images = {
@@ -90,7 +99,10 @@ class MadeUp:
                 for name in shard
             }
             write_shard(self.folder / f"features/whole/shard-{number}.h5", images, {})
-        self._classification(names, 1 if self.whole else len(coords))
+        self._classification(names, 1 if whole else len(coords))
+        if self.collection:
+            self._compared([])
+            return self.folder
         self._segmentation(names, "svm", ("plain", "hard"), seed=1)
         if self.several:
             self._segmentation(names, "other", ("plain",), seed=2)
@@ -144,7 +156,12 @@ class MadeUp:
         header = ["slide", "patient", "split", "fold", "label", "predicted", *columns, "patches", "status"]
         write_tsv(top / "predictions.tsv", header, rows)
         scores = {"method": "svm", "classes": self.classes, "group_name": self.group_name}
-        scores |= {"caveats": self.caveats, "copies": {}, "rare_classes": {}, "item_name": "slide"}
+        scores |= {
+            "caveats": self.caveats,
+            "copies": {},
+            "rare_classes": {},
+            "item_name": "image" if self.collection else "slide",
+        }
         for part, split in (("cross_validation", "cv"), ("test", "test")):
             own = [row for row in rows if row["split"] == split]
             confidence = np.array([[row.get(column, np.nan) for column in columns] for row in own])
@@ -160,7 +177,7 @@ class MadeUp:
         write_json(
             top / "scores.json", {key: value or None if key == "test" else value for key, value in scores.items()}
         )
-        chosen = {"features": "whole" if self.whole else "cnn", "norm": 3, "keep": 100, "C": 1}
+        chosen = {"features": "whole" if self.whole or self.collection else "cnn", "norm": 3, "keep": 100, "C": 1}
         for part in PARTS:
             write_json(top / part / "choice.json", {"chosen": chosen, "accuracy": 0.9, "dropped": [], "left_out": []})
         neurons = [Neuron(label, 17 + k, 0.5) for k, label in enumerate(reversed(self.classes))]

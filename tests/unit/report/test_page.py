@@ -204,7 +204,7 @@ def test_whole_slides_are_shown_without_patches_and_said_in_the_methods(made_up)
     made_up.whole, made_up.status = True, {"s-005": "unreadable"}
     page = Page(written(made_up))
     assert "the whole slide, resized to a square" in page.text
-    assert "whole takes the whole slide as one patch." in page.text
+    assert "The feature set whole takes each slide whole." in page.text
     assert "Slides were resized as a whole to 224 × 224 px and passed through AlexNet" in page.text
     assert "All values were kept, and a linear support vector machine" in page.text
     classified = page.text.split("Classification, svm ")[-1].split("Segmentation, svm ")[0]
