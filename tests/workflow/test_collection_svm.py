@@ -9,8 +9,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from tests.workflow.conftest import Study, mini_config
-from tests.workflow.test_whole import accepted, read
+from tests.workflow.conftest import Study, accepted, mini_config
+from tests.workflow.test_whole import read
 
 CLASSES = {"11-1": (200, 60, 60), "11-2": (170, 90, 60), "12-1": (60, 200, 60), "13-1": (60, 60, 200)}
 """Code to the colour that its images have, about."""
@@ -91,11 +91,11 @@ def test_check_says_which_classes_are_left_out_and_calls_rows_images(collection)
 
 
 @pytest.mark.long
-def test_a_collection_runs_leaves_rare_classes_out_and_leaks_nothing(collection, repository):
+def test_a_collection_runs_leaves_rare_classes_out_and_leaks_nothing(collection):
     study, rows = collection
     study.finish()
     assert study.planned(shown=True) == {}
-    accepted(study, repository)
+    accepted(study)
     for method in ("one", "rest"):
         top = study / f"results/classification/{method}"
         predictions = read(top / "predictions.tsv")
