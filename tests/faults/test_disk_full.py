@@ -50,6 +50,7 @@ def rules(study):
 def test_a_full_disk_in_every_rule_is_a_clear_error_and_costs_nothing(study, undisturbed, small_disk, promise):
     assert set(JOBS) == rules(study) - {
         "demo",
+        "demo_collection",
         "manual_features",
         "whole_features",
         "imported_tiles",

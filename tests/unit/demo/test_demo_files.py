@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 
 from slidecaf import demo
-from slidecaf.demo import SLIDES, make_demo, make_mini, mask_paths
+from slidecaf.demo import IMAGES, SLIDES, image_paths, make_collection, make_demo, make_mini, mask_paths
 
 TRAIN = [slide for slide in SLIDES if slide.split == "train"]
 
@@ -145,6 +145,35 @@ def test_the_mini_study_has_a_slide_a_patient_and_is_quick(tmp_path):
     for row in sheet:
         with Image.open(tmp_path / row["path"]) as image:
             assert image.size == (700, 700)
+
+
+def test_the_committed_sheet_of_the_collection_lists_its_images(repository):
+    found = rows(repository / "demo/collection/sheet.tsv")
+    assert [(row["image"], row["label"], row["patient"], row["split"]) for row in found] == [
+        (image.image, image.label, image.patient, image.split) for image in IMAGES
+    ]
+    listed = [row["path"] for row in found] + [row["mask"] for row in found if row["mask"]]
+    assert sorted(listed) == sorted(image_paths())
+    splits = {}
+    for row in found:
+        splits.setdefault(row["patient"], set()).add((row["split"], row["label"]))
+    assert all(len(of) == 1 for of in splits.values())
+
+
+def test_the_collection_is_of_small_images_and_necrosis_has_masks(tmp_path, monkeypatch):
+    few = tuple(image for image in IMAGES if image.image in ("gbm-01", "lgg-01", "necrosis-01"))
+    monkeypatch.setattr("slidecaf.demo.files.IMAGES", few)
+    make_collection(tmp_path / "drawn")
+    make_collection(tmp_path / "again" / "drawn", workers=2)
+    assert digest(tmp_path / "drawn") == digest(tmp_path / "again" / "drawn")
+    made = {str(path.relative_to(tmp_path)) for path in (tmp_path / "drawn").rglob("*") if path.is_file()}
+    assert made == set(image_paths())
+    for path in made:
+        with Image.open(tmp_path / path) as image:
+            assert (image.size, image.mode) == ((224, 224), "L" if "masks" in path else "RGB")
+    with Image.open(tmp_path / "drawn/masks/necrosis-01.png") as mask:
+        assert set(np.unique(mask)) <= {0, 255}
+        assert np.asarray(mask).mean() / 255 > 0.5
 
 
 def test_importing_the_demo_is_light():
