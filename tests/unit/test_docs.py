@@ -19,6 +19,7 @@ ELSEWHERE = {
     "make test": "CI",
     "make docs": "test_the_site_is_built",
     "make run STUDY=mystudy": "tests/workflow: Study.run is what it calls",
+    "make run STUDY=mycollection": "tests/workflow/test_collection_svm.py, by the command that it calls",
     "make view STUDY=/data/mystudy": "tests/browser starts the server as it does",
     "slidecaf export clam STUDY --features NAME --to FOLDER": "tests/workflow/test_exchange.py",
     "slidecaf export trident STUDY --features NAME --to FOLDER [--copy]": "tests/workflow/test_exchange.py",
@@ -42,6 +43,7 @@ HERE = {
     ".venv/bin/slidecaf check mystudy": 1,  # nobody has filled in the sheet
     ".venv/bin/snakemake -n --quiet rules": 0,
     ".venv/bin/slidecaf init mycollection --collection path/to/folders": 0,
+    ".venv/bin/slidecaf check mycollection": 1,  # an image a class
 }
 """Commands that are run here, with the exit code that they shall end with."""
 

@@ -169,7 +169,7 @@ rule patch_scores:
         ENVIRONMENT
     resources:
         mem_mb=memory(1500),
-        runtime=minutes(15 + STUDY.slides_per_job),
+        runtime=minutes(15 + STUDY.batch_size),
     params:
         tracked=tracked_batch("patch_scores", LAYOUT.patch_scores, CLASSIFICATION.rows, kind=kind),
         untracked=untracked(parts=scoring_parts, kind=kind_name),
@@ -192,7 +192,7 @@ rule membership:
         ENVIRONMENT
     resources:
         mem_mb=memory(2500),
-        runtime=minutes(15 + STUDY.slides_per_job),
+        runtime=minutes(15 + STUDY.batch_size),
     params:
         tracked=tracked_batch("membership", LAYOUT.class_maps, CLASSIFICATION.rows, own=drawn_from),
         untracked=reading(

@@ -35,6 +35,6 @@ rule demo_collection:
         mem_mb=memory(2000),
         runtime=minutes(30),
     params:
-        tracked=tracked("demo", seed=0),
+        tracked=tracked("demo_collection", seed=0),
     script:
         "../scripts/demo_collection.py"

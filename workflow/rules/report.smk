@@ -23,7 +23,7 @@ rule thumbnails:
         ENVIRONMENT
     resources:
         mem_mb=slide_memory(1500, a_patch=0),
-        runtime=minutes(15 + STUDY.slides_per_job),
+        runtime=minutes(15 + STUDY.batch_size),
     params:
         tracked=tracked_batch("thumbnails", LAYOUT.thumbnail, SLIDE, own=slide_digest, longest=480),
         untracked=reading(SLIDE),

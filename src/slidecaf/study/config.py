@@ -823,6 +823,10 @@ class Segmentation(Settings):
         return _feature_sets(self.methods)
 
 
+SLIDES_PER_JOB, IMAGES_PER_JOB = 16, 200
+"""What a job's start is a small part of: slides read patch by patch, and images read whole."""
+
+
 class Config(Settings):
     """A study: what is computed, from which sheets, and where it goes."""
 
@@ -856,11 +860,12 @@ class Config(Settings):
         "from a scratch file, again and again, and slides whose inner products take more are refused. Results do not "
         "depend on it.",
     )
-    slides_per_job: int = Field(
-        16,
+    slides_per_job: int | None = Field(
+        None,
         ge=1,
         description="A whole number from 1, the slides that share a job, whose start takes seconds; a job of many "
-        "small slides is mostly work. Results do not depend on it.",
+        "small slides is mostly work. Null: 16, or 200 where every feature set is of whole images. Results do not "
+        "depend on it.",
     )
     on_bad_slide: Literal["fail", "exclude"] = Field(
         "fail",
@@ -902,6 +907,14 @@ class Config(Settings):
     def feature_sets_of(self, task) -> list:
         """Return the feature sets that a task needs, each once; none where the study does not have the task."""
         return getattr(self, task).feature_sets if getattr(self, task) else []
+
+    @property
+    def batch_size(self) -> int:
+        """The most slides that share a job: `slides_per_job`, or what suits slides, or images taken whole."""
+        if self.slides_per_job is not None:
+            return self.slides_per_job
+        whole = self.features and all(features.is_whole for features in self.features.values())
+        return IMAGES_PER_JOB if whole else SLIDES_PER_JOB
 
 
 def load_config(path) -> Config:

@@ -25,6 +25,7 @@ STEPS = {
         [],
     ),
     "demo": (["demo"], []),
+    "demo_collection": (["demo"], []),
     "tiles": (["slides", "tiles"], ["openslide-bin", "tifffile", "pillow", "h5py"]),
     "encoder": (["features", "tiles"], ["torch", "torchvision"]),
     "features": (

@@ -300,7 +300,7 @@ def targets_of(study: Study) -> Targets:
     training = (slide for slide, splits in study.splits.items() if "train" in splits)
     return Targets(
         Layout(config.results),
-        deal_apart(training, study.slides, config.slides_per_job),
+        deal_apart(training, study.slides, config.batch_size),
         ClassificationTask(config.classification, study.classification),
         SegmentationTask(config.segmentation, study.segmentation, config.features, config.seed),
         slides_of={name: study.slides_of(name) for name in config.features},

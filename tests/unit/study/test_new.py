@@ -29,7 +29,7 @@ def test_the_config_of_a_new_study_is_valid_and_its_own(tasks):
     text = config_text(tasks, title)
     config = yaml.safe_load(text)
     assert config["title"] == title
-    assert config["slides_per_job"] == 16
+    assert config["slides_per_job"] is None
     checked = check_config(config)
     assert set(tasks) == set(checked.tasks())
     assert "demo" not in text
