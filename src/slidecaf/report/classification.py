@@ -300,7 +300,7 @@ def membership_maps(layout, name, album) -> dict:
     slides = []
     for row in (shown[place] for place in places):
         with Image.open(layout.class_maps.format(method=name, slide=row["slide"])) as drawn:
-            picture = album.put(drawn.convert("RGB"))
+            picture = album.put(drawn.convert("RGB"), abreast=3)
         numbers = {key: float(row[key]) if row[key] else None for key in ("auc", "foreground")}
         slides.append({"slide": row["slide"], "picture": picture, **numbers})
     return {"auc": float(np.mean(known)) if known else None, "n": len(known), "slides": slides}

@@ -178,7 +178,7 @@ def _albums(study):
         for name in study.methods("classification"):
             classes = len(read_json(study.layout.scores.format(method=name))["classes"])
             count = len(read_tsv(study.layout.predictions.format(method=name)))
-            images += 2 * SHOWN * classes + MAPS + (count if count <= LISTED else 0)
+            images += 2 * SHOWN * classes + 3 * MAPS + (count if count <= LISTED else 0)
             patches += shown_neurons(classes) * PATCHES * classes
         return (
             Album(images, allowed=IMAGES_BYTES, smallest=SMALLEST_IMAGE),

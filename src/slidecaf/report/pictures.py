@@ -59,19 +59,21 @@ class Album:
         self._room = allowed
         self.left_out = 0
 
-    def put(self, picture) -> str | None:
+    def put(self, picture, *, abreast=1) -> str | None:
         """Return a picture as a data URI, or None where there is no room left.
 
         Parameters
         ----------
         picture : PIL.Image.Image
             RGB; made smaller where it is larger than `side`.
+        abreast : int, optional
+            Pictures that it shows side by side, each of which may have that side.
 
         Returns
         -------
         str or None
         """
-        uri = None if self._room <= 0 else data_uri(shrunk(picture, self.side))
+        uri = None if self._room <= 0 else data_uri(shrunk(picture, abreast * self.side))
         if uri is None or len(uri) > self._room:
             self._room = 0
             self.left_out += 1
