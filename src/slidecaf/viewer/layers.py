@@ -9,10 +9,11 @@ from slidecaf.files.tables import read_json
 from slidecaf.slides import open_slide
 from slidecaf.viewer import fields, paint
 from slidecaf.viewer.boxes import box_outlines
-from slidecaf.viewer.catalogue import files_version, hard_examples, patches
+from slidecaf.viewer.catalogue import hard_examples, patches
 from slidecaf.viewer.layer_files import CACHE_BYTES, PatchRaster, SheetMask, TiffRaster, TissueRaster
 from slidecaf.viewer.leases import Leases
 from slidecaf.viewer.slide_tiles import SlidePyramid
+from slidecaf.viewer.versions import files_version
 from slidecaf.viewer.zoom import reductions, tile_box
 
 SLIDES_BYTES = 2**30
@@ -108,6 +109,38 @@ class Layers:
             _check_tile(pyramid.width, pyramid.height, tile)
             return paint.encode(pyramid.tile(*tile))
 
+    def thumbnail_version(self, name) -> str:
+        """Return what changes when the file does that `thumbnail` reads.
+
+        Raises
+        ------
+        LookupError
+            If the study has no such slide.
+        """
+        return files_version([self._thumbnail(name)])
+
+    def thumbnail(self, name) -> tuple[str, bytes]:
+        """Return a slide made small: media type and bytes.
+
+        It is the file that the workflow made for the report; before that, and of slides that need none, the slide's
+        coarsest tile.
+
+        Parameters
+        ----------
+        name : str
+        """
+        path = self._thumbnail(name)
+        if path != Path(self._catalogue.row(name).path):
+            return "image/jpeg", path.read_bytes()
+        with self._opened(name) as pyramid:
+            return paint.encode_small(pyramid.tile(reductions(pyramid.width, pyramid.height), 0, 0))
+
+    def _thumbnail(self, name):
+        """Return the file that a slide is seen small from: its thumbnail, or the slide."""
+        row = self._catalogue.row(name)
+        path = Path(self._catalogue.layout.thumbnail.format(slide=name))
+        return path if path.is_file() else Path(row.path)
+
     def layer_tile(self, name, layer, tile) -> tuple[str, bytes]:
         """Return a tile of a layer: media type and bytes.
 
@@ -190,7 +223,7 @@ class Layers:
     def _check_ready(self, name, layer):
         if not layer["ready"]:
             missing = ", ".join(str(path) for path in layer["files"] if not path.is_file())
-            raise SlidecafError(f"slide {name}: {missing} does not exist; run the study to its end.")
+            raise SlidecafError(f"{self._catalogue.item} {name}: {missing} does not exist; run the study to its end.")
 
     @contextmanager
     def _opened(self, name):
@@ -223,8 +256,9 @@ class Layers:
                 opened.callback(rasters[0].close)
                 if (rasters[0].width, rasters[0].height) != size:
                     raise SlidecafError(
-                        f"{layer['files'][0]} has {rasters[0].width} x {rasters[0].height} px and slide {name} "
-                        f"{size[0]} x {size[1]}: it is of another file; run the study again."
+                        f"{layer['files'][0]} has {rasters[0].width} x {rasters[0].height} px and "
+                        f"{self._catalogue.item} {name} {size[0]} x {size[1]}: it is of another file; "
+                        "run the study again."
                     )
             if layer["kind"] in ("truth", "comparison"):
                 rasters.append(opened.enter_context(self._truth(name, size)))

@@ -157,3 +157,10 @@ def encode(pixels):
         whole[: pixels.shape[0], : pixels.shape[1], 3] = 255
     Image.fromarray(whole).save(stream, "PNG", compress_level=1)
     return "image/png", stream.getvalue()
+
+
+def encode_small(pixels):
+    """Turn a slide made small into a picture of its own size: media type and bytes."""
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG", quality=88)
+    return "image/jpeg", stream.getvalue()
