@@ -7,6 +7,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
+from slidecaf.classification.fisher.maps import draw
 from slidecaf.files.tables import write_tsv
 
 CLASSES = ("boat", "house", "tree")
@@ -20,9 +21,11 @@ def config(classes=CLASSES):
     methods = {
         "svm": {"features": ["whole"], "norm": [1], "keep": ["all"], "C": [1]},
         "later": {"features": ["whole"], "norm": [1], "keep": ["all"], "C": [10]},
+        "seen": {"features": ["places"], "fisher": {"components": [4], "kind": ["ffv"]}, "keep": ["all"], "C": [1]},
     }
+    places = {"tiling": "whole", "encoder": encoder | {"map": "places"}}
     return {
-        "features": {"whole": {"tiling": "whole", "encoder": encoder}},
+        "features": {"whole": {"tiling": "whole", "encoder": encoder}, "places": places},
         "classification": {
             "sheet": "images.tsv",
             "item_name": "image",
@@ -67,7 +70,7 @@ def decisions(n, classes=CLASSES, *, seed=0):
 
 
 def make(folder, n=24, *, classes=CLASSES, pictures=True):
-    """Make the study: method ``svm`` is done, ``later`` is not.
+    """Make the study: method ``svm`` is done, ``later`` is not; ``seen`` has the map of the first image alone.
 
     Parameters
     ----------
@@ -97,8 +100,22 @@ def make(folder, n=24, *, classes=CLASSES, pictures=True):
         lines.append("\t".join([row["slide"], str(path), row["label"], row["patient"], split, f"nr{number % 3}"]))
     (folder / "images.tsv").write_text("\n".join(lines) + "\n")
     (folder / "config.yaml").write_text(yaml.safe_dump(config(classes), sort_keys=False))
-    write_tsv(folder / "results/classification/svm/predictions.tsv", header, rows)
+    top = folder / "results/classification"
+    for method in ("svm", "seen"):
+        write_tsv(top / method / "predictions.tsv", header, rows)
+    slide = rows[0]["slide"]
+    with Image.open(folder / "images" / f"{slide}.png") as opened:
+        picture = np.asarray(opened)
+    (top / "seen/maps").mkdir()
+    draw(picture, membership(picture.shape[:2]), 0.5).save(top / f"seen/maps/{slide}.png")
     return rows
+
+
+def membership(shape):
+    """Return what the map of the first image shows: from 0 at the left to 1.25, no place in the last row of ten."""
+    values = np.broadcast_to(np.linspace(0, 1.25, shape[1]), shape).copy()
+    values[-shape[0] // 10 :] = np.nan
+    return values
 
 
 def _picture(path, size, colour, number):

@@ -10,7 +10,7 @@ from slidecaf.slides import open_slide
 from slidecaf.viewer import fields, paint
 from slidecaf.viewer.boxes import box_outlines
 from slidecaf.viewer.catalogue import hard_examples, patches
-from slidecaf.viewer.layer_files import CACHE_BYTES, PatchRaster, SheetMask, TiffRaster, TissueRaster
+from slidecaf.viewer.layer_files import CACHE_BYTES, MembershipRaster, PatchRaster, SheetMask, TiffRaster, TissueRaster
 from slidecaf.viewer.leases import Leases
 from slidecaf.viewer.slide_tiles import SlidePyramid
 from slidecaf.viewer.versions import files_version
@@ -29,7 +29,7 @@ BOXES = 8
 """Tables of patches and of hard examples that are kept."""
 
 READ = {
-    **{kind: kind for kind in ("confidence", "truth", "prediction", "cluster")},
+    **{kind: kind for kind in ("confidence", "truth", "prediction", "cluster", "membership")},
     "patch-score": "score",
 }
 """Kinds of layers that have a value at a pixel, and what it is called."""
@@ -169,6 +169,10 @@ class Layers:
                 return paint.encode(paint.confidence_tile(means, _scale(field)))
             if found["kind"] == "cluster":
                 return paint.encode(paint.cluster_tile(means))
+            if found["kind"] == "membership":
+                return paint.encode(paint.membership_tile(means))
+            if found["kind"] == "foreground":
+                return paint.encode(paint.veil_tile(means))
             if found["kind"] == "comparison":
                 return paint.encode(paint.comparison_tile(means))
             colour = {"truth": paint.TRUTH, "tissue": paint.TISSUE}.get(found["kind"], paint.PREDICTED.fill)
@@ -198,7 +202,8 @@ class Layers:
         -------
         dict
             ``confidence`` and ``score`` (of patches): float, or None where no patch is; ``cluster``: int, or None where
-            no patch is positive; ``truth`` and ``prediction``: bool. What the slide has not, or not yet, is left out.
+            no patch is positive; ``membership``: a multiple of the mixture's mean, or None
+            where no place is; ``truth`` and ``prediction``: bool. What the slide has not, or not yet, is left out.
         """
         with self._opened(name) as pyramid:
             size = pyramid.width, pyramid.height
@@ -214,7 +219,7 @@ class Layers:
                 value = float(values[0])
                 if kind == "cluster":
                     under[kind] = int(values.argmax()) if values.max() > 0 else None
-                elif kind in ("confidence", "patch-score"):
+                elif kind in ("confidence", "patch-score", "membership"):
                     under[READ[kind]] = None if value != value else value
                 else:
                     under[kind] = value > 0
@@ -251,6 +256,8 @@ class Layers:
                 rasters.append(TissueRaster(layer["files"][0], width=size[0], height=size[1]))
             elif layer["kind"] in ("patch-score", "cluster"):
                 rasters.append(PatchRaster(layer["files"][0], layer["kind"], width=size[0], height=size[1]))
+            elif layer["kind"] in ("membership", "foreground"):
+                rasters.append(MembershipRaster(layer["files"][0], layer["kind"], width=size[0], height=size[1]))
             elif layer["kind"] != "truth":
                 rasters.append(TiffRaster(layer["files"][0]))
                 opened.callback(rasters[0].close)
@@ -262,7 +269,11 @@ class Layers:
                     )
             if layer["kind"] in ("truth", "comparison"):
                 rasters.append(opened.enter_context(self._truth(name, size)))
-            combine = {"confidence": fields.confidence, "comparison": fields.comparison}
+            combine = {
+                "confidence": fields.confidence,
+                "membership": fields.confidence,
+                "comparison": fields.comparison,
+            }
             combine |= dict.fromkeys(("patch-score", "cluster"), fields.channels)
             return fields.Field(rasters, combine.get(layer["kind"], fields.mask), close=opened.pop_all().close)
 

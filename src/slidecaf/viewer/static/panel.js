@@ -17,8 +17,8 @@ const KINDS = [
   { kind: "cluster", title: "Clusters of positive patches", opacity: 0.6 },
   // no method has these and patch scores
   { kind: "membership", title: "Membership of places", opacity: 0.6, key: 8, on: true,
-    colours: [["membership_none", "none"], ["membership_mean", "the mean"], ["membership_most", "twice the mean or more"]] },
-  { kind: "foreground", title: "Foreground: above the mean", opacity: 0.5, key: 9, colours: [["foreground", "foreground"]] },
+    colours: [["membership_0", "0"], ["membership_1", "the mean"], ["membership_2", "twice the mean or more"]] },
+  { kind: "foreground", title: "Foreground alone", opacity: 0.85, key: 9, colours: [["veil", "not above the mean"]] },
 ].map((about, place) => ({ key: place + 1, ...about }));
 
 export class Panel {
