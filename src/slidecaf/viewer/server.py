@@ -10,6 +10,7 @@ import json
 import os
 import re
 import socket
+import sys
 import threading
 import traceback
 from http import HTTPStatus
@@ -93,6 +94,11 @@ class Server(ThreadingHTTPServer):
         """Stop listening, and let go of all files."""
         super().server_close()
         self.layers.close()
+
+    def handle_error(self, request, client_address):
+        """Say nothing of a browser that has moved on, as it does when pictures scroll out of sight."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     def trusts(self, host) -> bool:
         """Tell whether a request's Host header names this machine.

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import threading
 import time
 from http.client import HTTPConnection
@@ -12,6 +13,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from slidecaf.files.tables import write_tsv
@@ -142,6 +144,18 @@ def test_a_study_without_classification_has_no_decisions():
     none = decisions.Decisions("{method}.tsv", [], classes=[], texts={})
     with pytest.raises(UnknownNameError, match="this study has no classification"):
         none.of("svm")
+
+
+def test_a_study_of_maps_alone_says_that_it_has_no_decisions(viewed, tmp_path, monkeypatch):
+    shutil.copytree(viewed.folder, tmp_path / "study")
+    monkeypatch.chdir(tmp_path / "study")
+    config = yaml.safe_load(Path("config.yaml").read_text())
+    del config["classification"]
+    Path("config.yaml").write_text(yaml.safe_dump(config))
+    catalogue = Catalogue()
+    assert catalogue.summary()["item"] == "slide"
+    with pytest.raises(UnknownNameError, match="this study has no classification"):
+        catalogue.decisions.of("svm-caf")
 
 
 def test_a_table_is_read_once_and_again_when_it_changes(ask, collection, monkeypatch):

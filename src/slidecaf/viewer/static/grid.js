@@ -73,7 +73,7 @@ export class Grid {
     query.delete("grid");
     let found;
     try {
-      found = await get(`/api/decisions/${encodeURIComponent(this.method)}?${query}`);
+      found = await get(`/api/decisions/${encodeURIComponent(this.method || "none")}?${query}`);
     } catch (error) {
       if (asked === this.asked) this.#fail(error.message);
       return;
@@ -242,11 +242,11 @@ export class Grid {
 
 const slideAddress = (slide) => new URLSearchParams({ slide }).toString();
 
-// Ask for the pictures of cells, those that are seen first.
+// Ask for the pictures of cells.
 function load(cells) {
   for (const cell of cells) {
     const picture = cell.querySelector("img");
-    if (picture.hasAttribute("src")) continue;
+    if (!picture || picture.hasAttribute("src")) continue; // it cannot be shown, or is there
     picture.addEventListener("error", () => {
       if (picture.isConnected) picture.replaceWith(element("em", { textContent: "cannot be shown" }));
     });

@@ -13,10 +13,18 @@ import { Readout } from "./readout.js";
 import { Stage } from "./stage.js";
 import { call, words } from "./words.js";
 
-function notice(text, kind = "") {
+const SAID = 4000; // ms for which something is said by the way
+
+function notice(text) {
   byId("notice").textContent = text;
-  byId("notice").className = kind;
   byId("notice").hidden = !text;
+}
+
+function say(text) {
+  byId("said").textContent = text;
+  byId("said").hidden = false;
+  clearTimeout(say.timer);
+  say.timer = setTimeout(() => (byId("said").hidden = true), SAID);
 }
 
 function about(slide, row) {
@@ -133,15 +141,15 @@ async function start() {
       link.hash = new URLSearchParams({ slide: stage.slide.slide, x, y, w }).toString();
     }
     await navigator.clipboard.writeText(link.href).then(
-      () => notice(`Copied: ${link.href}`, "said"),
-      () => notice(`Copy this: ${link.href}`, "said"), // the browser did not allow it
+      () => say(`Copied: ${link.href}`),
+      () => say(`Copy this: ${link.href}`), // the browser did not allow it
     );
-    setTimeout(() => byId("notice").classList.contains("said") && notice(""), 4000);
   }
 
   // From the grid to the slide that was open, and back.
   function change() {
-    if (grid.methods.length) byId(address().grid ? "to-slide" : "to-grid").click();
+    if (address().grid) byId("to-slide").click();
+    else if (grid.methods.length) byId("to-grid").click();
   }
 
   stage.addEventListener("point", ({ detail }) => readout.point(stage.slide, detail));

@@ -14,7 +14,7 @@ export class Scroller {
     this.columns = 1;
     this.height = this.wanted = null;
     box.addEventListener("scroll", () => this.#soon());
-    new ResizeObserver(() => this.lay()).observe(box);
+    new ResizeObserver(() => this.#resized()).observe(box);
   }
 
   show(items) {
@@ -23,11 +23,13 @@ export class Scroller {
     this.lay();
   }
 
-  // Measure a place, and draw all anew.
+  // Measure a place, and draw all anew; what is seen, and where the keyboard is, stay.
   lay() {
+    const [held] = [...this.nodes].find(([, node]) => node.contains(document.activeElement)) ?? [];
+    const first = this.height ? (this.box.scrollTop / this.height) * this.columns : 0;
+    const across = this.canvas.clientWidth;
     for (const node of this.nodes.values()) this.#remove(node);
     this.nodes.clear();
-    const across = this.canvas.clientWidth;
     this.columns = Math.max(1, this.width ? Math.floor(across / this.width) : 1);
     this.share = across / this.columns;
     const probe = this.items.length && across ? this.make(this.items[0], 0) : null;
@@ -38,9 +40,12 @@ export class Scroller {
       probe.remove();
     }
     this.canvas.style.height = `${(this.height ?? 0) * Math.ceil(this.items.length / this.columns)}px`;
+    this.box.scrollTop = (first / this.columns) * (this.height ?? 0);
     if (this.wanted !== null) this.reveal(this.wanted);
     this.draw();
-    this.rest(this.nodes.values());
+    this.rest(this.#inOrder());
+    const node = this.nodes.get(held);
+    (node?.matches("a, button") ? node : node?.querySelector("a, button"))?.focus({ preventScroll: true });
   }
 
   // Rows that fit into what is seen.
@@ -87,6 +92,15 @@ export class Scroller {
     return node;
   }
 
+  #resized() {
+    if (this.canvas.clientWidth !== this.share * this.columns || !this.height) return this.lay();
+    this.#soon();
+  }
+
+  #inOrder() {
+    return [...this.nodes].sort(([a], [b]) => a - b).map(([, node]) => node);
+  }
+
   #remove(node) {
     this.drop(node);
     node.remove();
@@ -98,6 +112,6 @@ export class Scroller {
       this.draw();
     });
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.rest(this.nodes.values()), REST);
+    this.timer = setTimeout(() => this.rest(this.#inOrder()), REST);
   }
 }
