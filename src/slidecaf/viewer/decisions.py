@@ -150,7 +150,7 @@ class Decisions:
     Parameters
     ----------
     pattern : str
-        Of the tables, as `slidecaf.study.layout.Layout.predictions`.
+        Of the tables: ``predictions`` of `slidecaf.study.layout.Layout`.
     methods : collection of str
         Of the classification; empty where the study has none.
     classes : sequence of str
