@@ -73,7 +73,7 @@ export class SlideList {
     button.append(element("span", { className: "id", textContent: slide.slide }), value(result, view));
     if (view?.task === "segmentation") button.append(meter(result));
     const status = result && result.status !== "ok" ? result.status : null;
-    const details = [`${this.study.group} ${slide.patient}`, slide.split, slide.label, result ? status : "no result"];
+    const details = [slide.label, result ? status : "no result", slide.split, `${this.study.group} ${slide.patient}`];
     button.append(element("span", { className: "detail", textContent: details.filter(Boolean).join(" · ") }));
     // what is cut off, and further columns of the sheet
     const more = Object.entries(slide.more).map(([column, text]) => `${column}: ${text}`);
