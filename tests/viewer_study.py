@@ -121,11 +121,11 @@ def make(folder):
     columns = ("slide", "x", "y", "kind")
     write_tsv(top / "hard_examples.tsv", columns, [dict(zip(columns, row, strict=True)) for row in hard])
     predictions = [
-        ("same", "GBM", "GBM", 1.5, "ok"),
-        ("second", "LGG", "GBM", 0.25, "ok"),
-        ("bad", "GBM", "", "", "unreadable"),
+        ("bad", "p4", "cv", 0, "GBM", "", "", "", "unreadable"),
+        ("same", "p1", "cv", 1, "GBM", "GBM", 1.5, 60, "ok"),
+        ("second", "p2", "cv", 0, "LGG", "GBM", 0.25, 4, "ok"),
     ]
-    columns = ("slide", "label", "predicted", "confidence", "status")
+    columns = ("slide", "patient", "split", "fold", "label", "predicted", "confidence", "patches", "status")
     top = results / "classification/svm-caf"
     write_tsv(top / "predictions.tsv", columns, [dict(zip(columns, row, strict=True)) for row in predictions])
     write_json(top / "scores.json", {"caveats": ["random weights: said twice"]})

@@ -1,5 +1,6 @@
 """What a study has to show: its slides with their results, and the layers of each."""
 
+import math
 import re
 from pathlib import Path
 
@@ -12,12 +13,16 @@ from slidecaf.study.checked import check_study
 from slidecaf.study.config_file import read_config
 from slidecaf.study.layout import Layout
 from slidecaf.tiles.file import read_tiles
+from slidecaf.viewer.decisions import Decisions
 
 VARIANTS = {"plain": "plain", "hard": "retrained with hard examples"}
 """Variants of a segmentation, and what they are."""
 
 PATCHES = "scores and clusters of patches"
-"""What a method of the classification shows of a slide."""
+"""What a method of the classification shows of a slide, where its patches have a score."""
+
+MEMBERSHIP = "membership of places"
+"""What it shows where it has foreground Fisher vectors."""
 
 
 class _Anything:
@@ -49,7 +54,20 @@ class Catalogue:
         self.config, self.slides, self.name = study.config, study.slides, Path.cwd().name
         self._classified, self._segmented = study.classification, study.segmentation
         self._with_masks = {row.slide: row for row in study.segmentation}
+        self._with_labels = {row.slide: row for row in study.classification}
         self.layout, self._made = Layout(self.config.results), made
+        self.decisions = Decisions(
+            self.layout.predictions,
+            self.methods("classification"),
+            classes=study.classes,
+            texts={slide: _found_by(row) for slide, row in self._with_labels.items()},
+        )
+
+    @property
+    def item(self) -> str:
+        """What a row of the sheet is called: as the classification says where it is the only task."""
+        task, other = self.config.classification, self.config.segmentation
+        return task.item_name if task and not other else "slide"
 
     def methods(self, task) -> dict:
         """Return the methods of a task: name to settings, empty where the task is left out."""
@@ -96,8 +114,8 @@ class Catalogue:
         for method, settings in self.config.methods("classification").items():
             view = f"classification/{method}"
             views.append({"id": view, "task": "classification", "method": method})
-            if "patches" in settings.about.shows:
-                views[-1]["meaning"] = PATCHES
+            if meaning := _shown_by(settings):
+                views[-1]["meaning"] = meaning
             self._predictions(shown, view, method)
         for method, settings in self.config.methods("segmentation").items():
             for variant in VARIANTS:
@@ -114,21 +132,21 @@ class Catalogue:
             "caveats": self.caveats(),
             "views": views,
             "group": (self.config.segmentation or self.config.classification).group_name,
+            "item": self.item,
             "slides": list(shown.values()),
         }
 
     def _predictions(self, shown, view, method):
-        for row in _table(self.layout.predictions.format(method=method)):
-            if row["slide"] in shown:
-                right = "" if not row["label"] else row["predicted"] == row["label"]
-                confidences = [key for key in row if key.startswith("confidence")]
-                largest = max((row[key] for key in confidences if row[key]), key=float, default="")
-                shown[row["slide"]]["results"][view] = {
-                    "predicted": row["predicted"],
-                    "right": right,
-                    "value": _number(largest),
-                    "status": row["status"],
-                }
+        decided = self.decisions.so_far(method)
+        if decided is None:
+            return
+        for row, verdict, value in zip(decided.rows, decided.verdicts, decided.confidence.tolist(), strict=True):
+            shown[row["slide"]]["results"][view] = {
+                "predicted": row["predicted"],
+                "right": "" if verdict == "uncounted" else verdict == "right",
+                "value": None if math.isnan(value) else value,
+                "status": row["status"],
+            }
 
     def _scores(self, shown, view, method, variant):
         for row in _table(self.layout.slide_scores.format(method=method)):
@@ -159,9 +177,9 @@ class Catalogue:
             ``ready``: whether they exist; and ``method``, ``variant`` or ``features`` where the layer has them.
         """
         row, layout = self.row(slide), self.layout
-        segmented = slide in self._with_masks
+        segmented, classified = slide in self._with_masks, slide in self._with_labels
         used = set()
-        if any(other.slide == slide for other in self._classified):
+        if classified:
             used |= {*self.config.feature_sets_of("classification")}
         if segmented:
             used |= {*self.config.feature_sets_of("segmentation")}
@@ -175,13 +193,17 @@ class Catalogue:
             for features in cut
             if self.config.features[features].kind != "imported" and self.config.features[features].tiling.tissue
         ]
-        if any(other.slide == slide for other in self._classified):
+        if classified:
             for method, settings in self.methods("classification").items():
                 if "patches" in settings.about.shows:
                     scores = [_file(layout.patch_scores, method=method, slide=slide)]
                     found.append(_layer("patch-score", method, method=method, files=scores))
                     clusters = getattr(settings, "clusters", 1)
                     found.append(_layer("cluster", method, method=method, clusters=clusters, files=scores))
+                if _draws_maps(settings):
+                    drawn = [_file(layout.class_maps, method=method, slide=slide)]
+                    found.append(_layer("membership", method, method=method, files=drawn))
+                    found.append(_layer("foreground", method, method=method, files=drawn))
         if not segmented:
             return found
         truth = [Path(row.mask)] if row.mask else []
@@ -250,10 +272,17 @@ def _layer(kind, *of, files, **named):
     }
 
 
-def files_version(files) -> str:
-    """Return what changes when any of some files does, and says nothing else about them: digits, or nothing."""
-    found = [path.stat() for path in map(Path, files) if path.is_file()]
-    return "-".join(f"{status.st_mtime_ns:x}.{status.st_size:x}" for status in found)
+def _found_by(row):
+    return " ".join([row.slide, row.patient, row.split, row.label, *row.more.values()])
+
+
+def _draws_maps(settings):
+    return getattr(settings, "maps", False)
+
+
+def _shown_by(settings):
+    """Return what a method of the classification shows of a slide, if anything."""
+    return PATCHES if "patches" in settings.about.shows else MEMBERSHIP if _draws_maps(settings) else None
 
 
 def patches(path) -> tuple[np.ndarray, int, float]:

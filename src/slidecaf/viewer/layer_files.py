@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
+from slidecaf.classification.fisher.drawn import read_drawn
 from slidecaf.classification.patches import read_patch_scores
 from slidecaf.errors import SlidecafError
 from slidecaf.files.faults import unread
@@ -102,10 +103,7 @@ class TissueRaster:
 
     def read(self, x, y, width, height) -> np.ndarray:
         """Read a region that lies inside: ndarray of bool, shape (height, width)."""
-        rows, columns = self._mask.shape
-        down = (np.arange(y, y + height) * 2 + 1) * rows // (2 * self.height)
-        across = (np.arange(x, x + width) * 2 + 1) * columns // (2 * self.width)
-        return self._mask[down[:, None], across]
+        return nearest(self._mask, self, x, y, width, height)
 
 
 class PatchRaster:
@@ -146,6 +144,59 @@ class PatchRaster:
         down = np.searchsorted(self._cells.cuts_y, np.arange(y, y + height), side="right") - 1
         across = np.searchsorted(self._cells.cuts_x, np.arange(x, x + width), side="right") - 1
         return self._values[down[:, None], across]
+
+
+class MembershipRaster:
+    """What a method of foreground Fisher vectors says of a slide, from the picture that was drawn of it.
+
+    Parameters
+    ----------
+    path : path-like
+        That `slidecaf.classification.fisher.maps.draw_maps` wrote: at most 256 px a side, so that what is read of a
+        large slide is coarse.
+    kind : {"membership", "foreground"}
+        The membership as a multiple of the mixture's mean, or whether it is above.
+    width, height : int
+        Of the slide at level 0.
+
+    Raises
+    ------
+    SlidecafError
+        If the file is missing or damaged.
+    """
+
+    def __init__(self, path, kind, *, width, height):
+        self.width, self.height = width, height
+        membership, foreground = read_drawn(path)
+        self._values = membership if kind == "membership" else foreground
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def read(self, x, y, width, height) -> np.ndarray:
+        """Read a region that lies inside: ndarray, shape (height, width), of float32 with NaN, or of bool."""
+        return nearest(self._values, self, x, y, width, height)
+
+
+def nearest(values, slide, x, y, width, height) -> np.ndarray:
+    """Read a region of a slide from what was made smaller: each pixel from the one that it lies in.
+
+    Parameters
+    ----------
+    values : ndarray, shape (rows, columns)
+    slide
+        What has the slide's ``width`` and ``height``.
+    x, y, width, height : int
+        In px of level 0.
+
+    Returns
+    -------
+    ndarray, shape (height, width)
+    """
+    rows, columns = values.shape
+    down = (np.arange(y, y + height) * 2 + 1) * rows // (2 * slide.height)
+    across = (np.arange(x, x + width) * 2 + 1) * columns // (2 * slide.width)
+    return values[down[:, None], across]
 
 
 class SheetMask:

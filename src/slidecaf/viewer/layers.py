@@ -9,10 +9,11 @@ from slidecaf.files.tables import read_json
 from slidecaf.slides import open_slide
 from slidecaf.viewer import fields, paint
 from slidecaf.viewer.boxes import box_outlines
-from slidecaf.viewer.catalogue import files_version, hard_examples, patches
-from slidecaf.viewer.layer_files import CACHE_BYTES, PatchRaster, SheetMask, TiffRaster, TissueRaster
+from slidecaf.viewer.catalogue import hard_examples, patches
+from slidecaf.viewer.layer_files import CACHE_BYTES, MembershipRaster, PatchRaster, SheetMask, TiffRaster, TissueRaster
 from slidecaf.viewer.leases import Leases
 from slidecaf.viewer.slide_tiles import SlidePyramid
+from slidecaf.viewer.versions import files_version
 from slidecaf.viewer.zoom import reductions, tile_box
 
 SLIDES_BYTES = 2**30
@@ -28,7 +29,7 @@ BOXES = 8
 """Tables of patches and of hard examples that are kept."""
 
 READ = {
-    **{kind: kind for kind in ("confidence", "truth", "prediction", "cluster")},
+    **{kind: kind for kind in ("confidence", "truth", "prediction", "cluster", "membership")},
     "patch-score": "score",
 }
 """Kinds of layers that have a value at a pixel, and what it is called."""
@@ -108,6 +109,38 @@ class Layers:
             _check_tile(pyramid.width, pyramid.height, tile)
             return paint.encode(pyramid.tile(*tile))
 
+    def thumbnail_version(self, name) -> str:
+        """Return what changes when the file does that `thumbnail` reads.
+
+        Raises
+        ------
+        LookupError
+            If the study has no such slide.
+        """
+        return files_version([self._thumbnail(name)])
+
+    def thumbnail(self, name) -> tuple[str, bytes]:
+        """Return a slide made small: media type and bytes.
+
+        It is the file that the workflow made for the report; before that, and of slides that need none, the slide's
+        coarsest tile.
+
+        Parameters
+        ----------
+        name : str
+        """
+        path = self._thumbnail(name)
+        if path != Path(self._catalogue.row(name).path):
+            return "image/jpeg", path.read_bytes()
+        with self._opened(name) as pyramid:
+            return paint.encode_small(pyramid.tile(reductions(pyramid.width, pyramid.height), 0, 0))
+
+    def _thumbnail(self, name):
+        """Return the file that a slide is seen small from: its thumbnail, or the slide."""
+        row = self._catalogue.row(name)
+        path = Path(self._catalogue.layout.thumbnail.format(slide=name))
+        return path if path.is_file() else Path(row.path)
+
     def layer_tile(self, name, layer, tile) -> tuple[str, bytes]:
         """Return a tile of a layer: media type and bytes.
 
@@ -136,6 +169,10 @@ class Layers:
                 return paint.encode(paint.confidence_tile(means, _scale(field)))
             if found["kind"] == "cluster":
                 return paint.encode(paint.cluster_tile(means))
+            if found["kind"] == "membership":
+                return paint.encode(paint.membership_tile(means))
+            if found["kind"] == "foreground":
+                return paint.encode(paint.veil_tile(means))
             if found["kind"] == "comparison":
                 return paint.encode(paint.comparison_tile(means))
             colour = {"truth": paint.TRUTH, "tissue": paint.TISSUE}.get(found["kind"], paint.PREDICTED.fill)
@@ -165,7 +202,8 @@ class Layers:
         -------
         dict
             ``confidence`` and ``score`` (of patches): float, or None where no patch is; ``cluster``: int, or None where
-            no patch is positive; ``truth`` and ``prediction``: bool. What the slide has not, or not yet, is left out.
+            no patch is positive; ``membership``: a multiple of the mixture's mean, or None
+            where no place is; ``truth`` and ``prediction``: bool. What the slide has not, or not yet, is left out.
         """
         with self._opened(name) as pyramid:
             size = pyramid.width, pyramid.height
@@ -181,7 +219,7 @@ class Layers:
                 value = float(values[0])
                 if kind == "cluster":
                     under[kind] = int(values.argmax()) if values.max() > 0 else None
-                elif kind in ("confidence", "patch-score"):
+                elif kind in ("confidence", "patch-score", "membership"):
                     under[READ[kind]] = None if value != value else value
                 else:
                     under[kind] = value > 0
@@ -190,7 +228,7 @@ class Layers:
     def _check_ready(self, name, layer):
         if not layer["ready"]:
             missing = ", ".join(str(path) for path in layer["files"] if not path.is_file())
-            raise SlidecafError(f"slide {name}: {missing} does not exist; run the study to its end.")
+            raise SlidecafError(f"{self._catalogue.item} {name}: {missing} does not exist; run the study to its end.")
 
     @contextmanager
     def _opened(self, name):
@@ -218,17 +256,24 @@ class Layers:
                 rasters.append(TissueRaster(layer["files"][0], width=size[0], height=size[1]))
             elif layer["kind"] in ("patch-score", "cluster"):
                 rasters.append(PatchRaster(layer["files"][0], layer["kind"], width=size[0], height=size[1]))
+            elif layer["kind"] in ("membership", "foreground"):
+                rasters.append(MembershipRaster(layer["files"][0], layer["kind"], width=size[0], height=size[1]))
             elif layer["kind"] != "truth":
                 rasters.append(TiffRaster(layer["files"][0]))
                 opened.callback(rasters[0].close)
                 if (rasters[0].width, rasters[0].height) != size:
                     raise SlidecafError(
-                        f"{layer['files'][0]} has {rasters[0].width} x {rasters[0].height} px and slide {name} "
-                        f"{size[0]} x {size[1]}: it is of another file; run the study again."
+                        f"{layer['files'][0]} has {rasters[0].width} x {rasters[0].height} px and "
+                        f"{self._catalogue.item} {name} {size[0]} x {size[1]}: it is of another file; "
+                        "run the study again."
                     )
             if layer["kind"] in ("truth", "comparison"):
                 rasters.append(opened.enter_context(self._truth(name, size)))
-            combine = {"confidence": fields.confidence, "comparison": fields.comparison}
+            combine = {
+                "confidence": fields.confidence,
+                "membership": fields.confidence,
+                "comparison": fields.comparison,
+            }
             combine |= dict.fromkeys(("patch-score", "cluster"), fields.channels)
             return fields.Field(rasters, combine.get(layer["kind"], fields.mask), close=opened.pop_all().close)
 

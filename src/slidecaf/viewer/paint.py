@@ -6,6 +6,7 @@ import math
 import numpy as np
 from PIL import Image
 
+from slidecaf.classification.fisher.maps import RAMP as MEMBERSHIP
 from slidecaf.segmentation.overlay import FALSE, MISSED, PREDICTED, TRUE
 from slidecaf.viewer.zoom import SIDE
 
@@ -23,6 +24,9 @@ KINDS = {"missed": MISSED.outline, "false": FALSE.outline}
 
 LOW, MIDDLE, HIGH = (5, 80, 180), (250, 245, 215), (190, 10, 40)
 """R, G, B of the confidence's ends and of its zero: blue is not the positive class, red is."""
+
+VEIL = (255, 255, 255)
+"""R, G, B of what lies over all that is no foreground."""
 
 INSIDE = 40
 """Opacity of a patch's area, of 255; outlines are opaque."""
@@ -49,6 +53,8 @@ def legend():
         "hard_missed": KINDS["missed"],
         "hard_false": KINDS["false"],
         "clusters": CLUSTERS,
+        **{f"membership_{place}": list(map(int, colour)) for place, colour in enumerate(MEMBERSHIP)},
+        "veil": VEIL,
         "confidence": [list(map(int, colour)) for colour in ramp(np.linspace(-1, 1, 21))],
     }
 
@@ -99,6 +105,18 @@ def confidence_tile(means, scale) -> np.ndarray:
 def mask_tile(means, colour):
     """Colour the means of a mask: a pixel that is in it by half is half as opaque."""
     return _rgba(np.broadcast_to(np.float32(colour), (*means.shape[:2], 3)), means[..., 0] * means[..., -1])
+
+
+def membership_tile(means):
+    """Colour the means of memberships, multiples of the mixture's mean, as the drawings do."""
+    places = np.arange(len(MEMBERSHIP))
+    colours = [np.interp(means[..., 0], places, MEMBERSHIP[:, channel]) for channel in range(3)]
+    return _rgba(np.stack(colours, axis=2).astype(np.float32), means[..., -1])
+
+
+def veil_tile(means):
+    """Lay a veil over what is not in a mask: over a pixel that is in it by half it is half as thick."""
+    return _rgba(np.broadcast_to(np.float32(VEIL), (*means.shape[:2], 3)), 1 - means[..., 0] * means[..., -1])
 
 
 def comparison_tile(means):
@@ -157,3 +175,10 @@ def encode(pixels):
         whole[: pixels.shape[0], : pixels.shape[1], 3] = 255
     Image.fromarray(whole).save(stream, "PNG", compress_level=1)
     return "image/png", stream.getvalue()
+
+
+def encode_small(pixels):
+    """Turn a slide made small into a picture of its own size: media type and bytes."""
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG", quality=88)
+    return "image/jpeg", stream.getvalue()

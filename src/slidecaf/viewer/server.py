@@ -4,21 +4,25 @@ No path of a request ever becomes the path of a file. Requests have to name this
 localhost, so that no page of another site can reach the study through a name that it lets point here (DNS rebinding).
 """
 
+import gzip
 import ipaddress
 import json
 import os
 import re
 import socket
+import sys
 import threading
 import traceback
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, unquote, urlsplit
+from typing import NamedTuple
+from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 from slidecaf.errors import SlidecafError
 from slidecaf.files.faults import machine_fault, reason_of
 from slidecaf.study.names import NAME
 from slidecaf.viewer import assets, paint
+from slidecaf.viewer.decisions import FILTERS, UnknownNameError
 from slidecaf.viewer.layers import Layers
 
 POLICY = (
@@ -39,6 +43,9 @@ LONGEST_REQUEST = 2000
 
 IDLE = 60
 """Seconds after which a connection that says nothing is closed."""
+
+LONG_ANSWER = 2**14
+"""Bytes from which on JSON is compressed for a browser that takes it."""
 
 NUMBER = re.compile(r"[0-9]{1,9}")
 
@@ -88,6 +95,11 @@ class Server(ThreadingHTTPServer):
         super().server_close()
         self.layers.close()
 
+    def handle_error(self, request, client_address):
+        """Say nothing of a browser that has moved on, as it does when pictures scroll out of sight."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
     def trusts(self, host) -> bool:
         """Tell whether a request's Host header names this machine.
 
@@ -120,6 +132,26 @@ class _Refused(Exception):
         self.status = status
 
 
+class _Answer(NamedTuple):
+    """What is sent.
+
+    Attributes
+    ----------
+    kind : str
+        Its media type; empty where the browser has it already.
+    content : bytes
+    lasting : bool
+        Whether its address stands for one state of the files that it is drawn from, so that a browser may keep it.
+    tag : str
+        What tells this state from another one, by which a browser asks whether what it kept still holds.
+    """
+
+    kind: str
+    content: bytes
+    lasting: bool = False
+    tag: str = ""
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "slidecaf", ""
@@ -132,10 +164,12 @@ class _Handler(BaseHTTPRequestHandler):
                 raise _Refused(HTTPStatus.FORBIDDEN, "this name is not the viewer's; open it as localhost.")
             if len(self.path) > LONGEST_REQUEST:
                 raise _Refused(HTTPStatus.REQUEST_URI_TOO_LONG, "the address is too long.")
-            kind, content, lasting = self._answer()
-            self._send(HTTPStatus.OK, kind, content, lasting=lasting)
+            answer = self._answer()
+            self._send(HTTPStatus.OK if answer.kind else HTTPStatus.NOT_MODIFIED, answer)
         except _Refused as refused:
             self._send_error(refused.status, str(refused))
+        except UnknownNameError as error:
+            self._send_error(HTTPStatus.NOT_FOUND, str(error))
         except SlidecafError as error:
             self._send_error(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
         except LookupError:
@@ -155,17 +189,24 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def _answer(self):
-        """Return media type, bytes, and whether a browser may keep them."""
+        """Return the `_Answer`."""
         address = urlsplit(self.path)
         query = parse_qs(address.query)
         parts = [unquote(part) for part in address.path.split("/")[1:]]
         match parts:
             case [""]:
-                return *self.server.assets["index.html"], False
+                return _Answer(*self.server.assets["index.html"])
             case ["static", name]:
-                return *self.server.assets[name], False
+                return _Answer(*self.server.assets[name])
             case ["api", "study"]:
                 return _json(self.server.catalogue.summary() | {"legend": paint.legend()})
+            case ["api", "decisions", method]:
+                asked = dict(parse_qsl(address.query, keep_blank_values=True))
+                wanted = {key: asked[key] for key in (*FILTERS, "text") if key in asked}
+                decided = self.server.catalogue.decisions.of(_name(method))
+                return _json(decided.choose(wanted, order=asked.get("order", "name")))
+            case ["thumbnails", slide]:
+                return self._thumbnail(_name(slide))
             case ["api", "slides", slide]:
                 return _json(self.server.layers.slide(_name(slide)))
             case ["api", "slides", slide, "confidence", method, variant]:
@@ -185,24 +226,43 @@ class _Handler(BaseHTTPRequestHandler):
             case _:
                 raise LookupError(self.path)
         with self.server.drawing:
-            return *draw(*arguments, tuple(map(_number, tile))), "v" in query
+            return _Answer(*draw(*arguments, tuple(map(_number, tile))), lasting="v" in query)
 
-    def _send(self, status, kind, content, *, lasting=False):
+    def _thumbnail(self, slide):
+        layers = self.server.layers
+        tag = f'"{layers.thumbnail_version(slide)}"'
+        if self.headers.get("If-None-Match") == tag:
+            return _Answer("", b"", tag=tag)
+        with self.server.drawing:
+            return _Answer(*layers.thumbnail(slide), tag=tag)
+
+    def _send(self, status, answer):
+        content, packed = answer.content, self._packs(answer)
+        if packed:
+            content = gzip.compress(content, compresslevel=1, mtime=0)
         self.send_response(status)
-        # an address with a version stands for one state of the files that it is drawn from
-        self.send_header("Cache-Control", "private, max-age=86400, immutable" if lasting else "no-store")
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Cache-Control", _keeping(answer))
+        if answer.tag:
+            self.send_header("ETag", answer.tag)
+        if answer.kind:
+            self.send_header("Content-Type", answer.kind)
+            self.send_header("Content-Length", str(len(content)))
+        if packed:
+            self.send_header("Content-Encoding", "gzip")
         for name, value in HEADERS.items():
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
 
+    def _packs(self, answer):
+        """Tell whether an answer is sent compressed."""
+        takes = re.search(r"\bgzip\b", self.headers.get("Accept-Encoding") or "")
+        return bool(takes) and answer.kind.startswith("application/json") and len(answer.content) >= LONG_ANSWER
+
     def _send_error(self, status, message):
-        kind, content, _ = _json({"error": message})
         try:
-            self._send(status, kind, content)
+            self._send(status, _json({"error": message}))
         except OSError:
             self.close_connection = True
 
@@ -211,7 +271,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _json(value):
-    return "application/json; charset=utf-8", json.dumps(value, allow_nan=False).encode(), False
+    content = json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+    return _Answer("application/json; charset=utf-8", content)
+
+
+def _keeping(answer):
+    """Return for how long a browser may keep an answer."""
+    if answer.lasting:
+        return "private, max-age=86400, immutable"
+    return "private, no-cache" if answer.tag else "no-store"
 
 
 def _name(text):

@@ -13,6 +13,9 @@ export const slidePath = (slide) => `/api/slides/${encodeURIComponent(slide)}`;
 export const tilePath = (slide, layer, version, { z, x, y }) =>
   `/tiles/${encodeURIComponent(slide)}/${layer}/${-z}/${x}/${y}?v=${version}`;
 
+// A slide made small. The browser asks each time whether what it has still holds.
+export const thumbnailPath = (slide) => `/thumbnails/${encodeURIComponent(slide)}`;
+
 // Ask again for what a picture could not show: the answer says why.
 export async function explain(address) {
   const answer = await fetch(address, { cache: "no-store" });

@@ -15,7 +15,11 @@ const KINDS = [
   { kind: "tissue", title: "Tissue", opacity: 0.4, colours: [["tissue", "tissue"]] },
   { kind: "patch-score", title: "Patch scores", opacity: 0.6, on: true },
   { kind: "cluster", title: "Clusters of positive patches", opacity: 0.6 },
-];
+  // no method has these and patch scores
+  { kind: "membership", title: "Membership of places", opacity: 0.6, key: 8, on: true,
+    colours: [["membership_0", "0"], ["membership_1", "the mean"], ["membership_2", "twice the mean or more"]] },
+  { kind: "foreground", title: "Foreground alone", opacity: 0.85, key: 9, colours: [["veil", "not above the mean"]] },
+].map((about, place) => ({ key: place + 1, ...about }));
 
 export class Panel {
   constructor(study, stage, onMaps) {
@@ -79,9 +83,13 @@ export class Panel {
     byId("colours").hidden = byId("features-label").hidden = true;
   }
 
-  // Show or hide the layer that stands at a place of the list.
-  toggle(place) {
-    const { kind } = KINDS[place];
+  // Show or hide the layer that has a key.
+  toggleKey(key) {
+    const kinds = KINDS.filter((about) => about.key === key).map(({ kind }) => kind);
+    this.toggle(kinds.find((kind) => this.slide && this.#layer(kind)) ?? kinds[0]);
+  }
+
+  toggle(kind) {
     this.hidden = null;
     this.touched = kind;
     this.state.get(kind).on = !this.state.get(kind).on;
@@ -119,29 +127,30 @@ export class Panel {
   draw() {
     if (!this.slide) return;
     const items = [], wanted = new Set(["image"]);
-    for (const [place, about] of KINDS.entries()) {
+    for (const about of KINDS) {
       const layer = this.#layer(about.kind), state = this.state.get(about.kind);
       if (layer?.ready && state.on) {
         wanted.add(layer.id);
         this.stage.show(layer, state.opacity);
       }
-      if (layer) items.push(this.#item(place, about, layer, state));
+      if (layer) items.push(this.#item(about, layer, state));
     }
     for (const id of [...this.stage.drawn.keys()]) if (!wanted.has(id)) this.stage.hide(id);
     const focused = document.activeElement?.dataset?.control;
     byId("layers").replaceChildren(...items);
+    byId("no-layers").hidden = items.length > 0;
     if (focused) byId("layers").querySelector(`[data-control="${focused}"]`)?.focus();
     this.#colourBar();
   }
 
-  #item(place, about, layer, state) {
-    const { kind, title, colours = [] } = about;
+  #item(about, layer, state) {
+    const { kind, key, title, colours = [] } = about;
     const box = element("input", { type: "checkbox", checked: state.on && layer.ready, disabled: !layer.ready });
     box.dataset.control = `${kind}-on`;
-    box.addEventListener("change", () => this.toggle(place));
+    box.addEventListener("change", () => this.toggle(kind));
     const text = layer.ready ? title : `${title}: not computed yet`;
     const head = element("label", { className: "head" }, box, element("span", { textContent: text }));
-    head.append(element("kbd", { textContent: String(place + 1) }));
+    head.append(element("kbd", { textContent: String(key) }));
     const fade = element("input", { type: "range", min: 0, max: 100, value: 100 * state.opacity, disabled: !layer.ready });
     fade.setAttribute("aria-label", `${title}: opacity`);
     fade.dataset.control = `${kind}-fade`;
@@ -151,9 +160,9 @@ export class Panel {
       if (state.on) this.stage.show(layer, state.opacity);
     });
     const swatches = element("div", { className: "swatches" });
-    for (const [key, meaning] of colours) {
+    for (const [name, meaning] of colours) {
       const square = element("i");
-      square.style.background = rgb(this.legend[key]);
+      square.style.background = rgb(this.legend[name]);
       swatches.append(element("span", {}, square, meaning));
     }
     if (kind === "cluster") {

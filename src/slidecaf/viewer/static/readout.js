@@ -3,6 +3,12 @@
 import { get, slidePath } from "./api.js";
 import { byId, element } from "./dom.js";
 
+// What is stored ends at twice the mean.
+function membership(value) {
+  if (value === null) return "none";
+  return value >= 2 ? "twice the mean or more" : `${value.toFixed(2)} × the mean`;
+}
+
 export class Readout {
   constructor(panel) {
     this.panel = panel;
@@ -39,6 +45,7 @@ export class Readout {
       if ("confidence" in under) said.push(["confidence", under.confidence === null ? "none" : under.confidence.toFixed(4)]);
       if ("score" in under) said.push(["score", under.score === null ? "none" : under.score.toFixed(4)]);
       if ("cluster" in under) said.push(["cluster", under.cluster ?? "none"]);
+      if ("membership" in under) said.push(["membership", membership(under.membership)]);
       if ("prediction" in under) said.push(["predicted", under.prediction ? "necrosis" : "no"]);
       if ("truth" in under) said.push(["truth", under.truth ? "necrosis" : "no"]);
       this.panel.point(under.confidence ?? under.score);
