@@ -106,6 +106,7 @@ rule classifier:
         choice=LAYOUT.choice,
         selection=LAYOUT.selection,
         model=LAYOUT.model,
+        inner=LAYOUT.inner,
     log:
         LAYOUT.log("classifier", "{method}/{part}"),
     benchmark:
@@ -225,6 +226,7 @@ rule scores:
     input:
         folds=LAYOUT.folds,
         decisions=expand(LAYOUT.decisions, part=CLASSIFICATION.decided, allow_missing=True),
+        inner=expand(LAYOUT.inner, part=CLASSIFICATION.parts[:-1], allow_missing=True),
     output:
         predictions=LAYOUT.predictions,
         scores=report(
@@ -244,9 +246,10 @@ rule scores:
             group_name=CLASSIFICATION.setting("group_name"),
             item_name=CLASSIFICATION.setting("item_name"),
             caveats=method_caveats,
+            sensitivity=CLASSIFICATION.setting("sensitivity"),
             seed=STUDY.seed,
         ),
-        untracked=untracked(parts=CLASSIFICATION.decided),
+        untracked=untracked(parts=CLASSIFICATION.decided, folds=CLASSIFICATION.parts[:-1]),
     script:
         "../scripts/scores.py"
 

@@ -146,9 +146,9 @@ def codebooks(wildcards):
 
 
 def folds_of_choice(wildcards):
-    """Return how many inner folds a method's choice wants; none where it has one candidate."""
+    """Return how many inner folds a part wants; none where it has nothing to choose and no held-out rows to judge."""
     several = CLASSIFICATION.methods[wildcards.method].candidates > 1
-    return CLASSIFICATION.setting("inner_folds") if several else None
+    return CLASSIFICATION.setting("inner_folds") if several or wildcards.part != "final" else None
 
 
 def candidates_of_batch(wildcards):

@@ -12,6 +12,7 @@ with job(snakemake.log[0]):
         choice=output.choice,
         selection=output.selection,
         model=output.model,
+        inner=output.inner,
         vectors=files_read(settings.way, snakemake.input.vectors),
         folds=snakemake.input.folds,
         part=snakemake.wildcards.part,

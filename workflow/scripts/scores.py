@@ -9,6 +9,7 @@ with job(snakemake.log[0]):
         predictions=snakemake.output.predictions,
         scores=snakemake.output.scores,
         decisions=dict(zip(snakemake.params.untracked["parts"], inputs.decisions, strict=True)),
+        inner=dict(zip(snakemake.params.untracked["folds"], inputs.inner, strict=True)),
         folds=inputs.folds,
         rows=tracked["rows"],
         classes=tracked["classes"],
@@ -18,5 +19,6 @@ with job(snakemake.log[0]):
         group_name=tracked["group_name"],
         item_name=tracked["item_name"],
         caveats=tracked["caveats"],
+        sensitivity=tracked["sensitivity"],
         seed=tracked["seed"],
     )

@@ -1,12 +1,12 @@
 """The choice among candidates by cross-validation inside the training rows (paper, sections 3.1 and 3.2)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import inf
 
 import numpy as np
 
-from slidecaf.classification.folds import assign_folds, check_inner_folds, class_indices, rarest_class
+from slidecaf.classification.folds import assign_folds, check_inner_folds, class_indices, inner_fold_count, rarest_class
 from slidecaf.classification.selection import ALL, rank_features, select
 from slidecaf.classification.svm import (
     ONE_VS_ONE,
@@ -41,11 +41,15 @@ class Fitted:
         How far apart the classes' means are in each of all features.
     model : slidecaf.classification.svm.LinearSVM
         Of the selected features, in this order.
+    inner : ndarray of float64, shape (n,) or (n, K), or None
+        Confidences of the training rows, each by the inner fold's SVM that did not see it; None where there was no
+        inner cross-validation, or an SVM did not converge in it.
     """
 
     selection: np.ndarray
     difference: np.ndarray
     model: LinearSVM
+    inner: np.ndarray | None = None
 
 
 def choose(
@@ -61,6 +65,7 @@ def choose(
     scheme=ONE_VS_ONE,
     choose_by=ACCURACY,
     method="the method",
+    calibrated=False,
 ) -> tuple[dict, Fitted]:
     """Choose feature set, norm, number of features kept, scaling, weights of classes and C.
 
@@ -99,6 +104,8 @@ def choose(
         of each class against the rest, of all inner held-out slides together, and its mean over the classes.
     method : str, optional
         What errors call the method.
+    calibrated : bool, optional
+        Whether a single candidate is cross-validated too, where patients allow it: for `Fitted.inner` alone.
 
     Returns
     -------
@@ -132,15 +139,19 @@ def choose(
         name = f"{method}, feature set {features}"
         return _Rows(pooled[features, parse_norm(norm)], labels, classes, max_iter, scheme, name)
 
-    found, count = dict.fromkeys(candidates), None
+    found, told, count = dict.fromkeys(candidates), {}, None
+    dealt = inner_fold_count(labels, groups, inner_folds) if calibrated else None
     if len(candidates) > 1:
         then = f"; give one value for each of {', '.join(named[:-1])} and {named[-1]}"
-        count = check_inner_folds(labels, groups, inner_folds, method=method, then=then)
-        folds = assign_folds(labels, groups, count, seed=seed)
+        dealt = count = check_inner_folds(labels, groups, inner_folds, method=method, then=then)
+    if dealt:
+        folds = assign_folds(labels, groups, dealt, seed=seed)
         settings = list(product(grid["keep"], grid["C"], *further.values()))
         for features, norm in product(grid["features"], grid["norm"]):
-            judged = rows_of(features, norm).cross_validate(settings, folds, choose_by)
-            found |= {(features, norm, *setting): score for setting, score in judged.items()}
+            for setting, confidence in rows_of(features, norm).cross_validate(settings, folds).items():
+                told[features, norm, *setting] = confidence
+                if count:
+                    found[features, norm, *setting] = _judge(labels, confidence, classes, choose_by)
     reason = f"no convergence in {max_iter} iterations "
     dropped = {c: reason + "in an inner fold" for c in candidates if count and found[c] is None}
 
@@ -161,6 +172,7 @@ def choose(
             f"{method}: no candidate's SVM converged in max_iter: {max_iter} iterations; raise max_iter, or "
             "give smaller values of C."
         )
+    fitted = replace(fitted, inner=told.get(chosen))
 
     nothing = dict.fromkeys(["correct", ACCURACY] + ([] if choose_by == ACCURACY else [choose_by]))
 
@@ -189,8 +201,8 @@ class _Rows:
         self.classes, self.name = classes, name
         self._options = {"classes": classes, "max_iter": max_iter, "scheme": scheme}
 
-    def cross_validate(self, settings, folds, choose_by):
-        """Return (keep, C, scale, class weight) to what `_judge` gives; None where an SVM did not converge."""
+    def cross_validate(self, settings, folds):
+        """Return (keep, C, scale, class weight) to the held-out rows' confidences, where all SVMs converged."""
         columns = (len(self.labels),) if len(self.classes) == 2 else (len(self.labels), len(self.classes))
         confidence = {setting: np.empty(columns) for setting in settings}
         for fold in np.unique(folds):
@@ -209,8 +221,7 @@ class _Rows:
                             confidence[setting][held] = model.decision(others, together=True)
                         else:
                             del confidence[setting]
-        judged = {setting: _judge(self.labels, known, self.classes, choose_by) for setting, known in confidence.items()}
-        return {setting: judged.get(setting) for setting in settings}
+        return confidence
 
     def fit(self, keep, C, scale, class_weight):
         """Return the selection and the SVM of all rows."""

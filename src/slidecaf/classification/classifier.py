@@ -15,6 +15,7 @@ def fit_classifier(
     choice,
     selection,
     model,
+    inner,
     vectors,
     folds,
     part,
@@ -32,10 +33,13 @@ def fit_classifier(
 
     Parameters
     ----------
-    choice, selection, model : path-like
+    choice, selection, model, inner : path-like
         The files that are written: ``choice.json``, the settings chosen and from what, and the slides without a patch
         as ``left_out``; ``selection.tsv`` with rank, feature and how much it counts; ``model.json`` with the feature
-        set, the classes and, of pooled vectors, the norm.
+        set, the classes and, of pooled vectors, the norm; ``inner.tsv`` with slide and confidence (with more than two
+        classes one a class), each by an inner model that did not see the slide. That is empty where there was no inner
+        cross-validation: in a fold, where a class has one patient, an SVM did not converge or the kind has none; in
+        ``final``, also where there was nothing to choose.
     vectors : dict of str to dict of str to path-like
         Feature set to slide to pooled or features file, as the kind reads them; of the part's training slides at least.
     folds : path-like
@@ -73,6 +77,7 @@ def fit_classifier(
         threads=threads,
         memory=memory,
         method=method,
+        calibrated=part != "final",
     )
     found = learned.choice or _nothing_to_choose(learned.chosen, len(usable), inner_folds)
     ranked = [
@@ -83,6 +88,34 @@ def fit_classifier(
     write_json(choice, {**found, "left_out": sorted(set(slides) - set(usable))})
     write_tsv(selection, ["rank", "feature", learned.measure], ranked)
     write_json(model, {**seen, **learned.model, "classes": list(classes)})
+    columns = confidence_columns(classes)
+    told = [] if learned.inner is None else learned.inner.reshape(len(usable), -1)
+    write_tsv(
+        inner,
+        ["slide", *columns],
+        [{"slide": slide, **dict(zip(columns, own, strict=True))} for slide, own in zip(usable, told, strict=False)],
+    )
+
+
+def confidence_columns(classes, of="confidence") -> list[str]:
+    """Return what tables call the confidences: one column of two classes, one a class of more.
+
+    Parameters
+    ----------
+    classes : sequence of str
+    of : str, optional
+        Or ``probability``.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> confidence_columns(["a", "b"]), confidence_columns(["a", "b", "c"])
+    (['confidence'], ['confidence_a', 'confidence_b', 'confidence_c'])
+    """
+    return [of] if len(classes) == 2 else [f"{of}_{label}" for label in classes]
 
 
 def fit_part(source, slides, *, rows, classes, settings, **further) -> tuple[list, Learned]:
@@ -97,7 +130,7 @@ def fit_part(source, slides, *, rows, classes, settings, **further) -> tuple[lis
     rows, classes, settings
         As for `fit_classifier`.
     **further
-        ``inner_folds``, ``seed``, ``threads``, ``memory`` and ``method``, as for
+        ``inner_folds``, ``seed``, ``threads``, ``memory``, ``method`` and ``calibrated``, as for
         `slidecaf.classification.kinds.Training`.
 
     Returns
@@ -165,7 +198,7 @@ def decide(path, *, kind, model, vectors, folds, part, slides=(), on_bad_slide="
     wanted = sorted(slides) if part == "final" else held_out_slides(read_tsv(folds), part)
     seen = {key: [stored[key]] for key in ("features", "norm") if key in stored}
     source = module.SOURCE.read(vectors, slides=wanted, wanted=seen, on_bad_slide=on_bad_slide)
-    columns = ["confidence"] if len(classes) == 2 else [f"confidence_{label}" for label in classes]
+    columns = confidence_columns(classes)
     table = {
         slide: {"slide": slide, "patches": source.patches[name, slide], "status": source.status[name, slide]}
         for slide in wanted

@@ -49,6 +49,8 @@ class Training:
         GiB that all patches of the slides may take together, or inner products of their vectors.
     method : str
         What errors call the method.
+    calibrated : bool
+        Whether confidences of inner folds are wanted though there is nothing to choose.
     """
 
     source: Any
@@ -62,6 +64,7 @@ class Training:
     threads: int = 1
     memory: float = 8
     method: str = "the method"
+    calibrated: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +84,9 @@ class Learned:
         What this is called there.
     choice : mapping
         What ``choice.json`` says beside `chosen`; empty where there was one candidate.
+    inner : ndarray or None
+        Confidences of the training slides, as ``decide`` gives them, each by an inner model that did not see it; None
+        where there was no inner cross-validation.
     """
 
     chosen: Mapping
@@ -88,6 +94,7 @@ class Learned:
     weights: Mapping
     measure: str = "weight"
     choice: Mapping = field(default_factory=dict)
+    inner: Any = None
 
 
 def module_of(kind):

@@ -60,6 +60,7 @@ def fit(training: Training) -> Learned:
             scheme=grid["scheme"],
             choose_by=grid["choose_by"],
             method=training.method,
+            calibrated=training.calibrated,
         )
     for dropped in found["dropped"]:
         logger.warning("dropped: %s", dropped)
@@ -71,6 +72,7 @@ def fit(training: Training) -> Learned:
         weights={feature: fitted.difference[feature] for feature in kept},
         measure="difference",
         choice=found,
+        inner=fitted.inner,
     )
 
 

@@ -4,9 +4,11 @@ from itertools import combinations
 
 import numpy as np
 
+from slidecaf.classification.classifier import confidence_columns
 from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_json, read_tsv, write_json, write_tsv
-from slidecaf.scores.classification import classification_scores
+from slidecaf.scores.calibration import fit_curves, operating_threshold, probabilities, probability_scores
+from slidecaf.scores.classification import classification_scores, one_class_scores
 from slidecaf.scores.paired import mcnemar_exact
 from slidecaf.study.status import STATUS_COPY, STATUS_FEW
 
@@ -22,6 +24,7 @@ def write_predictions_and_scores(
     predictions,
     scores,
     decisions,
+    inner,
     folds,
     rows,
     classes,
@@ -32,8 +35,12 @@ def write_predictions_and_scores(
     seed,
     rare_classes=None,
     item_name="slide",
+    sensitivity=None,
 ) -> None:
     """Put a method's decisions beside the labels, and score them.
+
+    Confidences become probabilities by curves that no held-out row has a part in: those of a fold are fitted to its
+    training rows, as models of its inner folds saw them from outside, those of the test rows to the folds' decisions.
 
     Parameters
     ----------
@@ -41,6 +48,8 @@ def write_predictions_and_scores(
         The files that are written: ``predictions.tsv``, a row a slide, and ``scores.json``.
     decisions : dict of str to path-like
         Part to ``decisions.tsv``: of every fold, and ``final`` where there are test rows.
+    inner : dict of str to path-like
+        Fold to ``inner.tsv``.
     folds : path-like
         The table of folds.
     rows : sequence of dict
@@ -63,6 +72,8 @@ def write_predictions_and_scores(
         and count nowhere.
     item_name : str, optional
         What a slide is called.
+    sensitivity : float, optional
+        Of two classes, the share of positive slides that each part's operating point is to find.
 
     Raises
     ------
@@ -71,14 +82,26 @@ def write_predictions_and_scores(
     """
     fold_of = {row["slide"]: row["fold"] for row in read_tsv(folds)}
     by_slide = {row["slide"]: row for row in rows}
-    columns = ["confidence"] if len(classes) == 2 else [f"confidence_{label}" for label in classes]
+    columns, told = confidence_columns(classes), confidence_columns(classes, "probability")
     table = []
     for part, path in decisions.items():
         split = "test" if part == "final" else "cv"
         for decided in read_tsv(path):
             row = by_slide[decided["slide"]]
             known = {"patient": row["patient"], "label": row["label"], "split": split}
-            table.append({**decided, **known, "fold": fold_of.get(decided["slide"], "")})
+            table.append({**decided, **known, "fold": fold_of.get(decided["slide"], ""), "part": part})
+    learned = {
+        part: [{**row, "label": by_slide[row["slide"]]["label"]} for row in read_tsv(path)]
+        for part, path in inner.items()
+    }
+    learned["final"] = [row for row in table if row["split"] == "cv" and row["predicted"]]
+    curves = {part: _curves(own, columns, classes) for part, own in learned.items()}
+    for part in decisions:
+        own = [row for row in table if row["part"] == part]
+        if own and curves[part]:
+            values = probabilities(_numbers(own, columns), curves[part]).reshape(len(own), -1)
+            for row, probability in zip(own, values, strict=True):
+                row |= {key: value for key, value in zip(told, probability.tolist(), strict=True) if row["predicted"]}
     for slide in copies:
         row = by_slide[slide]
         known = {key: row[key] for key in ("slide", "patient", "label")}
@@ -89,11 +112,18 @@ def write_predictions_and_scores(
             known = {key: row[key] for key in ("slide", "patient", "label")}
             table.append({**known, "split": "", "status": STATUS_FEW})
     table.sort(key=lambda row: (row["split"], row["slide"]))
-    header = ["slide", "patient", "split", "fold", "label", "predicted", *columns, "patches", "status"]
+    header = ["slide", "patient", "split", "fold", "label", "predicted", *columns, *told, "patches", "status"]
     write_tsv(predictions, header, table)
     said = {"method": method, "classes": classes, "group_name": group_name, "caveats": caveats, "copies": copies}
-    said |= {"item_name": item_name, "rare_classes": rare_classes}
-    scored = {name: _score(_labelled(table, split), columns, classes, seed) for name, split in SPLITS.items()}
+    said |= {"item_name": item_name, "rare_classes": rare_classes, "calibration": curves}
+    scored = {name: _score(_labelled(table, split), columns, told, classes, seed) for name, split in SPLITS.items()}
+    if sensitivity is not None:
+        said["sensitivity"] = sensitivity
+        thresholds = {part: _threshold(own, classes, sensitivity) for part, own in learned.items()}
+        for name, split in SPLITS.items():
+            if scored[name]:
+                scored[name]["operating_point"] = _operating_point(_labelled(table, split), classes, thresholds)
+        said["thresholds"] = thresholds
     write_json(scores, {**said, **scored})
 
 
@@ -101,20 +131,55 @@ def _labelled(table, split):
     return [row for row in table if row["split"] == split and row["label"] and row["status"] != STATUS_COPY]
 
 
-def _score(rows, columns, classes, seed):
+def _numbers(rows, columns):
+    """Return columns of rows as numbers, shape (n,) of one column and (n, K) of K; NaN where a cell is empty."""
+    values = np.array([[float(row.get(column) or "nan") for column in columns] for row in rows])
+    return values[:, 0] if len(columns) == 1 else values
+
+
+def _curves(rows, columns, classes):
+    """Fit the curves of a part to the rows that its models were told nothing of; None where a class has none."""
+    labels = [row["label"] for row in rows]
+    return fit_curves(_numbers(rows, columns), labels, classes) if set(labels) == set(classes) else None
+
+
+def _threshold(rows, classes, sensitivity):
+    """Return the operating point of a part; None where no positive row is known."""
+    positive = np.array([row["label"] == classes[1] for row in rows], bool)
+    return operating_threshold(_numbers(rows, ["confidence"]), positive, sensitivity) if positive.any() else None
+
+
+def _operating_point(rows, classes, thresholds):
+    """Score rows at the operating points of their parts; None where a part has none.
+
+    A slide without a prediction is found by no threshold, and is wrong if it is negative too.
+    """
+    if any(thresholds[part] is None for part in {row["part"] for row in rows}):
+        return None
+    positive = np.array([row["label"] == classes[1] for row in rows])
+    missing = np.array([not row["predicted"] for row in rows])
+    confidence = np.array([float(row["confidence"] or "nan") for row in rows])
+    found = confidence >= np.array([thresholds[row["part"]] for row in rows])
+    kept = ("n", "sensitivity", "sensitivity_ci95", "specificity", "specificity_ci95", "ppv", "npv")
+    scored = one_class_scores(positive, found, np.nan_to_num(confidence), missing=missing)
+    return {key: scored[key] for key in kept}
+
+
+def _score(rows, columns, told, classes, seed):
     """Score rows with a label; None where there is none."""
     if not rows:
         return None
-    confidence = np.array([[float(row[column] or "nan") for column in columns] for row in rows])
-    return classification_scores(
-        [row["label"] for row in rows],
+    labels = [row["label"] for row in rows]
+    scored = classification_scores(
+        labels,
         [row["predicted"] for row in rows],
-        confidence[:, 0] if len(columns) == 1 else confidence,
+        _numbers(rows, columns),
         classes=classes,
         patients=[row["patient"] for row in rows],
         folds=[row["fold"] for row in rows] if rows[0]["split"] == "cv" else None,
         seed=seed,
     )
+    return scored | probability_scores(labels, _numbers(rows, told), classes)
 
 
 def write_comparison(path, predictions) -> None:

@@ -111,6 +111,35 @@ def calibration_chart(truth, confidence, classes) -> str:
     return done["uri"]
 
 
+def reliability_chart(parts, xlabel, ylabel) -> str:
+    """Draw what probabilities say against how often it is so, in groups of as many slides.
+
+    Parameters
+    ----------
+    parts : dict of str to (ndarray of float, ndarray of bool)
+        Name of a part to the probability of each slide, without NaN, and whether it was so.
+    xlabel, ylabel : str
+
+    Returns
+    -------
+    str
+        A data URI.
+    """
+    with _chart() as (axes, done):
+        axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":")
+        for (name, (probability, right)), colour in zip(parts.items(), (BLUE, ORANGE), strict=False):
+            order, points = np.argsort(probability, kind="stable"), []
+            for places in np.array_split(order, min(BINS, max(1, len(order) // 3))):
+                hits, n = int(right[places].sum()), len(places)
+                low, high = exact_interval(hits, n)
+                points.append((probability[places].mean(), hits / n, hits / n - low, high - hits / n))
+            x, y, below, above = np.array(points).T
+            axes.errorbar(x, y, yerr=[below, above], fmt="o-", color=colour, capsize=3, linewidth=1, label=name)
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel=xlabel, ylabel=ylabel)
+        axes.legend(loc="upper left")
+    return done["uri"]
+
+
 def _short(text, most=14):
     return text if len(text) <= most else f"{text[: most - 1]}…"
 

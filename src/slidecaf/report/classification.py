@@ -60,6 +60,7 @@ def classification(study, name, album, patches) -> dict:
         "parts": [(title, scores[part]) for part, title in PARTS.values() if scores[part]],
         "choices": choices,
         "chosen_by": getattr(settings, "choose_by", "accuracy"),
+        "several_slides": len({row["patient"] for row in rows}) < len(rows),
         "charts": _charts(rows, scores),
         "patients": patients[:LISTED],
         "all_patients": len(patients),
@@ -209,38 +210,56 @@ def _patients(rows):
 
 
 def _charts(rows, scores):
-    """Draw ROC curves and the calibration, of two classes."""
-    classes, labelled = scores["classes"], [row for row in rows if row["label"]]
-    if len(classes) != 2:
-        return []
-    curves, drawn = [], []
+    """Draw ROC curves and confidences, of two classes; and of any how far probabilities can be trusted."""
+    classes, labelled, item = scores["classes"], [row for row in rows if row["label"]], scores["item_name"]
+    drawn = [*_roc(labelled, scores), *_confidences(labelled, classes, item)] if len(classes) == 2 else []
+    return [*drawn, *_reliability(labelled, classes, item)]
+
+
+def _roc(rows, scores):
+    classes, item, curves = scores["classes"], scores["item_name"], []
     for split, (part, title) in PARTS.items():
-        own = [row for row in labelled if row["split"] == split]
+        own = [row for row in rows if row["split"] == split]
         if scores[part] and scores[part]["auc"] is not None:
             if split == "cv":
                 curves += [("single folds", *_arrays(group, classes), False) for group in _by_fold(own, classes)]
             curves.append((f"{title.lower()}, AUC {scores[part]['auc']:.3f}", *_arrays(own, classes), True))
-    if curves:
-        drawn.append(
-            {
-                "title": "ROC",
-                "uri": charts.roc_chart(curves),
-                "said": f"How many {classes[1]} slides are found, against how many {classes[0]} slides are taken for "
-                f"{classes[1]}, at every threshold on the confidence. The dotted line is guessing.",
-            }
-        )
-    own = [row for row in labelled if row["split"] == "cv" and row["predicted"]]
-    if own:
-        drawn.append(
-            {
-                "title": "Calibration",
-                "uri": charts.calibration_chart(*_arrays(own, classes), classes),
-                "said": f"Left-out slides in groups by confidence: how many of a group are {classes[1]}, with the "
-                "exact 95 % interval. Confidences are scores, no probabilities; good ones rise from left to right. "
-                "Small dots are single slides.",
-            }
-        )
-    return drawn
+    said = (
+        f"How many {classes[1]} {item}s are found, against how many {classes[0]} {item}s are taken for {classes[1]}, "
+        "at every threshold on the confidence. The dotted line is guessing."
+    )
+    return [{"title": "ROC", "uri": charts.roc_chart(curves), "said": said}] if curves else []
+
+
+def _confidences(rows, classes, item):
+    own = [row for row in rows if row["split"] == "cv" and row["predicted"]]
+    said = (
+        f"Left-out {item}s in groups by confidence: how many of a group are {classes[1]}, with the exact 95 % "
+        f"interval. Good confidences rise from left to right. Small dots are single {item}s."
+    )
+    chart = {"title": "Confidence", "said": said}
+    return [{**chart, "uri": charts.calibration_chart(*_arrays(own, classes), classes)}] if own else []
+
+
+def _reliability(rows, classes, item):
+    parts = {}
+    for split, (_, title) in PARTS.items():
+        own = [row for row in rows if row["split"] == split and row["predicted"]]
+        if len(classes) == 2:
+            told = [(row["probability"], row["label"] == classes[1]) for row in own]
+        else:
+            told = [(row[f"probability_{row['predicted']}"], row["predicted"] == row["label"]) for row in own]
+        if known := [(float(value), right) for value, right in told if value]:
+            parts[title.lower()] = tuple(map(np.array, zip(*known, strict=True)))
+    if not parts:
+        return []
+    what = f"is {classes[1]}" if len(classes) == 2 else "is what is predicted"
+    said = (
+        f"{item.capitalize()}s in groups by probability, against how many of a group it is true of, with the exact "
+        "95 % interval; the dotted line is a perfect probability. Platt scaling, fitted inside the training rows."
+    )
+    uri = charts.reliability_chart(parts, f"probability that a {item} {what}", "share of which that is true")
+    return [{"title": "Reliability", "uri": uri, "said": said}]
 
 
 def _arrays(rows, classes):

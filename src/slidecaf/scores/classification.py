@@ -51,7 +51,8 @@ def classification_scores(
         auc_by_fold, auc_fold_mean, auc_folds : with `folds`; the mean is over the ``auc_folds`` folds whose
             AUC is defined.
         confusion : true class to predicted class (``""``: none) to slides.
-        no_prediction, patients : counts of slides and of patients.
+        no_prediction : count of slides.
+        patients : the same for patients, as `patient_scores` gives it.
         notes : list of str, what a reader must know before trusting the numbers.
 
     Raises
@@ -114,9 +115,59 @@ def classification_scores(
         for name, (_, place) in zip(classes, against, strict=True)
     }
     scores["no_prediction"] = int(missing.sum())
-    scores["patients"] = len(unique_patients)
+    scores["patients"] = patient_scores(labels, confidence, classes=classes, patients=patients)
     scores["notes"] = _notes(scores, recall)
     return scores
+
+
+def patient_scores(labels, confidence, *, classes, patients) -> dict:
+    """Score patients instead of slides: a patient's confidence is the mean of its slides'.
+
+    Parameters
+    ----------
+    labels, confidence, classes, patients
+        As for `classification_scores`. A slide without a confidence has no part in the mean; a patient whose slides all
+        have none counts as wrong.
+
+    Returns
+    -------
+    dict
+        all : patients.
+        several_labels : those among them whose slides have different labels, which have no truth and count nowhere.
+        n, correct, accuracy, accuracy_ci95 : of the others, with the exact interval.
+        auc : of these, as for slides.
+
+        None where there is no patient with one label.
+
+    Examples
+    --------
+    >>> scores = patient_scores(
+    ...     ["a", "a", "b"], [-2.0, 0.5, 1.0], classes=["a", "b"], patients=["p", "p", "q"]
+    ... )
+    >>> scores["n"], scores["correct"], scores["auc"]
+    (2, 2, 1.0)
+    """
+    labels, confidence = np.asarray(labels, dtype=str), np.asarray(confidence, dtype=np.float64)
+    names, patient = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
+    columns = confidence.reshape(len(labels), -1)
+    known = ~np.isnan(columns).any(axis=1)
+    count = np.bincount(patient[known], minlength=len(names))
+    sums = np.stack([np.bincount(patient[known], column[known], len(names)) for column in columns.T], axis=1)
+    means = np.where(count[:, None] > 0, sums / np.maximum(count, 1)[:, None], np.nan)
+    first = np.zeros(len(names), int)
+    first[patient[::-1]] = np.arange(len(labels))[::-1]
+    truth = labels[first]
+    one_label = np.bincount(patient, labels != truth[patient], len(names)) == 0
+    scores = {"all": len(names), "several_labels": int((~one_label).sum()), "n": int(one_label.sum())}
+    if not scores["n"]:
+        return scores | dict.fromkeys(("correct", "accuracy", "accuracy_ci95", "auc"))
+    truth, means, missing = truth[one_label], means[one_label], (count == 0)[one_label]
+    best = (means[:, 0] > 0).astype(int) if len(classes) == 2 else np.nan_to_num(means).argmax(axis=1)
+    correct = int(((np.array(classes)[best] == truth) & ~missing).sum())
+    told = means[:, 0] if len(classes) == 2 else means
+    scores |= {"correct": correct, "accuracy": correct / scores["n"]}
+    scores["accuracy_ci95"] = exact_interval(correct, scores["n"])
+    return scores | {"auc": number(_macro_auc(_one_against_rest(truth, told, missing, classes)))}
 
 
 def one_class_scores(positive, found, confidence, *, missing=None) -> dict:
@@ -209,8 +260,8 @@ def _check(labels, predicted, confidence, classes):
 
 def _notes(scores, recall):
     notes = []
-    if scores["patients"] < FEW_PATIENTS:
-        notes.append(f"{scores['patients']} patients: below {FEW_PATIENTS}, intervals mean little.")
+    if (count := scores["patients"]["all"]) < FEW_PATIENTS:
+        notes.append(f"{count} patients: below {FEW_PATIENTS}, intervals mean little.")
     absent = [name for name, share in recall.items() if share is None]
     if absent:
         notes.append(f"No slide of {', '.join(absent)}: what needs one is undefined.")

@@ -618,6 +618,12 @@ class Classification(Settings):
         ge=2,
         description="A whole number from 2, the folds inside the training rows that choose among candidates.",
     )
+    sensitivity: _number(gt=0, le=1) | None = Field(
+        None,
+        description="A number above 0 and up to 1, the share of positive slides to be found: the confidence from which "
+        "on that is so inside the training rows is each part's operating point, reported on its left-out rows. Two "
+        "classes only. Null reports none.",
+    )
     methods: dict[Name, ClassificationMethod] = Field(
         min_length=1, description="At least one method, a name with its candidates."
     )

@@ -45,6 +45,7 @@ class Layout:
         self.choice = f"{classifier}/{{part}}/choice.json"
         self.selection = f"{classifier}/{{part}}/selection.tsv"
         self.model = f"{classifier}/{{part}}/model.json"
+        self.inner = f"{classifier}/{{part}}/inner.tsv"
         self.decisions = f"{classifier}/{{part}}/decisions.tsv"
         self.mixtures = f"{classifier}/{{part}}/fisher/mixtures.h5"
         self.encoded = f"{classifier}/{{part}}/fisher/{{rows}}.h5"

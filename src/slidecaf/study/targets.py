@@ -91,7 +91,8 @@ class Targets:
         """
         task, layout = self._classification, self.layout
         files = self._all_manifests(self._slides_of_classification())
-        files += _fill((layout.choice, layout.selection, layout.model), method=task.methods, part=task.parts)
+        learned = layout.choice, layout.selection, layout.model, layout.inner
+        files += _fill(learned, method=task.methods, part=task.parts)
         files += _fill((layout.mixtures,), method=task.encoding, part=task.parts)
         files += _fill((layout.encoded,), method=task.encoding, part=task.parts, rows=["training"])
         files += _fill((layout.encoded,), method=task.encoding, part=task.decided, rows=["left_out"])

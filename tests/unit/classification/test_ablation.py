@@ -129,7 +129,7 @@ def test_fitting_leaves_the_folds_slides_out_of_the_vectors_that_are_looked_at(s
 
 def test_all_features_are_kept_in_the_order_of_their_rank(study):
     top = study.folder / "all"
-    outputs = {key: top / name for key, name in (("choice", "c.json"), ("selection", "s.tsv"), ("model", "m.json"))}
+    outputs = {name: top / name for name in ("choice", "selection", "model", "inner")}
     fit_classifier(
         **outputs,
         vectors=study.pooled,

@@ -14,7 +14,7 @@ from slidecaf.study.config import ClassificationSvm
 
 GRID = {"features": ["near", "far"], "norm": [3, "inf"], "keep": [2, 4], "C": [0.1, 1]}
 SETTINGS = ClassificationSvm(**GRID, max_iter=100_000)
-OUTPUTS = ("choice.json", "selection.tsv", "model.json")
+OUTPUTS = ("choice.json", "selection.tsv", "model.json", "inner.tsv")
 
 
 class Study:
@@ -48,7 +48,7 @@ class Study:
 
     def fit(self, name, part, **changed):
         top = self.folder / name
-        outputs = dict(zip(("choice", "selection", "model"), (top / output for output in OUTPUTS), strict=True))
+        outputs = {output.partition(".")[0]: top / output for output in OUTPUTS}
         options = {
             **{"vectors": self.pooled, "folds": self.folds, "part": part, "rows": self.train, "classes": self.classes},
             **{"settings": SETTINGS, "inner_folds": 3, "seed": 0, **changed},

@@ -52,6 +52,7 @@ class Study:
             choice=top / "choice.json",
             selection=top / "selection.tsv",
             model=top / "model.json",
+            inner=top / "inner.tsv",
             vectors={"cnn": {slide: self.folder / f"features/cnn/{slide}.h5" for slide in self.slides}},
             folds=self.folds,
             part=part,

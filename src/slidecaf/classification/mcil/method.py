@@ -57,9 +57,9 @@ def fit(training: Training) -> Learned:
     def fitted_to(vectors, offsets, positive):
         return MCIL(settings.clusters, **given).fit(vectors, offsets, positive, threads=training.threads)
 
-    threshold, choice = settings.threshold, {}
+    threshold, choice, inner = settings.threshold, {}, None
     if threshold == "inner":
-        threshold, choice = _inner_threshold(training, vectors, offsets, positive, fitted_to)
+        threshold, choice, inner = _inner_threshold(training, vectors, offsets, positive, fitted_to)
     model = fitted_to(vectors, offsets, positive)
     trace = model.log_likelihood_
     logger.info(
@@ -79,11 +79,15 @@ def fit(training: Training) -> Learned:
         model={**model.to_dict(), "threshold": threshold},
         weights=dict(sorted(weights.items(), key=lambda item: (-item[1], item[0]))),
         choice=choice,
+        inner=inner,
     )
 
 
 def _inner_threshold(training, vectors, offsets, positive, fitted_to):
-    """Return the threshold of the log odds of slides that inner models did not see, and what ``choice.json`` says."""
+    """Return the threshold of the log odds of slides that inner models did not see, and what ``choice.json`` says.
+
+    The third are these log odds less the threshold.
+    """
     labels, patients, wanted = training.labels, training.patients, training.inner_folds
     then = " the threshold; write threshold: 0"
     count = check_inner_folds(labels, patients, wanted, method=training.method, then=then)
@@ -96,7 +100,7 @@ def _inner_threshold(training, vectors, offsets, positive, fitted_to):
     threshold = best_threshold(found, positive)
     correct = int(np.count_nonzero((found > threshold) == positive))
     of = "" if count == wanted else f" instead of {wanted}, which the patients do not allow"
-    return threshold, {
+    said = {
         "n": len(positive),
         "correct": correct,
         "accuracy": correct / len(positive),
@@ -104,6 +108,7 @@ def _inner_threshold(training, vectors, offsets, positive, fitted_to):
         "inner_folds_wanted": wanted,
         "note": f"The threshold was chosen by cross-validation in {count} folds{of}, inside the training rows.",
     }
+    return threshold, said, found - threshold
 
 
 def _bags(vectors, offsets, chosen):

@@ -96,7 +96,7 @@ def test_slides_are_drawn_by_the_model_that_never_saw_them_and_again_only_where_
     files = {name: part.folder / f"{name}.json" for name in ("choice", "model")}
     common = {"features": part.features, "folds": part.folds, "part": "fold-0"}
     books = {"features": ["places"], "pca": [None], "components": [2], "steps": 1}
-    learned = {"rows": part.rows, "classes": ["a", "b"], "inner_folds": None, "seed": 0}
+    learned = {"rows": part.rows, "classes": ["a", "b"], "inner_folds": 3, "seed": 0}
     fit_mixtures(part.folder / "mixtures.h5", codebooks=books, **learned, **common)
     encode(
         part.folder / "training.h5",
@@ -109,11 +109,12 @@ def test_slides_are_drawn_by_the_model_that_never_saw_them_and_again_only_where_
     fit_classifier(
         **files,
         selection=part.folder / "selection.tsv",
+        inner=part.folder / "inner.tsv",
         vectors=part.folder / "training.h5",
         settings=settings,
         folds=part.folds,
         part="fold-0",
-        **{**learned, "inner_folds": 3},
+        **learned,
     )
     lesion = np.zeros((256, 256), np.uint8)
     lesion[:64] = 255  # the places that show the class

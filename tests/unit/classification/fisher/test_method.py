@@ -55,7 +55,7 @@ def encoded(part, path, rows, **changes):
 
 
 def classifier(part, vectors, settings):
-    files = {name: part.folder / name for name in ("choice.json", "selection.tsv", "model.json")}
+    files = {name: part.folder / name for name in ("choice.json", "selection.tsv", "model.json", "inner.tsv")}
     fit_classifier(
         **{Path(name).stem: path for name, path in files.items()},
         vectors=vectors,
@@ -96,8 +96,7 @@ def test_every_kind_alone_tells_the_classes_apart(part, kind, components):
     settings = method(fisher={"kind": kind, "pca": None, "components": components}, C=10)
     assert settings.candidates == 1
     codebooks = {"features": ["places"], "pca": [None], "components": [components], "steps": 100}
-    path = mixtures(part, codebooks=codebooks, inner_folds=None)
-    assert read_mixtures(path).folds is None
+    path = mixtures(part, codebooks=codebooks)
     said = {"codebooks": codebooks, "kinds": settings.fisher.stored}
     files = classifier(part, encoded(part, path, "training", **said), settings)
     model = json.loads(files["model.json"].read_text())
@@ -190,7 +189,7 @@ def test_vectors_that_memory_cannot_hold_are_refused_with_what_to_write(part):
     vectors = encoded(part, mixtures(part), "training")
     with pytest.raises(SlidecafError, match=r"18 training slides with 32 values each .* fewer fisher.components"):
         fit_classifier(
-            **{name: part.folder / name for name in ("choice", "selection", "model")},
+            **{name: part.folder / name for name in ("choice", "selection", "model", "inner")},
             vectors=vectors,
             folds=part.folds,
             part="fold-0",

@@ -14,7 +14,7 @@ from slidecaf.files.tables import read_json, read_tsv, write_tsv
 from slidecaf.study.config import ClassificationMcil
 from tests.unit.classification.bag_files import bag_file
 
-OUTPUTS = ("choice.json", "selection.tsv", "model.json")
+OUTPUTS = ("choice.json", "selection.tsv", "model.json", "inner.tsv")
 SETTINGS = ClassificationMcil(kind="mcil", features="cnn", clusters=2, rounds=6)
 CLASSES = ("LGG", "GBM")
 
@@ -45,7 +45,7 @@ class Study:
 
     def fit(self, name, part="fold-1", **changed):
         top = self.folder / name
-        outputs = dict(zip(("choice", "selection", "model"), (top / output for output in OUTPUTS), strict=True))
+        outputs = {output.partition(".")[0]: top / output for output in OUTPUTS}
         options = {
             **{"vectors": {"cnn": self.files}, "folds": self.folds, "part": part, "rows": self.train},
             **{"classes": CLASSES, "settings": SETTINGS, "inner_folds": 3, "seed": 0, **changed},
