@@ -70,7 +70,7 @@ def rows_of(name, folder):
         results = folder / f"results/classification/{method}"
         scores = json.loads((results / "scores.json").read_text())
         cv, test = scores["cross_validation"], scores["test"]
-        maps = [float(row["auc"]) for row in read(results / "maps.tsv") if row["auc"]] if "ffv" == method else []
+        maps = [float(row["auc"]) for row in read(results / "maps.tsv") if row["auc"]] if method == "ffv" else []
         found = "–" if not maps else f"{sum(maps) / len(maps):.3f}"
         yield (
             f"| {name} | {method} | {cv['accuracy']:.3f} ({cv['balanced_accuracy']:.3f}, {cv['auc']:.3f}) | "

@@ -31,7 +31,9 @@ JOBS = {
     "scores": ["classification/more/predictions.tsv", "classification/more/scores.json"],
     "patch_scores": ["classification/mcil/patches/gbm-1.h5"],
     "decisions": ["classification/more/fold-0/decisions.tsv"],
-    "classifier": [f"classification/more/fold-0/{name}" for name in ("choice.json", "selection.tsv", "model.json")],
+    "classifier": [
+        f"classification/more/fold-0/{name}" for name in ("choice.json", "selection.tsv", "model.json", "inner.tsv")
+    ],
     "folds": ["classification/more/folds.tsv"],
     "pooling": ["pooled/cnn-160/gbm-1.h5"],
     "features": ["features/cnn-160/gbm-1.h5"],

@@ -8,6 +8,7 @@ from slidecaf.classification.kinds import Learned, Training, module_of
 from slidecaf.classification.svm import predicted_classes
 from slidecaf.classification.vectors import held_out_slides, rows_of, training_slides
 from slidecaf.files.tables import read_json, read_tsv, write_json, write_tsv
+from slidecaf.study.names import confidence_columns
 
 
 def fit_classifier(
@@ -95,27 +96,6 @@ def fit_classifier(
         ["slide", *columns],
         [{"slide": slide, **dict(zip(columns, own, strict=True))} for slide, own in zip(usable, told, strict=False)],
     )
-
-
-def confidence_columns(classes, of="confidence") -> list[str]:
-    """Return what tables call the confidences: one column of two classes, one a class of more.
-
-    Parameters
-    ----------
-    classes : sequence of str
-    of : str, optional
-        Or ``probability``.
-
-    Returns
-    -------
-    list of str
-
-    Examples
-    --------
-    >>> confidence_columns(["a", "b"]), confidence_columns(["a", "b", "c"])
-    (['confidence'], ['confidence_a', 'confidence_b', 'confidence_c'])
-    """
-    return [of] if len(classes) == 2 else [f"{of}_{label}" for label in classes]
 
 
 def fit_part(source, slides, *, rows, classes, settings, **further) -> tuple[list, Learned]:

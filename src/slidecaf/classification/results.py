@@ -4,12 +4,12 @@ from itertools import combinations
 
 import numpy as np
 
-from slidecaf.classification.classifier import confidence_columns
 from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_json, read_tsv, write_json, write_tsv
 from slidecaf.scores.calibration import fit_curves, operating_threshold, probabilities, probability_scores
 from slidecaf.scores.classification import classification_scores, one_class_scores
 from slidecaf.scores.paired import mcnemar_exact
+from slidecaf.study.names import confidence_columns
 from slidecaf.study.status import STATUS_COPY, STATUS_FEW
 
 COLUMNS = ("method", "kind", "n", "score", "ci_low", "ci_high", "difference", "p", "seconds", "memory_gib", "note")

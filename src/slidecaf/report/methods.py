@@ -139,12 +139,17 @@ def classification_text(task, method, scores, versions, *, pooled=True) -> str:
     said = [
         *(_svm_text(task, method, scores, versions, pooled) if method.kind == "svm" else _kind_text(method, scores)),
         "Accuracy was estimated by cross-validation, stratified by class, with all slides of a",
-        f"{group} in one fold ({found['n']} slides of {found['patients']} {group}s). It was {_accuracy(found)}",
+        f"{group} in one fold ({found['n']} slides of {found['patients']['all']} {group}s). It was {_accuracy(found)}",
     ]
     if test := scores["test"]:
         said.append(f"and {_accuracy(test)} on the test slides, by the model of all training slides")
     said[-1] += "."
     said.append("Intervals are exact binomial (Clopper-Pearson); slides without a prediction count as wrong.")
+    if found.get("with_probability"):
+        said.append(
+            "Probabilities are by Platt scaling of the confidences inside the training slides of each fold (of the "
+            "folds' decisions, for the test)."
+        )
     return " ".join(said)
 
 

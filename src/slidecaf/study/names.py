@@ -5,6 +5,7 @@ Jobs import this alone, without the models of the whole config.
 
 import difflib
 import re
+from collections.abc import Sequence
 
 NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """Slide ids, feature-set and method names: they become file names."""
@@ -96,3 +97,24 @@ def near(name, known, *, cutoff=0.6) -> str:
     """
     close = difflib.get_close_matches(str(name), list(map(str, known)), n=1, cutoff=cutoff)
     return f", did you mean {close[0]}?" if close else ""
+
+
+def confidence_columns(classes: Sequence[str], of: str = "confidence") -> list[str]:
+    """Return what tables call the confidences: one column of two classes, one a class of more.
+
+    Parameters
+    ----------
+    classes : sequence of str
+    of : str, optional
+        Or ``probability``.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> confidence_columns(["a", "b"]), confidence_columns(["a", "b", "c"])
+    (['confidence'], ['confidence_a', 'confidence_b', 'confidence_c'])
+    """
+    return [of] if len(classes) == 2 else [f"{of}_{label}" for label in classes]

@@ -5,7 +5,7 @@ import pytest
 from slidecaf.report.methods import classification_text
 from slidecaf.study.config import Classification
 
-FOUND = {"n": 10, "patients": 10, "correct": 7, "accuracy": 0.7, "accuracy_ci95": [0.3, 0.9], "auc": None}
+FOUND = {"n": 10, "patients": {"all": 10}, "correct": 7, "accuracy": 0.7, "accuracy_ci95": [0.3, 0.9], "auc": None}
 
 
 def text(classes=("a", "b", "c"), **settings):
