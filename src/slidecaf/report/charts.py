@@ -134,7 +134,7 @@ def reliability_chart(parts, xlabel, ylabel) -> str:
                 low, high = exact_interval(hits, n)
                 points.append((probability[places].mean(), hits / n, hits / n - low, high - hits / n))
             x, y, below, above = np.array(points).T
-            axes.errorbar(x, y, yerr=[below, above], fmt="o-", color=colour, capsize=3, linewidth=1, label=name)
+            axes.errorbar(x, y, yerr=[below, above], fmt="o", color=colour, capsize=3, label=name)
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel=xlabel, ylabel=ylabel)
         axes.legend(loc="upper left")
     return done["uri"]

@@ -253,12 +253,12 @@ def _reliability(rows, classes, item):
             parts[title.lower()] = tuple(map(np.array, zip(*known, strict=True)))
     if not parts:
         return []
-    what = f"is {classes[1]}" if len(classes) == 2 else "is what is predicted"
+    what = classes[1] if len(classes) == 2 else "what is predicted"
     said = (
         f"{item.capitalize()}s in groups by probability, against how many of a group it is true of, with the exact "
         "95 % interval; the dotted line is a perfect probability. Platt scaling, fitted inside the training rows."
     )
-    uri = charts.reliability_chart(parts, f"probability that a {item} {what}", "share of which that is true")
+    uri = charts.reliability_chart(parts, f"probability of {what}", "share of which that is true")
     return [{"title": "Reliability", "uri": uri, "said": said}]
 
 
