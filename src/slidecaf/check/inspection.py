@@ -277,7 +277,7 @@ def _one_sided(study, looks):
 
 def _look(study, rows, wanted, workers, timeout):
     task = study.config.segmentation
-    masks = {"mask_value": task.mask_value, "mask_channel": task.mask_channel} if task else {}
+    masks = {key: getattr(task, key) for key in ("mask_value", "mask_channel", "mask_class")} if task else {}
     looks = {}
     if rows:
         pairs = [(row, wanted[row.slide]) for row in rows]

@@ -219,7 +219,7 @@ def look(row, wanted, masks=None) -> Look:
     wanted : dict of str to mapping or ImportedFiles or WholeSlide
         Feature set to its tiling in the config, or to the slide's files where the set is imported.
     masks : mapping, optional
-        ``mask_value`` and ``mask_channel``, as in the config.
+        ``mask_value``, ``mask_channel`` and ``mask_class``, as in the config.
 
     Returns
     -------

@@ -31,7 +31,8 @@ def label_slides(
     slides : mapping of str to mapping
         Slide to the digests of its masks.
     settings : mapping
-        ``mask_value`` of the config, ``mask_channel`` where it is set, ``revision`` and ``versions``.
+        ``mask_value`` of the config, ``mask_channel`` and ``mask_class`` where they are set, ``revision`` and
+        ``versions``.
     tiles : path-like
         The manifest of the batch's tiles.
     masks : mapping of str to mapping
@@ -65,6 +66,7 @@ def label_slides(
                     limits=Limits.from_config(limits),
                     mask_value=settings["mask_value"],
                     mask_channel=settings.get("mask_channel"),
+                    mask_class=settings.get("mask_class"),
                 )
                 for column in ("mask", "hemorrhage")
             )

@@ -1,4 +1,4 @@
-"""Files of masks: PNG and TIFF, read as they are meant, by bands from top to bottom.
+"""Files of masks: PNG, TIFF and GeoJSON, read as they are meant, by bands from top to bottom.
 
 Grey is read as the file says it: where 0 is white (PhotometricInterpretation 0), values are turned round, so that what
 looks white is foreground as in every other file. Of a palette the index counts. What may be read in two ways is
@@ -12,7 +12,8 @@ from PIL.PngImagePlugin import PngImageFile
 from slidecaf.files.faults import is_file
 from slidecaf.segmentation import mask_values
 from slidecaf.segmentation.mask_channels import PALETTE, WHITE_IS_ZERO, choose_channel
-from slidecaf.segmentation.mask_values import MaskProblem
+from slidecaf.segmentation.mask_geojson import geojson_bands, is_geojson
+from slidecaf.segmentation.mask_values import CLASS_KEY, MaskProblem
 from slidecaf.slides import TIFF
 from slidecaf.slides.cache import SegmentCache
 from slidecaf.slides.directories import check_directories
@@ -31,7 +32,7 @@ ORIENTATION = 274
 TURNED = "says that it is shown turned (orientation {}); save it unrotated, as the slide is"
 
 
-def open_mask(path, sizes, foreground, limits, *, column, channel, key, most=None):
+def open_mask(path, sizes, foreground, limits, *, column, channel, key, wanted=None, most=None):
     """Read a mask by bands.
 
     Parameters
@@ -47,6 +48,8 @@ def open_mask(path, sizes, foreground, limits, *, column, channel, key, most=Non
         Which of several channels is meant.
     key : str
         The config's key that holds `channel`; empty where none concerns this mask.
+    wanted : sequence of str, optional
+        The classes of annotations that are foreground.
     most : int, optional
         Of a larger TIFF file some bands are left out, at even distances, so that some so many px are read.
 
@@ -65,13 +68,16 @@ def open_mask(path, sizes, foreground, limits, *, column, channel, key, most=Non
     if not is_file(path):
         raise MaskProblem(f"is no file; correct the sheet's column {column}")
     with open(path, "rb") as file:
-        start = file.read(8)
+        start = file.read(64)
     if start.startswith(PNG):
         yield from _png(path, sizes, foreground, limits, channel, key)
     elif start.startswith(TIFF):
         yield from _tiff(path, sizes, foreground, limits, channel, key, most)
+    elif is_geojson(start):
+        yield from geojson_bands(path, sizes[-1], foreground, wanted=wanted, key=CLASS_KEY if key else "", most=most)
     else:
-        raise MaskProblem(f"{'is neither PNG nor TIFF' if start else 'is empty'}; save it as PNG or TIFF")
+        said = "is neither PNG nor TIFF nor GeoJSON" if start else "is empty"
+        raise MaskProblem(f"{said}; save it as PNG, TIFF or GeoJSON")
     foreground.finish()
 
 

@@ -9,7 +9,7 @@ NAMED_VALUES = 5
 """How many values of a part of a mask are looked for, to be named in an error."""
 
 
-VALUE_KEY, CHANNEL_KEY = "segmentation.mask_value", "segmentation.mask_channel"
+VALUE_KEY, CHANNEL_KEY, CLASS_KEY = (f"segmentation.{key}" for key in ("mask_value", "mask_channel", "mask_class"))
 """Keys of the config that say what is meant of a mask."""
 
 
@@ -35,11 +35,13 @@ class Foreground:
         The colours of indices, which a reader sets.
     nodata : int
         The value by which the file says that nothing is there, which a reader sets; 0 where it does not.
+    classes : list of str
+        Of annotations, which a reader sets; empty text of those without.
     """
 
     def __init__(self, mask_value, *, key):
         self.pixels = self.marked = 0
-        self.palette, self.nodata = None, 0
+        self.palette, self.nodata, self.classes = None, 0, []
         self._mask_value, self._key, self._seen = mask_value, key, set()
 
     @property
@@ -49,6 +51,22 @@ class Foreground:
         With a `mask_value` they are looked for until the first foreground is found.
         """
         return sorted(self._seen)[:NAMED_VALUES]
+
+    def drawn(self, band):
+        """Count pixels that a reader has drawn itself.
+
+        Parameters
+        ----------
+        band : ndarray of bool, shape (h, w)
+
+        Returns
+        -------
+        ndarray of bool
+            The same.
+        """
+        self.pixels += band.size
+        self.marked += int(np.count_nonzero(band))
+        return band
 
     def of(self, samples):
         """Return which pixels are foreground.
@@ -109,7 +127,7 @@ class Foreground:
         MaskProblem
             If its palette shows background lighter than foreground, or its values say that nothing is there.
         """
-        if self._mask_value is not None:
+        if self._mask_value is not None or self.classes:
             return
         seen = {value[0] for value in self._seen}
         if self.nodata and self.nodata in seen:

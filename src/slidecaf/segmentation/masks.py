@@ -1,6 +1,7 @@
 """Masks: which pixels of a slide are necrosis or hemorrhage, by strips (paper, section 3.3).
 
-A mask is a PNG or TIFF file of the slide's size, or of the size of its bounds, which QuPath shows as the whole image.
+A mask is a PNG or TIFF file of the slide's size, or of the size of its bounds, which QuPath shows as the whole image;
+or the annotations that QuPath exports as GeoJSON, which count px from the corner of the bounds.
 What counts are numbers and no colours: 0 is background and another value foreground, or the config's `mask_value` is.
 They are the file's own, palette indices too, but grey whose 0 is white is turned round (`mask_files`).
 """
@@ -14,7 +15,7 @@ from slidecaf.errors import SlidecafError
 from slidecaf.files.faults import machine_fault, reason_of, unread
 from slidecaf.segmentation import mask_values
 from slidecaf.segmentation.mask_files import open_mask
-from slidecaf.segmentation.mask_values import CHANNEL_KEY, VALUE_KEY, Foreground, MaskProblem, name_values
+from slidecaf.segmentation.mask_values import CHANNEL_KEY, CLASS_KEY, VALUE_KEY, Foreground, MaskProblem, name_values
 from slidecaf.slides.base import LIMITS
 
 
@@ -28,7 +29,7 @@ class Mask:
     Parameters
     ----------
     path : path-like
-        PNG or TIFF, with whole numbers: grey, palette or RGB.
+        PNG or TIFF, with whole numbers: grey, palette or RGB; or GeoJSON.
     slide : str
         The slide's id, for errors, as are `row` and `column`.
     row : int
@@ -46,6 +47,8 @@ class Mask:
         channel but 0), and there may be two values, one of them 0, or a single one.
     mask_channel : int or str, optional
         Number from 0, or name, of the channel that is meant where a TIFF file holds several.
+    mask_class : sequence of str, optional
+        The classes of annotations that are foreground. Without it all are, and have to be of one class.
     limits : slidecaf.slides.Limits, optional
         How many pixels may be decoded at once.
 
@@ -67,12 +70,14 @@ class Mask:
         bounds=None,
         mask_value=None,
         mask_channel=None,
+        mask_class=None,
         limits=LIMITS,
     ):
         self._path, self._named = Path(path), f"row {row}, column {column}: the mask of slide {slide!r}, {path},"
         self._slide, self._bounds = (width, height), bounds or (0, 0, width, height)
         self._column, concerned = column, column == "mask"
         self._value, self._channel = (mask_value, mask_channel) if concerned else (None, None)
+        self._class = mask_class if concerned else None
         self._channel_key = CHANNEL_KEY if concerned else ""
         self._foreground, self._limits = Foreground(self._value, key=VALUE_KEY if concerned else ""), limits
         self.size = None
@@ -95,6 +100,12 @@ class Mask:
     @property
     def warning(self) -> str:
         """What looks wrong once all was read, as a sentence; empty where nothing does."""
+        if self._class and self._foreground.classes and not set(self._class) & set(self._foreground.classes):
+            held = ", ".join(name or "none" for name in self._foreground.classes)
+            return (
+                f"{self._named} has no object of {CLASS_KEY}: {', '.join(self._class)} and objects of {held}; correct "
+                f"{CLASS_KEY}, or the mask, unless it is meant to be empty."
+            )
         if self._value is None or self.marked or not set(self._foreground.values) - {(0,)}:
             return ""
         return (
@@ -118,9 +129,10 @@ class Mask:
         Raises
         ------
         SlidecafError
-            If there is no such file, if it is no PNG or TIFF, or damaged, or of another size, or of pixels that are not
-            supported, if it holds several channels and none was chosen, if an alpha channel is not opaque, or if the
-            values are not two, one of them 0. Values are looked at as strips are taken: only who takes all of them
+            If there is no such file, if it is no PNG, TIFF or GeoJSON, or damaged, or of another size, or of pixels
+            that are not supported, if annotations are of several classes and none was chosen, if it holds several
+            channels and none was chosen, if an alpha channel is not opaque, or if the values are not two, one of them
+            0. Values are looked at as strips are taken: only who takes all of them
             knows that the mask is good.
         """
         with self._errors():
@@ -153,6 +165,7 @@ class Mask:
             column=self._column,
             channel=self._channel,
             key=self._channel_key,
+            wanted=self._class,
             most=most,
         )
         self.size = next(bands)

@@ -50,7 +50,8 @@ def segment_slides(
     slides : mapping of str to mapping
         Slide to the ``part`` that maps it, its ``digest``, its ``mpp`` and ``scene``, and the ``masks``' digests.
     settings : mapping
-        ``mask_value``, ``mask_channel`` where it is set, ``caveats``, ``revision`` and ``versions``.
+        ``mask_value``, ``mask_channel`` and ``mask_class`` where they are set, ``caveats``, ``revision`` and
+        ``versions``.
     variant : {"plain", "hard"}
     tiles : path-like
         The manifest of the batch's tiles, or of other files that say where cells are as tiles files do.
@@ -201,4 +202,5 @@ def _truth_strips(slide, masks, place, settings):
         bounds=place.bounds,
         mask_value=settings["mask_value"],
         mask_channel=settings.get("mask_channel"),
+        mask_class=settings.get("mask_class"),
     )

@@ -803,6 +803,19 @@ class Segmentation(Settings):
         description="The name of the channel that is meant, or its number from 0, where masks are TIFF files of "
         "several channels or pages, or null where they have one.",
     )
+    mask_class: (
+        Annotated[
+            list[Annotated[str, Field(min_length=1, description="The name of a class.")]],
+            Field(min_length=1),
+            BeforeValidator(_listed),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="A list of the classes of annotations that are necrosis, such as [Necrosis], where masks are "
+        "GeoJSON files, or null where these have one class.",
+        exclude_if=lambda value: value is None,
+    )
     group_name: str = Field(
         "patient",
         min_length=1,

@@ -213,12 +213,12 @@ class SegmentationTask(Task):
 
     @property
     def mask_settings(self) -> dict:
-        """How masks are read: `mask_value`, and `mask_channel` where it is set.
+        """How masks are read: `mask_value`, and `mask_channel` and `mask_class` where they are set.
 
-        The second is left out otherwise, so that no study of before it had the key is computed anew.
+        These are left out otherwise, so that no study of before it had the keys is computed anew.
         """
-        channel = self.setting("mask_channel")
-        return {"mask_value": self.setting("mask_value"), **({} if channel is None else {"mask_channel": channel})}
+        further = {key: self.setting(key) for key in ("mask_channel", "mask_class")}
+        return {"mask_value": self.setting("mask_value")} | {k: v for k, v in further.items() if v is not None}
 
     @property
     def learned_from(self) -> dict:

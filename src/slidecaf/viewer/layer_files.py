@@ -215,7 +215,8 @@ class SheetMask:
     bounds : (int, int, int, int)
         Of the slide.
     **settings
-        ``mask_value`` and ``mask_channel`` of the config, as `slidecaf.segmentation.masks.Mask` takes them.
+        ``mask_value``, ``mask_channel`` and ``mask_class`` of the config, as `slidecaf.segmentation.masks.Mask` takes
+        them.
 
     Raises
     ------

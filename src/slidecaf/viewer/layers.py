@@ -280,7 +280,7 @@ class Layers:
     def _truth(self, name, size):
         row = self._catalogue.row(name)
         task = self._catalogue.config.segmentation
-        settings = {"mask_value": task.mask_value, "mask_channel": task.mask_channel}
+        settings = {key: getattr(task, key) for key in ("mask_value", "mask_channel", "mask_class")}
         with self._opened(name) as pyramid:
             settings["bounds"] = pyramid.bounds
         return self._masks.lease(

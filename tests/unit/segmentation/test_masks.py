@@ -319,9 +319,9 @@ def test_a_missing_file_is_refused(tmp_path):
 def test_a_file_of_another_format_is_refused(tmp_path):
     path = tmp_path / "m.png"
     Image.fromarray(MARKED).convert("L").save(path, format="jpeg")
-    refused(path, "is neither PNG nor TIFF; save it as PNG or TIFF")
+    refused(path, "is neither PNG nor TIFF nor GeoJSON; save it as PNG, TIFF or GeoJSON")
     path.write_bytes(b"")
-    refused(path, "is empty; save it as PNG or TIFF")
+    refused(path, "is empty; save it as PNG, TIFF or GeoJSON")
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
