@@ -189,14 +189,11 @@ def _near_copies(study, looks, copies):
     rows, splits = study.slides, study.splits
     trained = {slide for slide, its in splits.items() if "train" in its}
     found = find_near_copies(pictures, {slide: row.patient for slide, row in rows.items()}, trained)
+    of = {slide: {"patient": rows[slide].patient, "split": " and ".join(sorted(its))} for slide, its in splits.items()}
     pairs = [
         {
-            **{"slide": first, "patient": rows[first].patient, "split": " and ".join(sorted(splits[first]))},
-            **{
-                "other": other,
-                "other_patient": rows[other].patient,
-                "other_split": " and ".join(sorted(splits[other])),
-            },
+            **{"slide": first, **of[first]},
+            **{"other": other, **{f"other_{key}": said for key, said in of[other].items()}},
             "likeness": likeness,
         }
         for first, other, likeness in without_copies(found.pairs, [[row.slide for row in group] for group in copies])
@@ -227,8 +224,8 @@ def _near_warning(study, pairs):
     many = f"{len(pairs)} pairs of {_item_name(study)}s look" if len(pairs) > 1 else f"2 {_item_name(study)}s look"
     return [
         f"{many} the same and are of different {group}s, {len(across) or 'none'} across train and test: "
-        f"{'; '.join(named)}{more}. What is learned from one is judged on the other, which makes scores too good: where "
-        f"they show the same, give both the same {group}, or take one out."
+        f"{'; '.join(named)}{more}. What is learned from one is judged on the other, which makes scores too good: "
+        f"where they show the same, give both the same {group}, or take one out."
     ]
 
 

@@ -354,8 +354,10 @@ def survey(rows, *, masks=None, workers=1, timeout=TIMEOUT):
 
 
 def _overview(slide):
-    """Return a level, the darkest channel of blocks of it (arrays of uint8), whether they are one, the whole, and then
-    a small picture of it; None otherwise."""
+    """Return a level, the darkest channel of blocks of it (uint8), whether they are one, the whole, and its picture.
+
+    The picture is None where they are not the whole.
+    """
     areas = {index: level.width * level.height for index, level in enumerate(slide.levels)}
     small = [index for index, area in areas.items() if area <= OVERVIEW]
     if small:
