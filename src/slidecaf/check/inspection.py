@@ -384,6 +384,14 @@ def _odd(study, looks):
             f"{len(unknown)} of {len(looks)} slides do not say their micrometres a pixel, such as {unknown[0]}; where "
             "you know them, write them into the sheet's column mpp."
         )
+    turned = {slide: look.orientation for slide, look in looks.items() if look.orientation != 1}
+    if turned:
+        first, orientation = next(iter(turned.items()))
+        said.append(
+            f"{len(turned)} of {len(looks)} {_item_name(study)}s say that they are shown turned, such as {first} "
+            f"(orientation {orientation}), and are taken as stored; where they are not to lie on their side, save them "
+            "with their px turned and without that tag."
+        )
     return said
 
 

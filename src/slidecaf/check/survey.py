@@ -164,6 +164,8 @@ class Look:
         Where that comes from.
     file_mpp : (float, float) or None
         Micrometres a pixel across and down, as the file says them.
+    orientation : int
+        As of `slidecaf.slides.Slide`.
     size : int
         Bytes of the slide's files.
     tissue : float
@@ -201,6 +203,7 @@ class Look:
     mpp: float | None = None
     mpp_from: str = ""
     file_mpp: tuple[float, float] | None = None
+    orientation: int = 1
     size: int = 0
     tissue: float = 0.0
     levels: dict = field(default_factory=dict)
@@ -273,6 +276,7 @@ def look(row, wanted, masks=None) -> Look:
                 mpp=slide.mpp,
                 mpp_from=slide.mpp_from,
                 file_mpp=slide.file_mpp,
+                orientation=slide.orientation,
                 levels=levels,
                 kept=kept,
                 warnings=list(dict.fromkeys(warnings)),
@@ -471,6 +475,13 @@ def _look_at_masks(row, slide, settings):
     looked, problems = [], []
     for column in ("mask", "hemorrhage"):
         if path := getattr(row, column):
+            if slide.orientation != 1:
+                problems.append(
+                    f"row {row.number}, column {column}: {path} may be meant for slide {row.slide!r} as stored or as "
+                    f"shown, since {row.path} says that it is shown turned (orientation {slide.orientation}); save the "
+                    "slide with its px turned and without that tag, and see that the mask fits."
+                )
+                continue
             place = {"width": slide.width, "height": slide.height, "bounds": slide.bounds}
             mask = Mask(path, slide=row.slide, row=row.number, column=column, **place, **settings)
             try:
