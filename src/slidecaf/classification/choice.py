@@ -61,6 +61,7 @@ def choose(
     scheme=ONE_VS_ONE,
     choose_by=ACCURACY,
     method="the method",
+    lists=KEYS,
 ) -> tuple[dict, Fitted]:
     """Choose feature set, norm, number of features kept, scaling, weights of classes and C.
 
@@ -99,6 +100,8 @@ def choose(
         of each class against the rest, of all inner held-out slides together, and its mean over the classes.
     method : str, optional
         What errors call the method.
+    lists : sequence of str, optional
+        What an error calls the lists of candidates beside scale and class_weight; those of `grid` by default.
 
     Returns
     -------
@@ -134,7 +137,8 @@ def choose(
 
     found, count = dict.fromkeys(candidates), None
     if len(candidates) > 1:
-        then = f"; give one value for each of {', '.join(named[:-1])} and {named[-1]}"
+        *most, last = [*lists, *named[len(KEYS) :]]
+        then = f"; give one value for each of {', '.join(most)} and {last}"
         count = check_inner_folds(labels, groups, inner_folds, method=method, then=then)
         folds = assign_folds(labels, groups, count, seed=seed)
         settings = list(product(grid["keep"], grid["C"], *further.values()))
