@@ -2,8 +2,8 @@
 
 A hash of a picture's coarse waves (64 bit, as pHash has it) finds candidates without comparing all pairs; then the fine
 detail of both pictures is correlated block by block. The hash alone would not do: it calls many chest X-rays, skin
-lesions in one vignette and almost empty images alike. What is turned, mirrored or cut by more than some 2 % of a side
-is not found. docs/decisions.md says what the thresholds were chosen by.
+lesions in one vignette and almost empty images alike. What is turned, mirrored or cut by more than 1 or 2 % on each
+side is not found. docs/decisions.md says what the thresholds were chosen by.
 """
 
 from collections.abc import Container, Iterator, Mapping
@@ -40,7 +40,7 @@ LEAST_DETAIL = 1.0
 LEAST_BLOCKS = 8
 """Of the 16 blocks so many must have detail, else an image is almost empty and compared with none."""
 
-ALIKE = 0.65
+ALIKE = 0.7
 """How well the detail of near-copies correlates in three quarters of the blocks, at least."""
 
 MOST_CANDIDATES = 2_000_000
@@ -142,7 +142,7 @@ def detail_of(pictures) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     detail : ndarray of float16, shape (n, blocks, px of a block)
-        Of mean 0 and length 1; 0 where a block has no detail.
+        Of mean 0 and length 1, also of blocks with little: the paler of two copies has less. 0 where a block is flat.
     has : ndarray of bool, shape (n, blocks)
     """
     grey = pictures.astype(np.float32)
@@ -150,15 +150,15 @@ def detail_of(pictures) -> tuple[np.ndarray, np.ndarray]:
     side = SIDE // BLOCKS
     blocks = fine.reshape(-1, BLOCKS, side, BLOCKS, side).swapaxes(2, 3).reshape(-1, BLOCKS**2, side**2)
     blocks -= blocks.mean(axis=2, keepdims=True)
-    has = blocks.std(axis=2) > LEAST_DETAIL
     length = np.linalg.norm(blocks, axis=2, keepdims=True)
-    return np.where(has[..., None], blocks / np.maximum(length, 1e-6), 0).astype(np.float16), has
+    has = length[..., 0] > LEAST_DETAIL * side
+    return (blocks / np.maximum(length, 1e-3)).astype(np.float16), has
 
 
 def likeness(detail, has, first, second) -> np.ndarray:
     """Return how alike pairs of pictures are: the correlation that three quarters of their blocks reach.
 
-    Blocks without detail in both pictures say nothing; one without detail in one of them is unlike the other's.
+    Blocks without detail in both pictures say nothing.
 
     Parameters
     ----------
