@@ -9,6 +9,7 @@ from statistics import median
 import numpy as np
 
 from slidecaf.check.estimate import GIB, estimate
+from slidecaf.check.near_copies import find_near_copies, without_copies
 from slidecaf.check.survey import ImportedFiles, WholeSlide, forkserver, survey
 from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.files.fingerprints import MEMORY, Fingerprints
@@ -28,6 +29,9 @@ FEW_PATCHES = 10
 
 MPP_SPREAD = 1.1
 """Resolutions further apart than by this factor are mixed."""
+
+PAIRS = 3
+"""Pairs of near-copies that a warning names."""
 
 LONG = 8.0
 """Hours of features on a CPU beyond which a GPU is worth a word."""
@@ -58,6 +62,9 @@ class Checked:
         The run's stages, as `slidecaf.check.estimate.Stage`.
     masks : list of dict
         As `slidecaf.check.survey.MaskLook`: first those of which almost nothing, or almost all, is foreground.
+    near_copies : list of dict
+        Pairs of slides of different patients that look the same, the likest first: ``slide``, ``patient``, ``split``,
+        the same of the ``other``, and ``likeness``, up to 1.
     """
 
     errors: list
@@ -68,6 +75,7 @@ class Checked:
     features: dict
     stages: list
     masks: list
+    near_copies: list
 
 
 def inspect_study(*, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=None) -> Checked:
@@ -100,7 +108,8 @@ def inspect_study(*, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=N
     study = check_study(read_config("config.yaml"), made=made)
     errors, warnings, notes = [], [], []
     notes += _rare(study)
-    copies = _copies(study)
+    copied = find_copies([*study.classification, *study.segmentation], Fingerprints(MEMORY))
+    copies = _judged(study, copied)
     errors += copies.problems
     warnings += copies.warnings
     there = [row for row in study.slides.values() if os.path.exists(row.path)]
@@ -109,6 +118,9 @@ def inspect_study(*, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=N
     wanted, without_file = _wanted(study)
     looks = _look(study, there, wanted, workers, timeout)
     readable = {slide: look for slide, look in looks.items() if not look.unreadable}
+    near, near_note = _near_copies(study, readable, copied)
+    warnings += _near_warning(study, near)
+    notes += near_note
     left_out = errors if study.config.on_bad_slide == "fail" else warnings
     left_out += without_file
     left_out += [look.unreadable for look in looks.values() if look.unreadable and not look.fault]
@@ -145,6 +157,7 @@ def inspect_study(*, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=N
         _features(study, readable, imported, probes),
         [asdict(stage) for stage in stages],
         [asdict(mask) for mask in sorted(masks, key=lambda mask: min(mask.share, 1 - mask.share))],
+        near,
     )
 
 
@@ -160,15 +173,60 @@ def _rare(study):
     ]
 
 
-def _copies(study):
-    """Compare the slides by content, without a word into the study's memory of digests."""
-    digests = Fingerprints(MEMORY)
+def _judged(study, copies):
+    """Say what slides of the same content mean; the study's memory of digests hears nothing of it."""
     return judge_copies(
-        find_copies([*study.classification, *study.segmentation], digests),
+        copies,
         classification=study.classification,
         segmentation=study.segmentation,
         on_copies=study.config.on_copies,
     )
+
+
+def _near_copies(study, looks, copies):
+    """Return pairs of near-copies of different patients, and a note on what was compared."""
+    pictures = {slide: look.picture for slide, look in looks.items() if look.picture is not None}
+    rows, splits = study.slides, study.splits
+    trained = {slide for slide, its in splits.items() if "train" in its}
+    found = find_near_copies(pictures, {slide: row.patient for slide, row in rows.items()}, trained)
+    of = {slide: {"patient": rows[slide].patient, "split": " and ".join(sorted(its))} for slide, its in splits.items()}
+    pairs = [
+        {
+            **{"slide": first, **of[first]},
+            **{"other": other, **{f"other_{key}": said for key, said in of[other].items()}},
+            "likeness": likeness,
+        }
+        for first, other, likeness in without_copies(found.pairs, [[row.slide for row in group] for group in copies])
+    ]
+    item, group = _item_name(study), _group_name(study)
+    left = [
+        *([f"{len(found.empty)} almost empty"] if found.empty else []),
+        *([f"{few} of too few px or without a small level"] if (few := len(looks) - len(pictures)) else []),
+    ]
+    note = f"near-copies of different {group}s: {found.compared} of {len(looks)} {item}s were compared"
+    note += f", all but {' and '.join(left)}" if left else ""
+    note += "" if found.complete else "; so many look alike that not all pairs were"
+    return pairs, [f"{note}."] if looks else []
+
+
+def _near_warning(study, pairs):
+    """Say which slides of different patients look the same, those on both sides of the split first."""
+    if not pairs:
+        return []
+    group = _group_name(study)
+    within, across = ([pair for pair in pairs if (pair["split"] != pair["other_split"]) == sides] for sides in (0, 1))
+    named = [
+        f"{pair['slide']} ({group} {pair['patient']}, {pair['split']}) and {pair['other']} ({group} "
+        f"{pair['other_patient']}, {pair['other_split']})"
+        for pair in [*across, *within][:PAIRS]
+    ]
+    more = f"; {len(pairs) - PAIRS} more: --json" if len(pairs) > PAIRS else ""
+    many = f"{len(pairs)} pairs of {_item_name(study)}s look" if len(pairs) > 1 else f"2 {_item_name(study)}s look"
+    return [
+        f"{many} the same and are of different {group}s, {len(across) or 'none'} across train and test: "
+        f"{'; '.join(named)}{more}. What is learned from one is judged on the other, which makes scores too good: "
+        f"where they show the same, give both the same {group}, or take one out."
+    ]
 
 
 def _features(study, looks, imported, probes):
@@ -325,6 +383,14 @@ def _odd(study, looks):
         said.append(
             f"{len(unknown)} of {len(looks)} slides do not say their micrometres a pixel, such as {unknown[0]}; where "
             "you know them, write them into the sheet's column mpp."
+        )
+    turned = {slide: look.orientation for slide, look in looks.items() if look.orientation != 1}
+    if turned:
+        first, orientation = next(iter(turned.items()))
+        said.append(
+            f"{len(turned)} of {len(looks)} {_item_name(study)}s say that they are shown turned, such as {first} "
+            f"(orientation {orientation}), and are taken as stored; where they are not to lie on their side, save them "
+            "with their px turned and without that tag."
         )
     return said
 

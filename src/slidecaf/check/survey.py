@@ -17,6 +17,7 @@ from time import perf_counter
 
 import numpy as np
 
+from slidecaf.check.near_copies import grey_of, small_picture
 from slidecaf.errors import MachineError, SlidecafError, SlideError
 from slidecaf.exchange.reading import check_length, encoder_name, read_patches, tiles_attributes
 from slidecaf.files.parts import parts_of
@@ -163,6 +164,8 @@ class Look:
         Where that comes from.
     file_mpp : (float, float) or None
         Micrometres a pixel across and down, as the file says them.
+    orientation : int
+        As of `slidecaf.slides.Slide`.
     size : int
         Bytes of the slide's files.
     tissue : float
@@ -186,6 +189,9 @@ class Look:
         Seconds to read a million px of level 0.
     masks : list of MaskLook
         Of masks that can be taken.
+    picture : ndarray of uint8 or None
+        The slide as `slidecaf.check.near_copies.small_picture` makes it; None where it is too small, or has no small
+        level.
     """
 
     slide: str
@@ -197,6 +203,7 @@ class Look:
     mpp: float | None = None
     mpp_from: str = ""
     file_mpp: tuple[float, float] | None = None
+    orientation: int = 1
     size: int = 0
     tissue: float = 0.0
     levels: dict = field(default_factory=dict)
@@ -208,6 +215,7 @@ class Look:
     refused: list = field(default_factory=list)
     megapixel: float = 0.0
     masks: list = field(default_factory=list)
+    picture: np.ndarray | None = None
 
 
 def look(row, wanted, masks=None) -> Look:
@@ -227,7 +235,7 @@ def look(row, wanted, masks=None) -> Look:
     """
     try:
         with open_slide(row.path, name=row.slide, mpp=row.mpp, scene=row.scene) as slide:
-            level, blocks, whole = _overview(slide)
+            level, blocks, whole, picture = _overview(slide)
             problems, patches, cells, imported, refused = [], {}, {}, {}, []
             levels, kept, warnings = {}, {}, _odd(slide, blocks)
             tissue = cache(lambda: find_tissue(slide))  # looked for once, for all feature sets that ask for it
@@ -268,6 +276,7 @@ def look(row, wanted, masks=None) -> Look:
                 mpp=slide.mpp,
                 mpp_from=slide.mpp_from,
                 file_mpp=slide.file_mpp,
+                orientation=slide.orientation,
                 levels=levels,
                 kept=kept,
                 warnings=list(dict.fromkeys(warnings)),
@@ -279,6 +288,7 @@ def look(row, wanted, masks=None) -> Look:
                 refused=refused,
                 megapixel=_read_time(slide),
                 masks=looked,
+                picture=picture,
             )
     except (SlideError, MachineError) as error:
         return Look(row.slide, unreadable=str(error), fault=isinstance(error, MachineError))
@@ -348,22 +358,26 @@ def survey(rows, *, masks=None, workers=1, timeout=TIMEOUT):
 
 
 def _overview(slide):
-    """Return a level, the darkest channel of blocks of it (arrays of uint8), and whether they are one, the whole."""
+    """Return a level, the darkest channel of blocks of it (uint8), whether they are one, the whole, and its picture.
+
+    The picture is None where they are not the whole.
+    """
     areas = {index: level.width * level.height for index, level in enumerate(slide.levels)}
     small = [index for index, area in areas.items() if area <= OVERVIEW]
     if small:
         chosen = max(small, key=areas.get)
         level = slide.levels[chosen]
-        whole = np.empty((level.height, level.width), np.uint8)
+        whole, grey = (np.empty((level.height, level.width), np.uint8) for _ in range(2))
         for x, y in _places(level):
-            block = _darkest(slide, (x, y), chosen)
-            whole[y : y + block.shape[0], x : x + block.shape[1]] = block
-        return chosen, [whole], True
+            block = _block(slide, (x, y), chosen)
+            here = np.s_[y : y + block.shape[0], x : x + block.shape[1]]
+            whole[here], grey[here] = block.min(axis=2), grey_of(block)
+        return chosen, [whole], True, small_picture(grey)
     chosen = min(areas, key=areas.get)
     places = _places(slide.levels[chosen])
     width, height = slide.levels[chosen].block
     every = -(-len(places) * width * height // READ)
-    return chosen, [_darkest(slide, place, chosen) for place in places[::every]], False
+    return chosen, [_darkest(slide, place, chosen) for place in places[::every]], False, None
 
 
 def _places(level):
@@ -372,11 +386,15 @@ def _places(level):
 
 
 def _darkest(slide, place, index):
+    return _block(slide, place, index).min(axis=2)
+
+
+def _block(slide, place, index):
     level = slide.levels[index]
     width, height = (
         min(side, whole - at) for side, whole, at in zip(level.block, (level.width, level.height), place, strict=True)
     )
-    return slide.read(*place, width, height, index).min(axis=2)
+    return slide.read(*place, width, height, index)
 
 
 def _read_imported(slide, files):
@@ -457,6 +475,13 @@ def _look_at_masks(row, slide, settings):
     looked, problems = [], []
     for column in ("mask", "hemorrhage"):
         if path := getattr(row, column):
+            if slide.orientation != 1:
+                problems.append(
+                    f"row {row.number}, column {column}: {path} may be meant for slide {row.slide!r} as stored or as "
+                    f"shown, since {row.path} says that it is shown turned (orientation {slide.orientation}); save the "
+                    "slide with its px turned and without that tag, and see that the mask fits."
+                )
+                continue
             place = {"width": slide.width, "height": slide.height, "bounds": slide.bounds}
             mask = Mask(path, slide=row.slide, row=row.number, column=column, **place, **settings)
             try:

@@ -66,6 +66,7 @@ def choose(
     choose_by=ACCURACY,
     method="the method",
     calibrated=False,
+    lists=KEYS,
 ) -> tuple[dict, Fitted]:
     """Choose feature set, norm, number of features kept, scaling, weights of classes and C.
 
@@ -106,6 +107,8 @@ def choose(
         What errors call the method.
     calibrated : bool, optional
         Whether a single candidate is cross-validated too, where patients allow it: for `Fitted.inner` alone.
+    lists : sequence of str, optional
+        What an error calls the lists of candidates beside scale and class_weight; those of `grid` by default.
 
     Returns
     -------
@@ -142,7 +145,8 @@ def choose(
     found, told, count = dict.fromkeys(candidates), {}, None
     dealt = inner_fold_count(labels, groups, inner_folds) if calibrated else None
     if len(candidates) > 1:
-        then = f"; give one value for each of {', '.join(named[:-1])} and {named[-1]}"
+        *most, last = [*lists, *named[len(KEYS) :]]
+        then = f"; give one value for each of {', '.join(most)} and {last}"
         dealt = count = check_inner_folds(labels, groups, inner_folds, method=method, then=then)
     if dealt:
         folds = assign_folds(labels, groups, dealt, seed=seed)

@@ -8,6 +8,7 @@ import numpy as np
 
 from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.files.faults import machine_fault, reason_of, unread
+from slidecaf.logs import logger
 
 PLAUSIBLE_MPP = (0.01, 50.0)
 """Micrometres a pixel that a file may state; outside are the 72 dots an inch of programs that know no resolution."""
@@ -141,9 +142,24 @@ class Slide(ABC):
     bounds : (int, int, int, int)
         x, y, width and height, in px of level 0, of what was scanned, as the file says it: some programs show it as the
         whole image. The whole slide where the file does not say it.
+    orientation : int
+        How the file says that it is to be shown, as EXIF and TIFF number it: 1 is upright, and so is a file that does
+        not say it.
     """
 
-    def __init__(self, name, path, levels, *, mpp, limits=LIMITS, file_mpp=None, magnification=None, bounds=None):
+    def __init__(
+        self,
+        name,
+        path,
+        levels,
+        *,
+        mpp,
+        limits=LIMITS,
+        file_mpp=None,
+        magnification=None,
+        bounds=None,
+        orientation=1,
+    ):
         if levels[0].width * levels[0].height > limits.pixels:
             raise SlideError(
                 f"slide {name}: {path} has {levels[0].width} x {levels[0].height} px, more than the config's "
@@ -156,6 +172,9 @@ class Slide(ABC):
         self.mpp = mpp if mpp is not None else sum(self.file_mpp) / 2 if self.file_mpp else None
         self.magnification = magnification
         self.bounds = bounds or (0, 0, self.width, self.height)
+        self.orientation = orientation
+        if orientation != 1:
+            logger.warning("slide %s: %s says that it is shown turned; it is read as stored.", name, path)
         self._closed = False
 
     @property

@@ -59,7 +59,9 @@ class TiffSlide(Slide):
                 Level(page.imagewidth, page.imagelength, downsample_of(page, pages[0]), read.block)
                 for page, read in zip(pages, self._pages, strict=True)
             ]
-            super().__init__(name, path, levels, limits=limits, mpp=mpp, file_mpp=_mpp(chosen))
+            turned = pages[0].tags.valueof("Orientation", 1)
+            turned = turned if turned in range(1, 9) else 1
+            super().__init__(name, path, levels, limits=limits, mpp=mpp, file_mpp=_mpp(chosen), orientation=int(turned))
             self._opened = opened.pop_all()
 
     def _release(self):

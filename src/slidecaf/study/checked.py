@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import ceil
 
 from slidecaf.errors import InputErrors
 from slidecaf.study.batches import deal_shards
@@ -159,6 +160,7 @@ def check_study(config, *, made=(), copies=None) -> Study:
             rows, source=task.sheet, positive=task.positive, folds=task.folds, chooses=chooses
         )
         check_kinds(task.methods, classes)
+        check_foreground(task, rows, classes)
     if other:
         check_segmentation(segmented, source=other.sheet, folds=other.folds)
     check_imported(config, rows, segmented)
@@ -187,6 +189,63 @@ def check_kinds(methods, classes):
     ]
     if problems:
         raise InputErrors("config.yaml", problems)
+
+
+def check_foreground(task, rows, classes):
+    """Check that foreground Fisher vectors find two patients of each class wherever they learn their weights.
+
+    Half of the training rows is held back to learn them. Where candidates are tried, that is done inside the inner
+    folds too. Folds are taken to share patients out evenly, as far as the sheet does not fix them.
+
+    Parameters
+    ----------
+    task : slidecaf.study.config.Classification
+    rows : list of slidecaf.study.sheets.Row
+    classes : list of str
+
+    Raises
+    ------
+    InputErrors
+        With every method that does not, and the class with the fewest patients.
+    """
+    patients = {
+        label: {row.patient: row.fold for row in rows if row.split == "train" and row.label == label}
+        for label in classes
+    }
+    problems = []
+    for name, method in task.methods.items():
+        if not getattr(method, "fisher", None) or "ffv" not in method.fisher.kind:
+            continue
+        inner = task.inner_folds if method.candidates > 1 else None
+        left, count, label = min(
+            (_fewest_left(own, rows, task.folds), len(own), label) for label, own in patients.items()
+        )
+        if _left_by(left, inner) < 2:
+            where = "every fold's training rows"
+            if inner:
+                where += f" and in what the {inner} inner folds that choose among candidates leave of them"
+            freely = None in patients[label].values() and _left_by(count - 1, inner) >= 2
+            way = f"set classification.folds to {count}" if freely else "add patients"
+            problems.append(
+                f"classification.methods.{name}.fisher.kind: ffv holds half of the training rows back to learn its "
+                f"weights, so that it needs two patients of each class in {where}, and a fold leaves {left} of "
+                f"{label!r}; {way}, or leave ffv out."
+            )
+    if problems:
+        raise InputErrors("config.yaml", problems)
+
+
+def _fewest_left(own, rows, folds):
+    """Return the patients of a class, each with its fold, that a fold leaves to learn from, at the fewest."""
+    if None in own.values():
+        return _left_by(len(own), folds)
+    named = {row.fold for row in rows if row.split == "train"}
+    return min(sum(fold != left_out for fold in own.values()) for left_out in named)
+
+
+def _left_by(patients, folds):
+    """Return how many patients are left where one of so many folds, at most one a patient, is left out."""
+    return patients if folds is None else patients - ceil(patients / max(1, min(folds, patients)))
 
 
 def check_imported(config, classification, segmentation):

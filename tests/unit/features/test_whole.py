@@ -1,5 +1,6 @@
 """The features of a shard of whole images: made once, kept where nothing changed, and never half."""
 
+import io
 import json
 from pathlib import Path
 
@@ -167,11 +168,6 @@ def test_a_damaged_or_deleted_shard_is_made_again_with_the_same_bytes(paths, cap
 GREY16 = (np.arange(64 * 64, dtype=np.uint16).reshape(64, 64) * 16).astype(np.uint16)
 
 
-def animated(path):
-    frames = [Image.fromarray(np.full((64, 64, 3), value, np.uint8)) for value in (40, 200)]
-    frames[0].save(path, save_all=True, append_images=frames[1:])
-
-
 @pytest.mark.parametrize(
     ("name", "write", "expected"),
     [
@@ -179,7 +175,6 @@ def animated(path):
         ("alpha.png", lambda path: Image.new("RGBA", (64, 64), (0, 0, 0, 0)).save(path), (255, 255, 255)),
         ("cmyk.jpg", lambda path: Image.new("CMYK", (64, 64), (0, 0, 0, 0)).save(path), (255, 255, 255)),
         ("palette.png", lambda path: Image.new("RGB", (64, 64), (9, 60, 200)).quantize().save(path), (9, 60, 200)),
-        ("animated.png", animated, (40, 40, 40)),  # the first of its pictures
         ("grey16.png", lambda path: Image.fromarray(GREY16).save(path), None),
     ],
 )
@@ -193,10 +188,42 @@ def test_pixels_of_every_kind_are_those_that_slides_have(tmp_path, name, write, 
     assert np.abs(found.astype(int) - expected).max() <= 1
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff\xe0 cut off", b"GIF89a no format that is read", None])
-def test_files_that_are_no_image_are_left_out_by_a_sentence(paths, content, caplog):
+def encoded(kind, **options):
+    content = io.BytesIO()
+    frames = [Image.fromarray(np.full((64, 64, 3), value, np.uint8)) for value in (40, 200)]
+    frames[0].save(content, kind, append_images=frames[1:], **options)
+    return content.getvalue()
+
+
+def with_a_gap():
+    """Take bytes out of the middle of a JPEG: Pillow fills what is lost with grey."""
+    content = io.BytesIO()
+    shades = np.random.default_rng(0).integers(0, 256, (9, 9, 3)).astype(np.uint8)
+    Image.fromarray(shades).resize((200, 200)).save(content, "JPEG", quality=95)
+    whole, middle = content.getvalue(), len(content.getvalue()) // 2
+    return whole[:middle] + whole[middle + 400 :]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "b.png is empty; give a"),
+        (b"\xff\xd8\xff\xe0 cut off", "b.png: cannot be opened"),
+        (b"GIF89a no format that is read", "b.png is of no format that is read"),
+        (None, "b.png: cannot be opened"),
+        (with_a_gap(), "b.png: cannot be opened (Corrupt JPEG data"),
+        (encoded("GIF", save_all=True), "b.png is of no format that is read"),
+        (encoded("WEBP", save_all=True), "b.png is of no format that is read"),
+        (encoded("PNG", save_all=True), "b.png holds 2 images that are shown in turn; save the one"),
+    ],
+    ids=["empty", "cut off", "other", "half", "gap", "gif", "webp", "apng"],
+)
+def test_files_that_are_no_image_are_left_out_by_a_sentence_and_stop_no_other(paths, content, said, caplog):
     good = Path(paths["a"]).read_bytes()
     Path(paths["b"]).write_bytes(good[: len(good) // 2] if content is None else content)
     job(paths, on_bad_slide="exclude")
-    assert read_shard(SHARD)["b"].status == "unreadable"
-    assert "left out: slide b: b.png" in caplog.text
+    found = read_shard(SHARD)
+    assert {slide: image.status for slide, image in found.items()} == {
+        slide: "unreadable" if slide == "b" else "ok" for slide in "abcde"
+    }
+    assert f"left out: slide b: {said}" in caplog.text

@@ -94,6 +94,90 @@ def test_jpeg_agrees_with_pillow_and_is_not_turned_by_exif(tmp_path):
     assert whole(path).shape == (40, 60, 3)
 
 
+JPEG_KINDS = {
+    "rgb": ("RGB", {}),
+    "subsampled": ("RGB", {"subsampling": "4:2:0"}),
+    "full colour": ("RGB", {"subsampling": "4:4:4"}),
+    "progressive": ("RGB", {"progressive": True}),
+    "poor": ("RGB", {"quality": 10}),
+    "grey": ("L", {}),
+    "cmyk": ("CMYK", {}),
+}
+
+
+@pytest.mark.parametrize("kind", JPEG_KINDS)
+@pytest.mark.parametrize("size", [(61, 43), (1, 1), (16, 8)])
+def test_jpeg_of_any_kind_has_pillows_pixels(tmp_path, kind, size):
+    mode, options = JPEG_KINDS[kind]
+    path = save(tmp_path / "a.jpg", Image.fromarray(noise(*size[::-1], 3)).convert(mode), **options)
+    if mode != "CMYK":
+        np.testing.assert_array_equal(whole(path), np.array(Image.open(path).convert("RGB")))
+    assert whole(path).shape == (*size[::-1], 3)
+
+
+@pytest.mark.parametrize("name", ["chest_xray", "scenes15", "isic2017", "ham10000", "ph2"])
+def test_real_jpeg_has_pillows_pixels(shared_data, name):
+    paths = sorted((shared_data / "collections" / name / "images").glob("*.jpg"))[:40]
+    if not paths:
+        pytest.skip(f"real data is absent: there is no {name} among the collections")
+    for path in paths:
+        with Image.open(path) as image:
+            np.testing.assert_array_equal(whole(path), np.array(image.convert("RGB")))
+
+
+def test_jpeg_that_is_damaged_in_its_middle_is_an_error_and_no_grey(tmp_path):
+    smooth = np.random.default_rng(0).integers(0, 256, (25, 25, 3)).astype(np.uint8)
+    path = save(tmp_path / "bad.jpg", Image.fromarray(smooth).resize((200, 200)), quality=90)
+    content, said = path.read_bytes(), []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        start = int(rng.integers(len(content) // 3, len(content) - 600))
+        path.write_bytes(content[:start] + content[start + int(rng.integers(1, 400)) :])
+        with Image.open(path) as image:
+            np.array(image)  # to Pillow it is a picture
+        try:
+            whole(path)
+        except SlideError as error:
+            said.append(str(error))
+    assert len(said) >= 30  # a place may be left at which the rest still decodes
+    assert all(one.startswith("slide bad: ") and "take an undamaged copy" in one for one in said)
+
+
+def test_png_that_is_shown_image_by_image_is_refused(tmp_path):
+    first, *others = (Image.fromarray(noise(20, 30, 3)) for _ in range(3))
+    path = save(tmp_path / "a.png", first, save_all=True, append_images=others)
+    with pytest.raises(SlideError, match=r"slide a: .*a\.png holds 3 images that are shown in turn; save the one"):
+        open_slide(path)
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp"])
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png", "jpg"])
+def test_pictures_of_other_formats_are_refused_whatever_their_suffix(tmp_path, kind, suffix):
+    first, other = (Image.fromarray(noise(20, 30, 3)) for _ in range(2))
+    first.save(tmp_path / f"a.{suffix}", format=kind, save_all=True, append_images=[other])
+    with pytest.raises(SlideError, match=r"slide a: .* format .*PNG"):
+        open_slide(tmp_path / f"a.{suffix}")
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_an_orientation_is_told_and_logged_and_turns_nothing(tmp_path, caplog, suffix):
+    exif, image = Image.Exif(), Image.fromarray(noise(20, 30, 3))
+    for orientation, told in ((1, 1), (3, 3), (6, 6), (9, 1), (0, 1)):
+        exif[0x0112] = orientation
+        caplog.clear()
+        with open_slide(save(tmp_path / f"a.{suffix}", image, exif=exif)) as slide:
+            assert (slide.orientation, slide.width, slide.height) == (told, 30, 20)
+        assert ("says that it is shown turned" in caplog.text) == (told != 1)
+
+
+def test_damaged_exif_concerns_no_pixel(tmp_path):
+    image = Image.fromarray(noise(20, 30, 3))
+    path = save(tmp_path / "a.jpg", image, exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
+    with open_slide(path) as slide:
+        assert slide.orientation == 1
+        np.testing.assert_array_equal(slide.read(0, 0, 30, 20), np.array(Image.open(path)))
+
+
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
 def test_a_truncated_file_is_an_error_that_names_it(tmp_path, suffix):
     path = save(tmp_path / f"cut.{suffix}", Image.fromarray(noise(100, 100, 3)))

@@ -84,3 +84,48 @@ def test_a_kind_that_reads_patches_keeps_them_pools_nothing_and_wants_two_classe
     del config["classification"]["positive"]
     with pytest.raises(InputErrors, match=r"methods\.mcil\.kind: mcil tells two classes apart, and the sheet has 3"):
         check_study(config)
+
+
+def fisher_study(config, tmp_path, sheet, **fisher):
+    """Two classes whose patients, and fixed folds, are given by class."""
+    lines = ["slide\tpath\tlabel\tpatient\tfold"]
+    for label, folds in sheet.items():
+        for k, fold in enumerate(folds):
+            (tmp_path / f"{label}{k}.png").touch()
+            lines.append(f"{label}{k}\t{label}{k}.png\t{label}\t{label}-{k}\t{fold}")
+    (tmp_path / "c.tsv").write_text("\n".join(lines) + "\n")
+    del config["segmentation"]
+    own = {"features": "one", "keep": "all", "C": 1, "fisher": {"kind": "ffv", **fisher}}
+    config["classification"]["methods"] = {"fisher": own}
+    return config
+
+
+@pytest.mark.parametrize(
+    ("sheet", "kind", "folds", "inner_folds", "said"),
+    [
+        ({"x": "...", "y": "..."}, ["ffv"], 3, 3, None),  # two are left, which do without inner folds
+        ({"x": "..", "y": "..."}, ["ffv"], 2, 3, "a fold leaves 1 of 'x'; add patients, or leave ffv out."),
+        ({"x": "....", "y": "..."}, ["ffv"], 2, 3, "a fold leaves 1 of 'y'; set classification.folds to 3, or leave"),
+        ({"x": "....", "y": "...."}, ["fv", "ffv"], 4, 3, None),
+        ({"x": "....", "y": "..."}, ["fv", "ffv"], 3, 3, "a fold leaves 2 of 'y'; add patients, or leave ffv out."),
+        ({"x": "....", "y": "...."}, ["fv", "ffv"], 4, 2, "a fold leaves 3 of 'x'; add patients"),
+        ({"x": "....", "y": "..."}, ["fv", "ifv"], 3, 3, None),
+        ({"x": "0011", "y": "0011"}, ["ffv"], 3, 3, None),
+        ({"x": "0011", "y": "0001"}, ["ffv"], 3, 3, "a fold leaves 1 of 'y'; add patients, or leave ffv out."),
+    ],
+)
+def test_foreground_vectors_need_two_patients_of_each_class_wherever_they_learn(
+    config, tmp_path, sheet, kind, folds, inner_folds, said
+):
+    sheet = {label: ["" if fold == "." else fold for fold in given] for label, given in sheet.items()}
+    config = fisher_study(config, tmp_path, sheet, kind=kind)
+    config["classification"] |= {"folds": folds, "inner_folds": inner_folds, "positive": "x"}
+    if said is None:
+        assert check_study(config).classes == ["y", "x"]
+        return
+    with pytest.raises(InputErrors) as error:
+        check_study(config)
+    (problem,) = error.value.problems
+    assert problem.startswith("classification.methods.fisher.fisher.kind: ffv holds half of the training rows back")
+    assert said in problem
+    assert ("inner folds" in problem) == (len(kind) > 1)

@@ -237,6 +237,12 @@ def draw_maps(
             with open_slide(
                 paths[slide], name=slide, scene=slides[slide]["scene"], limits=Limits.from_config(limits)
             ) as opened:
+                if masks[slide] and opened.orientation != 1:
+                    raise SlidecafError(
+                        f"slide {slide}: {paths[slide]} says that it is shown turned (orientation "
+                        f"{opened.orientation}), and {masks[slide]} may be meant for either; save the slide with its "
+                        "px turned and without that tag, or leave column mask empty."
+                    )
                 picture, size = thumbnail(opened, longest=LONGEST), (opened.width, opened.height)
         except SlideError as error:
             if on_bad_slide == "fail":

@@ -25,6 +25,9 @@ SOURCE = EncodedVectors
 COPIES = 3
 """Of a matrix of vectors in 64 bit that choice and SVM have in memory at once: all, the selected of some, others."""
 
+LISTS = ("features", "fisher.components", "fisher.kind", "fisher.pca", "keep", "C")
+"""Of candidates, as the config names them."""
+
 NORM = 1
 """What stands for the norm among candidates, which have none."""
 
@@ -68,6 +71,7 @@ def fit(training: Training) -> Learned:
             choose_by=grid.get("choose_by", "accuracy"),
             method=training.method,
             calibrated=training.calibrated,
+            lists=LISTS,
         )
     name = found["chosen"]["features"]
     kind, book = candidates[name]

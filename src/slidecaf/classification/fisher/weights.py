@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from slidecaf.classification.folds import assign_folds, class_indices, inner_fold_count
+from slidecaf.classification.folds import assign_folds, class_indices, inner_fold_count, rarest_class
 from slidecaf.classification.svm import fit_svm, inner_products
 from slidecaf.errors import SlidecafError
 from slidecaf.logs import logger
@@ -203,9 +203,10 @@ def learn_weights(vectors, labels, groups, *, classes, components, candidates, s
     labels, groups = np.asarray(labels, dtype=str), np.asarray(groups, dtype=str)
     class_indices(labels, classes, where="the training rows")
     if inner_fold_count(labels, groups, HALVES) is None:
+        name, patients = rarest_class(labels, groups)
         raise SlidecafError(
-            "fisher.kind: ffv learns weights from one half of the training rows and judges them on the other, and a "
-            "class has one patient; leave ffv out, or add patients."
+            "fisher.kind: ffv learns weights from one half of the training rows and judges them on the other, and "
+            f"class {name} has one patient ({patients[0]}) in them; leave ffv out, or add patients."
         )
     held_back = assign_folds(labels, groups, HALVES, seed=seed) == 1
     vectors = unit(vectors)

@@ -54,14 +54,14 @@ def encoded(part, path, rows, **changes):
     return part.folder / f"{rows}.h5"
 
 
-def classifier(part, vectors, settings):
+def classifier(part, vectors, settings, rows=None):
     files = {name: part.folder / name for name in ("choice.json", "selection.tsv", "model.json", "inner.tsv")}
     fit_classifier(
         **{Path(name).stem: path for name, path in files.items()},
         vectors=vectors,
         folds=part.folds,
         part="fold-0",
-        rows=part.rows,
+        rows=part.rows if rows is None else rows,
         classes=CLASSES,
         settings=settings,
         inner_folds=3,
@@ -89,6 +89,17 @@ def test_a_part_learns_chooses_and_decides(part):
     assert {row["slide"] for row in rows} == part.held_out
     assert all(row["predicted"] == row["slide"][0] for row in rows)
     assert {row["patches"] for row in rows} == {"16"}
+
+
+def test_a_class_of_one_patient_names_the_lists_that_the_method_has(part):
+    rows = [{**row, "patient": "p"} if row["label"] == "b" else row for row in part.rows]
+    path = mixtures(part, rows=rows)
+    with pytest.raises(SlidecafError, match="one patient") as error:
+        classifier(part, encoded(part, path, "training"), method(), rows=rows)
+    assert str(error.value).endswith(
+        "class b has one patient (p) in the training rows, so that no cross-validation can choose; give one value for "
+        "each of features, fisher.components, fisher.kind, fisher.pca, keep and C, or add patients."
+    )
 
 
 @pytest.mark.parametrize(("kind", "components"), [("fv", 2), ("ifv", 2), ("ffv", 2), ("bow", 4), ("vlad", 2)])
