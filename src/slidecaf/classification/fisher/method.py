@@ -5,6 +5,7 @@ What each of its functions is for stands in `slidecaf.classification.kinds`.
 
 from collections.abc import Mapping
 from itertools import product
+from math import ceil
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -12,8 +13,8 @@ from threadpoolctl import threadpool_limits
 from slidecaf.classification.choice import NONE, choose
 from slidecaf.classification.fisher.encoded import EncodedVectors
 from slidecaf.classification.fisher.mixtures import Codebook, list_codebooks
-from slidecaf.classification.fisher.weights import learn_weights
-from slidecaf.classification.folds import assign_folds, inner_fold_count
+from slidecaf.classification.fisher.weights import HALVES, learn_weights
+from slidecaf.classification.folds import assign_folds, inner_fold_count, rarest_class
 from slidecaf.classification.kinds import Learned, Training
 from slidecaf.classification.svm import ONE_VS_ONE, LinearSVM
 from slidecaf.errors import SlidecafError
@@ -70,7 +71,7 @@ def fit(training: Training) -> Learned:
             scheme=grid.get("scheme", ONE_VS_ONE),
             choose_by=grid.get("choose_by", "accuracy"),
             method=training.method,
-            calibrated=training.calibrated,
+            calibrated=_calibrated(training, candidates.values()),
             lists=LISTS,
         )
     name = found["chosen"]["features"]
@@ -172,6 +173,15 @@ class _Vectors:
         labels, patients = self._training.labels, self._training.patients
         count = inner_fold_count(labels, patients, self._training.inner_folds)
         return assign_folds(labels, patients, count, seed=self._training.seed)
+
+
+def _calibrated(training, candidates):
+    """Tell whether inner folds can judge a single candidate: each has to leave weights of ffv two halves."""
+    count = inner_fold_count(training.labels, training.patients, training.inner_folds)
+    if not training.calibrated or count is None:
+        return False
+    fewest = len(rarest_class(training.labels, training.patients)[1])
+    return not any(kind == "ffv" for kind, _ in candidates) or fewest - ceil(fewest / count) >= HALVES
 
 
 def _check_memory(training, candidates):
