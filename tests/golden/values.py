@@ -41,7 +41,7 @@ RULE_OF = [  # the first pattern that fits
     (r"classification/ablation\.tsv", "ablation"),
     (r"classification/[^/]+/ablation/", "ablated"),
     (r"classification/[^/]+/folds", "folds"),
-    (r"classification/.*(choice|selection|model)\.", "classifier"),
+    (r"classification/.*(choice|selection|model|inner)\.", "classifier"),
     (r"classification/.*decisions", "decisions"),
     (r"classification/.*/patches/", "patch_scores"),
     (r"classification/.*(predictions|scores)\.", "scores"),
