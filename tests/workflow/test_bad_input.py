@@ -117,7 +117,7 @@ def test_excluded_slides_are_listed_and_count_as_wrong(with_bad_slides):
     right = sum(row["predicted"] == row["label"] for row in rows.values() if row["split"] == "cv")
     assert scores["cross_validation"]["correct"] == right
     page = (study / "results/report.html").read_text()
-    assert '<td class="id">slides broken, unreadable</td><td class="warning text">unreadable</td>' in page
+    assert '<td class="id">slides broken, unopenable, unreadable</td><td class="warning text">unreadable</td>' in page
 
     # what was left out stays an error once the study no longer allows it
     study.config(lambda c: c.update(on_bad_slide="fail"))
