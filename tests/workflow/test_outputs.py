@@ -47,6 +47,9 @@ def config():
     return mini
 
 
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     study = make_mini(tmp_path_factory.mktemp("outputs") / "study", config=config())

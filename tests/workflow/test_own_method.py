@@ -48,6 +48,7 @@ def test_the_example_has_forty_lines_at_most(code):
     assert sum(len(text.splitlines()) for text in code.values()) <= 40
 
 
+@pytest.mark.long
 def test_the_example_runs_to_scores_beside_another_method(added, tmp_path):
     config = mini_config()
     del config["features"]["cnn-224"]
