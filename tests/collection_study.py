@@ -59,7 +59,7 @@ def decisions(n, classes=CLASSES, *, seed=0):
         scores[classes.index(guess)] = scores.max() + generator.random()
         signed = abs(scores[0]) * (1 if guess == classes[-1] else -1)
         test = number % 4 == 0
-        known = {"slide": f"{label}-{number:05d}", "patient": f"{'pt'[test]}{number // 8}", "label": label}
+        known = {"slide": f"{label}-{number:05d}", "patient": f"{'pt'[test]}{number // 3}", "label": label}
         part = {"split": "test" if test else "cv", "fold": "" if test else number % 2}
         confidences = dict(zip(names, [signed] if len(names) == 1 else scores, strict=True))
         rows.append({**known, **part, "predicted": guess, **confidences, "patches": 1, "status": "ok"})
