@@ -991,6 +991,11 @@ def check_config(config, *, source="config.yaml", folder=".") -> Config:
     problems += check_parts(*parts, names=config.get("features"), folder=Path(folder))
     if checked and checked.classification and checked.classification.ablation:
         problems += check_ablation(checked.classification.ablation, checked.classification.methods, checked.features)
+    if checked and (task := checked.classification) and task.sensitivity is not None and task.positive is None:
+        problems.append(
+            f"classification.sensitivity: {task.sensitivity:g} is a share of the positive slides, and positive is "
+            "null; write the label that is positive, or null here."
+        )
     if problems:
         raise InputErrors(source, problems)
     return checked

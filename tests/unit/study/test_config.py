@@ -324,6 +324,15 @@ def test_what_does_not_go_with_whole_images_or_with_patches_is_refused(config, c
     assert said in problems(config)
 
 
+def test_a_sensitivity_needs_a_positive_class(config):
+    config["classification"] |= {"sensitivity": 0.95, "positive": None}
+    assert "classification.sensitivity: 0.95 is a share of the positive slides, and positive is null" in problems(
+        config
+    )
+    config["classification"]["positive"] = "GBM"
+    assert check_config(config).classification.sensitivity == 0.95
+
+
 def test_images_share_a_job_by_hundreds_and_slides_by_a_few_unless_the_config_says(config):
     assert check_config(config).batch_size == 16
     network = {"model": "alexnet", "layer": "features", "weights": "random:0"}
