@@ -7,7 +7,7 @@ from slidecaf.classification.figure import read_figure
 from slidecaf.classification.neurons import NEURONS
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.report import charts
-from slidecaf.report.collection import LISTED, gallery, shortened, sureness
+from slidecaf.report.collection import LISTED, gallery, shortened, sureness_of
 from slidecaf.report.paper import ANATOMY, CHALLENGE_CLASSIFICATION, METHODS_CLASSIFICATION
 from slidecaf.report.pictures import open_picture, outline_tiles, shrunk, veil
 from slidecaf.scores.intervals import exact_interval
@@ -144,12 +144,13 @@ def _confidence(row):
 
 def _worst_first(rows, classes):
     """Sort slides so that those come first whose prediction is most wrong; without a label last."""
+    told = sureness_of(rows, classes)
 
     def key(row):
         if not row["label"]:
             return 2, 0.0, row["slide"]
         wrong = row["predicted"] != row["label"]
-        sure = sureness(row, classes) if row["predicted"] else 0.0
+        sure = told.get(row["slide"], 0.0)
         return (0, -sure, row["slide"]) if wrong else (1, sure, row["slide"])
 
     return sorted(rows, key=key)

@@ -6,9 +6,12 @@ images a class.
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+
 from slidecaf.report.methods import network_name
 from slidecaf.report.pictures import Album, open_picture
-from slidecaf.study.names import split_output
+from slidecaf.scores.classification import sureness
+from slidecaf.study.names import confidence_columns, split_output
 
 LISTED = 200
 """Rows of slides, patients or files that the page lists one by one."""
@@ -46,33 +49,31 @@ def shortened(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def sureness(row: Mapping, classes: Sequence[str]) -> float:
-    """Return how sure a method is of what it predicts.
+def sureness_of(rows: Sequence[Mapping], classes: Sequence[str]) -> dict[str, float]:
+    """Return how sure a method is of each slide that it predicts.
 
     Parameters
     ----------
-    row : mapping
+    rows : sequence of mapping
         Of ``predictions.tsv``.
     classes : sequence of str
 
     Returns
     -------
-    float
-        The confidence's distance from 0; of more than two classes the confidence of the predicted one. NaN without a
-        prediction.
+    dict of str to float
+        Slide to `slidecaf.scores.classification.sureness`; without those that have no prediction.
 
     Examples
     --------
-    >>> sureness({"predicted": "a", "confidence": "-1.5"}, ["a", "b"])
-    1.5
-    >>> sureness({"predicted": "c", "confidence_a": "0", "confidence_b": "1", "confidence_c": "2"}, ["a", "b", "c"])
-    2.0
+    >>> sureness_of([{"slide": "s", "predicted": "a", "confidence": "-1.5"}], ["a", "b"])
+    {'s': 1.5}
     """
-    if not row["predicted"]:
-        return float("nan")
-    if len(classes) == 2:
-        return abs(float(row["confidence"]))
-    return float(row[f"confidence_{row['predicted']}"])
+    told = [row for row in rows if row["predicted"]]
+    columns = confidence_columns(classes)
+    values = np.array([[float(row[column]) for column in columns] for row in told]).reshape(len(told), len(columns))
+    places = [list(classes).index(row["predicted"]) for row in told]
+    sure = sureness(values[:, 0] if len(classes) == 2 else values, places)
+    return dict(zip((row["slide"] for row in told), sure.tolist(), strict=True))
 
 
 def gallery(study, rows: Iterable[Mapping], classes: Sequence[str], album: Album) -> list[dict]:
@@ -93,7 +94,8 @@ def gallery(study, rows: Iterable[Mapping], classes: Sequence[str], album: Album
         predicted, sureness and picture.
     """
     judged = [row for row in rows if row["label"] and row["predicted"]]
-    judged.sort(key=lambda row: (-sureness(row, classes), row["slide"]))
+    sure = sureness_of(judged, classes)
+    judged.sort(key=lambda row: (-sure[row["slide"]], row["slide"]))
     return [
         {
             "label": label,
@@ -102,7 +104,7 @@ def gallery(study, rows: Iterable[Mapping], classes: Sequence[str], album: Album
                     {
                         "slide": row["slide"],
                         "predicted": row["predicted"],
-                        "sureness": sureness(row, classes),
+                        "sureness": sure[row["slide"]],
                         "picture": album.put(open_picture(study.thumbnail(row["slide"]), album.side)),
                     }
                     for row in own[:SHOWN]

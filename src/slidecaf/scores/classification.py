@@ -120,6 +120,38 @@ def classification_scores(
     return scores
 
 
+def sureness(confidence, predicted) -> np.ndarray:
+    """Return how sure decisions are, to sort them by.
+
+    Parameters
+    ----------
+    confidence : array_like of float, shape (n,) or (n, K)
+        As for `classification_scores`.
+    predicted : sequence of int, n of them
+        The place of the predicted class; anything where there is no prediction.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        With two classes the size of the confidence; with more the predicted class's lead over the next, since votes of
+        pairs make all confidences nearly equal. NaN where a confidence is.
+
+    Examples
+    --------
+    >>> sureness([-1.5, 0.5], [0, 1]).tolist()
+    [1.5, 0.5]
+    >>> sureness([[0.0, 1.0, 3.0]], [2]).tolist()
+    [2.0]
+    """
+    confidence = np.array(confidence, dtype=np.float64)
+    if confidence.ndim == 1:
+        return np.abs(confidence)
+    rows, predicted = np.arange(len(confidence)), np.asarray(predicted, dtype=int)
+    own = confidence[rows, predicted].copy()
+    confidence[rows, predicted] = -np.inf
+    return own - confidence.max(axis=1)
+
+
 def patient_scores(labels, confidence, *, classes, patients) -> dict:
     """Score patients instead of slides: a patient's confidence is the mean of its slides'.
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_tsv
+from slidecaf.scores.classification import sureness
 from slidecaf.study.status import STATUS_COPY, STATUS_FEW, STATUS_OK
 from slidecaf.viewer.versions import files_version
 
@@ -205,15 +206,12 @@ def _confidences(rows):
     columns = [name for name in rows[0] if name.startswith("confidence")] if rows else []
     if columns in ([], ["confidence"]):
         signed = np.array([_number(row[columns[0]]) for row in rows]) if columns else nothing
-        return signed, np.abs(signed)
+        return signed, sureness(signed, ())
     values = np.array([[_number(row[name]) for name in columns] for row in rows])
     place = {name.removeprefix("confidence_"): number for number, name in enumerate(columns)}
-    own, known = nothing, [number for number, row in enumerate(rows) if row["predicted"] in place]
-    predicted = [place[rows[number]["predicted"]] for number in known]
-    own[known] = values[known, predicted]
-    values[known, predicted] = np.nan
-    others = np.where(np.isnan(values), -np.inf, values).max(axis=1)
-    return own, own - others
+    predicted = np.array([place.get(row["predicted"], -1) for row in rows])
+    own = np.where(predicted < 0, np.nan, values[np.arange(len(rows)), predicted])
+    return own, np.where(predicted < 0, np.nan, sureness(values, predicted))
 
 
 def _number(text):

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from slidecaf.report.collection import LISTED, SHOWN, encodings_table, layer_grid, sureness
+from slidecaf.report.collection import LISTED, SHOWN, encodings_table, layer_grid, sureness_of
 from tests.unit.report.test_page import Page, written
 
 CLASSES = ["a", "b", "c"]
@@ -58,10 +58,13 @@ def test_other_studies_are_beside_the_papers_of_slides(plain_results):
     assert "Menkovski" not in text
 
 
-def test_without_a_prediction_nothing_is_sure():
-    assert sureness({"predicted": "", "confidence": ""}, ["a", "b"]) != sureness(
-        {"predicted": "", "confidence": ""}, ["a", "b"]
-    )
+def test_how_sure_a_method_is_of_many_classes_is_the_lead_over_the_next_and_nothing_without_a_prediction():
+    rows = [
+        {"slide": "one", "predicted": "c", "confidence_a": "2", "confidence_b": "1", "confidence_c": "2.5"},
+        {"slide": "two", "predicted": "", "confidence_a": "", "confidence_b": "", "confidence_c": ""},
+    ]
+    assert sureness_of(rows, CLASSES) == {"one": 0.5}
+    assert sureness_of(rows[1:], CLASSES) == {}
 
 
 def varied(**scores):
