@@ -73,7 +73,7 @@ def test_a_study_of_whole_images_runs_changes_by_the_shard_and_leaks_nothing(tmp
     assert not (study / "results/pooled").exists()
     predictions = read(study / "results/classification/image-level/predictions.tsv")
     assert {row["patches"] for row in predictions} == {"1"}
-    assert "whole-64 takes the whole slide as one patch" in (study / "results/report.html").read_text()
+    assert "The feature set <code>whole-64</code> takes each slide whole" in (study / "results/report.html").read_text()
     accepted(study)
 
     # labels of held-out rows reach nothing upstream
