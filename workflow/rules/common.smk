@@ -70,9 +70,7 @@ SEGMENTATION = SegmentationTask(STUDY.segmentation, CHECKED.segmentation, FEATUR
 TASKS = {"classification": CLASSIFICATION, "segmentation": SEGMENTATION}
 
 # The slides that a job works on together: one dealing for all rules.
-BATCHES = deal_apart(
-    (name for name, splits in CHECKED.splits.items() if "train" in splits), SLIDE, STUDY.batch_size
-)
+BATCHES = deal_apart((name for name, splits in CHECKED.splits.items() if "train" in splits), SLIDE, STUDY.batch_size)
 LAYOUT = Layout(STUDY.results)
 TARGETS = Targets(
     LAYOUT,

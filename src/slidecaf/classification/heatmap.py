@@ -6,9 +6,20 @@ p = inf, w f is shared equally among the patches that have it.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 import numpy as np
+
+from slidecaf.classification.svm import REST, LinearSVM, predicted_classes
+from slidecaf.features.file import one_output, open_features
+from slidecaf.files.hdf5 import CHUNK_ROWS, create_hdf5, open_hdf5, put_array
+from slidecaf.files.manifests import file_of, make_batch, slide_files
+from slidecaf.files.tables import read_json, read_tsv
+from slidecaf.pooling.file import read_pooled
+from slidecaf.pooling.norms import norm_name, parse_norm
+from slidecaf.study.names import split_output
+from slidecaf.tiles.file import put_coords
 
 
 def contributions(blocks: Callable[[], Iterable], pooled, coef, *, norm: float) -> np.ndarray:
@@ -53,3 +64,147 @@ def contributions(blocks: Callable[[], Iterable], pooled, coef, *, norm: float) 
         [(np.asarray(block, np.float64)[:, seen] / pooled[seen]) ** norm @ weight for block in blocks()]
     )
     return found / len(found)
+
+
+def asked(model: LinearSVM, pooled) -> tuple[str, str, np.ndarray, float]:
+    """Return what a heat map shows of a slide: two classes, and the SVM that tells them apart.
+
+    Parameters
+    ----------
+    model : slidecaf.classification.svm.LinearSVM
+    pooled : ndarray of float64, shape (d,)
+        The slide's, of the selected features.
+
+    Returns
+    -------
+    against, speaks_for : str
+        Two classes: negative and positive. More: the next class and the predicted one; against the rest, an empty text
+        and the predicted one.
+    coef : ndarray of float64, shape (d,)
+    intercept : float
+        A positive value of ``coef @ pooled + intercept`` speaks for the second.
+    """
+    classes = list(model.classes)
+    if len(classes) == 2:
+        return *classes, model.coef[0], float(model.intercept[0])
+    confidence = model.decision(pooled[None])
+    best = str(predicted_classes(confidence, classes)[0])
+    if (REST, best) in model.pairs:
+        place = model.pairs.index((REST, best))
+        return REST, best, model.coef[place], float(model.intercept[place])
+    confidence[0, classes.index(best)] = -np.inf
+    runner_up = classes[int(confidence[0].argmax())]
+    turned = classes.index(runner_up) > classes.index(best)
+    place = model.pairs.index((best, runner_up) if turned else (runner_up, best))
+    sign = -1 if turned else 1
+    return runner_up, best, sign * model.coef[place], sign * float(model.intercept[place])
+
+
+def write_heatmaps(
+    manifest, slides: Mapping[str, Mapping], settings: Mapping, *, features, pooled, folds, models: Mapping
+) -> None:
+    """Share the decision values of some slides out among their patches, each by the model that never saw its slide.
+
+    Each slide's file has ``coords``, as its features file has them, and ``contribution`` (float64, NaN of a patch that
+    is not valid). Attributes of ``contribution`` are intercept, confidence (their sum with it), and the classes against
+    and speaks_for, as `asked` gives them. A slide without a patch has neither sum nor classes.
+
+    Parameters
+    ----------
+    manifest : path-like
+    slides : mapping of str to mapping
+        Slide to nothing of its own.
+    settings : mapping
+        ``revision`` and ``versions``.
+    features, pooled : sequence of path-like
+        The manifests of the batch's features and pooled vectors, one for each feature set that the method may have
+        chosen.
+    folds : path-like
+        The table of folds, as for `slidecaf.classification.patches.score_patches`.
+    models : mapping of str to path-like
+        Part to ``model.json``, of the parts that these slides need at least.
+
+    Raises
+    ------
+    SlidecafError
+        After the other slides are done, if a file is damaged.
+    """
+    folder = Path(manifest).parent
+    part_of = {row["slide"]: f"fold-{row['fold']}" for row in read_tsv(folds)}
+    of_features, of_pooled = ({Path(p).parent.name: slide_files([p]) for p in paths} for paths in (features, pooled))
+    stored = {part: read_json(path) for part, path in models.items()}
+    of_model = {part: file_of(path) for part, path in models.items()}
+
+    def part(slide):
+        return part_of.get(slide, "final")
+
+    def read_from(of, slide):
+        return of[split_output(stored[part(slide)]["features"])[0]][slide]
+
+    def work(slide, files, origin):
+        model, said = stored[part(slide)], {}
+        with open_features(read_from(of_features, slide).path) as file:
+            coords, attributes, valid = file["coords"][:], dict(file["coords"].attrs), file["valid"][:]
+            found = np.full(len(coords), np.nan)
+            if valid.any():
+                found[valid], said = _shared_out(model, file, valid, read_from(of_pooled, slide).path)
+        with create_hdf5(files["heatmap"], origin=origin) as file:
+            put_coords(file, coords, attributes)
+            put_array(file, "contribution", found)
+            file["contribution"].attrs.update(said)
+
+    make_batch(
+        manifest,
+        slides,
+        work,
+        outputs=lambda slide: {"heatmap": folder / f"{slide}.h5"},
+        settings=settings,
+        inputs=lambda slide: {
+            "features": read_from(of_features, slide),
+            "pooled": read_from(of_pooled, slide),
+            "model": of_model[part(slide)],
+        },
+    )
+
+
+def _shared_out(model, file, valid, pooled):
+    """Return what each valid patch adds, and what the file says of all."""
+    output, norm = split_output(model["features"])[1], parse_norm(model["norm"])
+    vectors, _, _ = read_pooled(pooled, [norm_name(norm)], output=output)
+    vector = vectors[norm_name(norm)][model["selection"]]
+    against, speaks_for, coef, intercept = asked(LinearSVM.from_dict(model), vector)
+    stored = one_output(file, output)
+
+    def blocks():
+        for start in range(0, len(valid), CHUNK_ROWS):
+            yield stored[start : start + CHUNK_ROWS][valid[start : start + CHUNK_ROWS]][:, model["selection"]]
+
+    said = {"intercept": intercept, "confidence": float(coef @ vector) + intercept}
+    return contributions(blocks, vector, coef, norm=norm), {**said, "against": against, "speaks_for": speaks_for}
+
+
+def read_heatmap(path) -> tuple[np.ndarray, np.ndarray, dict]:
+    """Read a slide's heat map.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    coords : ndarray of int64, shape (N, 2)
+        Of the valid patches.
+    contribution : ndarray of float64, shape (N,)
+    attributes : dict
+        Of the coordinates, and of the contributions.
+
+    Raises
+    ------
+    SlidecafError
+        If the file is missing or damaged.
+    """
+    with open_hdf5(path) as file:
+        contribution = file["contribution"][:]
+        valid = ~np.isnan(contribution)
+        attributes = {**file["coords"].attrs, **file["contribution"].attrs}
+        return file["coords"][:][valid], contribution[valid], attributes

@@ -51,6 +51,7 @@ class Layout:
         self.encoded = f"{classifier}/{{part}}/fisher/{{rows}}.h5"
         self.class_maps = f"{classifier}/maps/{{slide}}.png"
         self.map_scores = f"{classifier}/maps.tsv"
+        self.heatmap = f"{classifier}/heatmap/{{slide}}.h5"
         self.patch_scores = f"{classifier}/patches/{{slide}}.h5"
         self.predictions = f"{classifier}/predictions.tsv"
         self.scores = f"{classifier}/scores.json"

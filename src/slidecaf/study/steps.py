@@ -54,6 +54,7 @@ STEPS = {
     ),
     "classifier": (["classification", "features", "pooling"], ["scikit-learn", "h5py"]),
     "decisions": (["classification", "features", "pooling"], ["h5py"]),
+    "heatmap": (["classification", "features", "pooling", "tiles"], ["numpy", "h5py"]),
     "patch_scores": (["classification", "features", "tiles"], ["numpy", "h5py"]),
     "membership": (
         ["classification", "classification.fisher", "features", "pooling", "pooling.fisher", "slides", "tiles"],

@@ -261,6 +261,9 @@ class Targets:
                 yield layout.class_maps, task.rows, {"method": name}
             if "patches" in method.about.shows:
                 yield layout.patch_scores, task.rows, {"method": name}
+            # a slide that is taken whole has no patches among which its decision could be shared out
+            if "heatmap" in method.about.shows and not any(one in self._shard_of for one in feature_sets(method)):
+                yield layout.heatmap, task.rows, {"method": name}
 
     def _slides_of_segmentation(self):
         """As `_slides_of_classification`."""

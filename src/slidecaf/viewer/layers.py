@@ -31,6 +31,7 @@ BOXES = 8
 READ = {
     **{kind: kind for kind in ("confidence", "truth", "prediction", "cluster", "membership")},
     "patch-score": "score",
+    "heatmap": "contribution",
 }
 """Kinds of layers that have a value at a pixel, and what it is called."""
 
@@ -165,7 +166,7 @@ class Layers:
             return paint.encode(self._hard_tile(name, found, size, tile))
         with self._field(name, found, size) as field:
             means = field.tile(*tile)
-            if found["kind"] in ("confidence", "patch-score"):
+            if found["kind"] in ("confidence", "patch-score", "heatmap"):
                 return paint.encode(paint.confidence_tile(means, _scale(field)))
             if found["kind"] == "cluster":
                 return paint.encode(paint.cluster_tile(means))
@@ -201,7 +202,8 @@ class Layers:
         Returns
         -------
         dict
-            ``confidence`` and ``score`` (of patches): float, or None where no patch is; ``cluster``: int, or None where
+            ``confidence``, ``score`` (of patches) and ``contribution`` (to the decision): float, or None where no patch
+            is; ``cluster``: int, or None where
             no patch is positive; ``membership``: a multiple of the mixture's mean, or None
             where no place is; ``truth`` and ``prediction``: bool. What the slide has not, or not yet, is left out.
         """
@@ -219,7 +221,7 @@ class Layers:
                 value = float(values[0])
                 if kind == "cluster":
                     under[kind] = int(values.argmax()) if values.max() > 0 else None
-                elif kind in ("confidence", "patch-score", "membership"):
+                elif kind in ("confidence", "patch-score", "heatmap", "membership"):
                     under[READ[kind]] = None if value != value else value
                 else:
                     under[kind] = value > 0
@@ -254,7 +256,7 @@ class Layers:
             rasters = []
             if layer["kind"] == "tissue":
                 rasters.append(TissueRaster(layer["files"][0], width=size[0], height=size[1]))
-            elif layer["kind"] in ("patch-score", "cluster"):
+            elif layer["kind"] in ("patch-score", "cluster", "heatmap"):
                 rasters.append(PatchRaster(layer["files"][0], layer["kind"], width=size[0], height=size[1]))
             elif layer["kind"] in ("membership", "foreground"):
                 rasters.append(MembershipRaster(layer["files"][0], layer["kind"], width=size[0], height=size[1]))
@@ -274,7 +276,7 @@ class Layers:
                 "membership": fields.confidence,
                 "comparison": fields.comparison,
             }
-            combine |= dict.fromkeys(("patch-score", "cluster"), fields.channels)
+            combine |= dict.fromkeys(("patch-score", "cluster", "heatmap"), fields.channels)
             return fields.Field(rasters, combine.get(layer["kind"], fields.mask), close=opened.pop_all().close)
 
     def _truth(self, name, size):

@@ -214,6 +214,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return _json(self.server.layers.confidence(_name(slide), layer))
             case ["api", "slides", slide, "confidence", method]:
                 return _json(self.server.layers.confidence(_name(slide), f"patch-score/{_name(method)}"))
+            case ["api", "slides", slide, "contribution", method]:
+                return _json(self.server.layers.confidence(_name(slide), f"heatmap/{_name(method)}"))
             case ["api", "slides", slide, "values"]:
                 method, variant = (query.get(key, [""])[0] for key in ("method", "variant"))
                 x, y = (_number(query.get(key, [""])[0]) for key in ("x", "y"))

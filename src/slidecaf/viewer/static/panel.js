@@ -16,6 +16,7 @@ const KINDS = [
   { kind: "patch-score", title: "Patch scores", opacity: 0.6, on: true },
   { kind: "cluster", title: "Clusters of positive patches", opacity: 0.6 },
   // no method has these and patch scores
+  { kind: "heatmap", title: "What speaks for the diagnosis", opacity: 0.6, key: 8, on: true },
   { kind: "membership", title: "Membership of places", opacity: 0.6, key: 8, on: true,
     colours: [["membership_0", "0"], ["membership_1", "the mean"], ["membership_2", "twice the mean or more"]] },
   { kind: "foreground", title: "Foreground alone", opacity: 0.85, key: 9, colours: [["veil", "not above the mean"]] },
@@ -183,13 +184,14 @@ export class Panel {
   // The colour bar belongs to one slide's map: its ends and its threshold.
   async #colourBar() {
     const slide = this.slide.slide, maps = this.maps();
-    const layers = ["confidence", "patch-score"].map((kind) => this.#layer(kind));
+    const layers = ["confidence", "patch-score", "heatmap"].map((kind) => this.#layer(kind));
     const layer = layers.find((one) => one?.ready && this.state.get(one.kind).on);
     const shown = Boolean(layer);
     byId("colours").hidden = !shown;
     this.scale = null;
     if (!shown) return;
-    const path = [slidePath(slide), "confidence", layer.method, layer.variant].filter(Boolean).join("/");
+    const of = layer.kind === "heatmap" ? "contribution" : "confidence";
+    const path = [slidePath(slide), of, layer.method, layer.variant].filter(Boolean).join("/");
     const found = await get(path).catch(() => null); // a damaged map is reported by its tiles
     if (!found || this.slide?.slide !== slide || this.maps() !== maps) return;
     this.scale = found.scale;
