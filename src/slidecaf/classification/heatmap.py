@@ -7,6 +7,7 @@ p = inf, w f is shared equally among the patches that have it.
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -183,8 +184,67 @@ def _shared_out(model, file, valid, pooled):
     return contributions(blocks, vector, coef, norm=norm), {**said, "against": against, "speaks_for": speaks_for}
 
 
-def read_heatmap(path) -> tuple[np.ndarray, np.ndarray, dict]:
-    """Read a slide's heat map.
+@dataclass(frozen=True, eq=False)
+class HeatMap:
+    """What the valid patches of a slide add to its decision.
+
+    Attributes
+    ----------
+    coords : ndarray of int64, shape (N, 2)
+        x and y at level 0.
+    contribution : ndarray of float64, shape (N,)
+        Their sum and the intercept are the confidence.
+    attributes : dict
+        Of the coordinates, as in the features file, and what `write_heatmaps` says of the contributions; none of these
+        where the slide has no patch.
+    """
+
+    coords: np.ndarray
+    contribution: np.ndarray
+    attributes: dict
+
+    @property
+    def size(self) -> int:
+        """The side of a patch in px of level 0; 1 where the slide has no patch."""
+        return int(self.attributes.get("patch_size_level0", 1))
+
+    @property
+    def patch_confidence(self) -> np.ndarray:
+        """Each patch's own confidence, ndarray of float64, shape (N,): their mean is exactly the slide's.
+
+        It is N times what the patch adds, and the intercept, so that 0 is the border between the classes whatever the
+        intercept is, and slides of few and of many patches share a scale. With norm 1 it is what the SVM says of the
+        patch alone.
+        """
+        return len(self.contribution) * self.contribution + self.attributes.get("intercept", 0.0)
+
+    def speaking(self, count: int, *, against: bool = False) -> list[int]:
+        """Return the patches that speak most for a class, none of which overlaps another.
+
+        Parameters
+        ----------
+        count : int
+            Patches at most.
+        against : bool, optional
+            Whether for the other class.
+
+        Returns
+        -------
+        list of int
+            Their rows, the strongest first; only those whose own confidence is on this side of 0.
+        """
+        values = -self.patch_confidence if against else self.patch_confidence
+        waiting = np.argsort(-values, kind="stable")
+        waiting, chosen = waiting[values[waiting] > 0], []
+        while len(waiting) and len(chosen) < count:
+            chosen.append(int(waiting[0]))
+            apart = np.abs(self.coords[waiting] - self.coords[waiting[0]]) >= self.size
+            waiting = waiting[apart.any(axis=1)]
+        return chosen
+
+
+def read_heatmap(path) -> HeatMap:
+    """Read what `write_heatmaps` wrote of a slide.
 
     Parameters
     ----------
@@ -192,11 +252,7 @@ def read_heatmap(path) -> tuple[np.ndarray, np.ndarray, dict]:
 
     Returns
     -------
-    coords : ndarray of int64, shape (N, 2)
-        Of the valid patches.
-    contribution : ndarray of float64, shape (N,)
-    attributes : dict
-        Of the coordinates, and of the contributions.
+    HeatMap
 
     Raises
     ------
@@ -207,4 +263,4 @@ def read_heatmap(path) -> tuple[np.ndarray, np.ndarray, dict]:
         contribution = file["contribution"][:]
         valid = ~np.isnan(contribution)
         attributes = {**file["coords"].attrs, **file["contribution"].attrs}
-        return file["coords"][:][valid], contribution[valid], attributes
+        return HeatMap(file["coords"][:][valid], contribution[valid], attributes)

@@ -52,6 +52,8 @@ class Layout:
         self.class_maps = f"{classifier}/maps/{{slide}}.png"
         self.map_scores = f"{classifier}/maps.tsv"
         self.heatmap = f"{classifier}/heatmap/{{slide}}.h5"
+        self.evidence_figure = f"{classifier}/evidence.png"
+        self.evidence_table = f"{classifier}/evidence.tsv"
         self.patch_scores = f"{classifier}/patches/{{slide}}.h5"
         self.predictions = f"{classifier}/predictions.tsv"
         self.scores = f"{classifier}/scores.json"

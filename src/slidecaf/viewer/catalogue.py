@@ -10,7 +10,6 @@ from slidecaf.errors import SlidecafError
 from slidecaf.files.hdf5 import open_hdf5
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.study.checked import check_study
-from slidecaf.study.config import feature_sets
 from slidecaf.study.config_file import read_config
 from slidecaf.study.layout import Layout
 from slidecaf.tiles.file import read_tiles
@@ -22,7 +21,7 @@ VARIANTS = {"plain": "plain", "hard": "retrained with hard examples"}
 PATCHES = "scores and clusters of patches"
 """What a method of the classification shows of a slide, where its patches have a score."""
 
-HEATMAP = "what each patch adds to the decision"
+HEATMAP = "how much each patch speaks for the diagnosis"
 """The same of a method whose decisions are shared out."""
 
 MEMBERSHIP = "membership of places"
@@ -118,7 +117,7 @@ class Catalogue:
         for method, settings in self.config.methods("classification").items():
             view = f"classification/{method}"
             views.append({"id": view, "task": "classification", "method": method})
-            if meaning := HEATMAP if self._explains(settings) else _shown_by(settings):
+            if meaning := HEATMAP if method in self.config.explained else _shown_by(settings):
                 views[-1]["meaning"] = meaning
             self._predictions(shown, view, method)
         for method, settings in self.config.methods("segmentation").items():
@@ -139,11 +138,6 @@ class Catalogue:
             "item": self.item,
             "slides": list(shown.values()),
         }
-
-    def _explains(self, settings):
-        """Tell whether a method's decisions are shared out among patches."""
-        whole = any(self.config.features[name].is_whole for name in feature_sets(settings))
-        return "heatmap" in settings.about.shows and not whole
 
     def _predictions(self, shown, view, method):
         decided = self.decisions.so_far(method)
@@ -209,7 +203,7 @@ class Catalogue:
                     found.append(_layer("patch-score", method, method=method, files=scores))
                     clusters = getattr(settings, "clusters", 1)
                     found.append(_layer("cluster", method, method=method, clusters=clusters, files=scores))
-                if self._explains(settings):
+                if method in self.config.explained:
                     shares = [_file(layout.heatmap, method=method, slide=slide)]
                     found.append(_layer("heatmap", method, method=method, files=shares))
                 if _draws_maps(settings):

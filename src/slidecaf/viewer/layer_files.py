@@ -115,8 +115,7 @@ class PatchRaster:
     path : path-like
         That `slidecaf.classification.patches.score_patches` wrote, or `slidecaf.classification.heatmap.write_heatmaps`.
     kind : {"patch-score", "cluster", "heatmap"}
-        The score; for each cluster the share of patches that are positive and of it; or what a patch adds to the
-        decision.
+        The score; for each cluster the share of patches that are positive and of it; or the patch's own confidence.
     width, height : int
         Of the slide at level 0.
 
@@ -129,8 +128,8 @@ class PatchRaster:
     def __init__(self, path, kind, *, width, height):
         self.width, self.height = width, height
         if kind == "heatmap":
-            coords, contribution, attributes = read_heatmap(path)
-            channels = [contribution]
+            heat = read_heatmap(path)
+            coords, attributes, channels = heat.coords, heat.attributes, [heat.patch_confidence]
         else:
             found = read_patch_scores(path)
             coords, attributes, channels = found.coords, found.attributes, [found.score]

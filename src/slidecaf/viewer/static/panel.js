@@ -2,6 +2,7 @@
 
 import { get, slidePath } from "./api.js";
 import { byId, element, options, rgb } from "./dom.js";
+import { drawWhy, ends } from "./why.js";
 
 const KINDS = [
   { kind: "comparison", title: "Prediction against truth", opacity: 0.5, on: true,
@@ -81,7 +82,7 @@ export class Panel {
   close() {
     this.slide = null;
     byId("layers").replaceChildren();
-    byId("colours").hidden = byId("features-label").hidden = true;
+    byId("colours").hidden = byId("features-label").hidden = byId("why").hidden = true;
   }
 
   // Show or hide the layer that has a key.
@@ -189,15 +190,19 @@ export class Panel {
     const shown = Boolean(layer);
     byId("colours").hidden = !shown;
     this.scale = null;
+    byId("why").hidden = true;
     if (!shown) return;
-    const of = layer.kind === "heatmap" ? "contribution" : "confidence";
+    const why = layer.kind === "heatmap", of = why ? "why" : "confidence";
     const path = [slidePath(slide), of, layer.method, layer.variant].filter(Boolean).join("/");
     const found = await get(path).catch(() => null); // a damaged map is reported by its tiles
     if (!found || this.slide?.slide !== slide || this.maps() !== maps) return;
     this.scale = found.scale;
+    if (why) drawWhy(slide, layer.method, found);
+    byId("colours-title").textContent = why ? "Patch confidence" : "Confidence";
     const { scale, threshold } = found;
-    byId("low").textContent = `−${scale}`;
-    byId("high").textContent = `+${scale}`;
+    const [below, above] = why && found.patches ? ends(found) : ["", ""];
+    byId("low").textContent = `−${scale} ${below}`;
+    byId("high").textContent = `${above} +${scale}`;
     const mark = byId("threshold");
     mark.hidden = threshold === null;
     mark.style.left = `${this.#place(threshold ?? 0)}%`;
