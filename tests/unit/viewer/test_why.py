@@ -7,21 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from slidecaf.files.hdf5 import create_hdf5
-from slidecaf.tiles.file import put_coords
 from slidecaf.viewer.catalogue import Catalogue
 from slidecaf.viewer.layers import PATCH_SIDE, SPEAKING, Layers
-from tests.viewer_study import HEIGHT, PATCH, STRIDE, WIDTH
-
-
-def write_heatmap(path, coords, contribution, *, intercept):
-    """Write what a classification's decision is made of."""
-    with create_hdf5(path) as file:
-        put_coords(file, coords, {"patch_size_level0": PATCH, "stride_level0": float(STRIDE), "status": "ok"})
-        file["contribution"] = contribution
-        if len(coords):
-            said = {"intercept": intercept, "confidence": float(np.nansum(contribution)) + intercept}
-            file["contribution"].attrs.update(said | {"against": "LGG", "speaks_for": "GBM"})
+from tests.viewer_study import HEIGHT, PATCH, STRIDE, WIDTH, write_heatmap
 
 
 @pytest.fixture
