@@ -139,6 +139,16 @@ def write_patch_scores(path, coords, attributes, scores, clusters):
         file["score"], file["cluster"] = scores.astype(np.float32), clusters.astype(np.int16)
 
 
+def write_heatmap(path, coords, contribution, *, intercept):
+    """Write what a classification's decision is made of."""
+    with create_hdf5(path) as file:
+        put_coords(file, coords, {"patch_size_level0": PATCH, "stride_level0": float(STRIDE), "status": "ok"})
+        file["contribution"] = contribution
+        if len(coords):
+            said = {"intercept": intercept, "confidence": float(np.nansum(contribution)) + intercept}
+            file["contribution"].attrs.update(said | {"against": "LGG", "speaks_for": "GBM"})
+
+
 def _sheet(path, columns, rows):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join("\t".join(map(str, row)) + "\n" for row in (columns, *rows)))

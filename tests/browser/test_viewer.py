@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.browser.conftest import settle
-from tests.viewer_study import HEIGHT, THRESHOLD, WIDTH
+from tests.viewer_study import HEIGHT, PATCH, THRESHOLD, WIDTH, write_heatmap
 
 expect.set_options(timeout=30_000)  # CI may be busy
 
@@ -250,3 +250,26 @@ def test_nothing_is_cut_off_at_common_widths(look, page, width):
         assert box["x"] + box["width"] <= width
         assert box["y"] + box["height"] <= width * 9 // 16
     assert page.locator("#map").bounding_box()["width"] > width / 2
+
+
+def test_a_decision_is_explained_and_a_patch_that_speaks_is_a_click_away(look, viewed):
+    path = viewed.folder / "results/classification/svm-caf/heatmap/same.h5"
+    strongest = 17
+    contribution = np.where(np.arange(len(viewed.coords)) == strongest, 0.5, -0.005)
+    write_heatmap(path, viewed.coords, contribution, intercept=0.0)
+    try:
+        page = look("#slide=same")
+        expect(page.locator("#why")).to_be_hidden()  # the maps of the segmentation come first
+        page.locator("#maps").select_option("classification/svm-caf")
+        settle(page)
+        expect(page.locator("#why-said")).to_contain_text("The mean of 60 patch confidences is the decision, +0.205")
+        expect(page.locator("#why-said")).to_contain_text("1 speak for GBM")
+        expect(page.locator("#low")).to_contain_text("LGG")
+        assert page.locator("#why ul").first.locator("a").count() == 1
+        page.locator("#why a").first.click()
+        settle(page)
+        x, y = viewed.coords[strongest]
+        assert page.url.endswith(f"#slide=same&x={x}&y={y}&w={PATCH}")
+        assert page.locator(".leaflet-frame-pane path").count() == 1
+    finally:
+        path.unlink()

@@ -7,6 +7,7 @@ JOBS = {
     "report": ["report.html"],
     "thresholds": ["segmentation/svm-cnn/hard/thresholds.tsv"],
     "neurons": ["classification/more/final/figure5.png", "classification/more/final/figure5.tsv"],
+    "evidence": ["classification/more/evidence.png", "classification/more/evidence.tsv"],
     "thumbnails": ["thumbnails/*.jpg"],
     "methods": ["classification/comparison.tsv", "segmentation/comparison.tsv"],
     "outlines": ["segmentation/svm-cnn/hard/geojson/gbm-1.geojson"],
@@ -29,6 +30,7 @@ JOBS = {
     "left_out": ["segmentation/svm-cnn/folds.tsv"],
     "comparison": ["classification/comparison.json"],
     "scores": ["classification/more/predictions.tsv", "classification/more/scores.json"],
+    "heatmap": ["classification/more/heatmap/gbm-1.h5"],
     "patch_scores": ["classification/mcil/patches/gbm-1.h5"],
     "decisions": ["classification/more/fold-0/decisions.tsv"],
     "classifier": [

@@ -18,7 +18,7 @@ from PIL import Image
 from slidecaf import demo
 from slidecaf.study.batches import deal_apart
 
-SHOWN = {"methods", "thumbnails", "neurons", "thresholds", "report"}
+SHOWN = {"methods", "thumbnails", "neurons", "evidence", "thresholds", "report"}
 """Rules that only show what others made: they follow every change, and nothing follows them."""
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,9 +12,14 @@ from PIL import Image
 from tests.dicom import write_slide
 from tests.workflow.conftest import Study
 
-CLASSIFIERS = {"classifier": 6, "decisions": 6, "scores": 2, "comparison": 1}
 # few jobs: what the networks are is read from the first features
 DESCRIBED = {"encoder": 2, "study": 1}
+
+
+def classifiers(study):
+    """Return the jobs that follow where every model of both methods is made anew."""
+    heatmaps = {"heatmap": 2 * len(study.batches())}
+    return {"classifier": 6, "decisions": 6, **heatmaps, "scores": 2, "comparison": 1}
 
 
 def test_a_finished_study_has_nothing_to_do(study):
@@ -56,13 +61,13 @@ def raise_revision(clone, package):
 def test_a_raised_revision_of_the_classification_reruns_it_and_what_follows(study, clone):
     study.root = clone
     raise_revision(clone, "classification")
-    assert study.planned() == {"study": 1, "folds": 2, **CLASSIFIERS}
+    assert study.planned() == {"study": 1, "folds": 2, **classifiers(study)}
 
 
 def test_a_raised_revision_of_the_pooling_reruns_no_features(study, clone):
     study.root = clone
     raise_revision(clone, "pooling")
-    assert study.planned() == {"study": 1, "pooling": 2 * len(study.batches()), **CLASSIFIERS}
+    assert study.planned() == {"study": 1, "pooling": 2 * len(study.batches()), **classifiers(study)}
 
 
 def slide_of(study, slide):
@@ -93,7 +98,7 @@ def test_a_slide_replaced_by_another_reruns_its_chain_even_if_older(study):
     pixels = np.asarray(Image.open(path).convert("RGB"))
     Image.fromarray(np.ascontiguousarray(pixels[::-1])).save(path)
     os.utime(path, (10**9, 10**9))
-    assert study.planned() == {"tiles": 2, "features": 2, "pooling": 2, **DESCRIBED, **CLASSIFIERS}
+    assert study.planned() == {"tiles": 2, "features": 2, "pooling": 2, **DESCRIBED, **classifiers(study)}
     assert study.planned_slides("features") == sorted(2 * study.batches()[study.batch_of(slide)])
 
 
@@ -112,7 +117,7 @@ def test_a_new_training_slide_is_extracted_and_the_others_are_not(study):
     another_slide(study, "new")
     study.sheet(lambda text: text + f"new\t{'slides/new.png'}\tGBM\tp-new\ttrain\n")
     made = {"tiles": 2, "features": 2, "pooling": 2, "folds": 2}
-    assert study.planned() == {**made, **DESCRIBED, **CLASSIFIERS}
+    assert study.planned() == {**made, **DESCRIBED, **classifiers(study)}
     assert {*study.planned_slides("tiles")} == {*study.batches()[study.batch_of("new")]}
     made = {path: path.stat().st_ino for path in study.folder.glob("results/tiles/*/*.h5")}
     study.finish("--until", "tiles")
@@ -123,7 +128,8 @@ def test_a_new_training_slide_is_extracted_and_the_others_are_not(study):
 def test_a_new_test_slide_reruns_no_model(study):
     another_slide(study, "new")
     study.sheet(lambda text: text + "new\tslides/new.png\t\tp-new\ttest\n")
-    assert study.planned() == {"tiles": 2, "features": 2, "pooling": 2, "decisions": 2, "scores": 2, "comparison": 1}
+    made = dict.fromkeys(("tiles", "features", "pooling", "decisions", "heatmap", "scores"), 2)
+    assert study.planned() == {**made, "comparison": 1}
 
 
 def test_a_changed_patch_size_reruns_its_feature_set_only(study):
@@ -141,6 +147,7 @@ def test_a_changed_C_reruns_no_pooling(study):
         "study": 1,
         "classifier": 3,
         "decisions": 3,
+        "heatmap": len(study.batches()),
         "scores": 1,
         "comparison": 1,
     }

@@ -105,7 +105,7 @@ def test_one_slides_new_features_rerun_what_comes_of_them_only(adopted, tmp_path
         trident_file(job / "lgg-3.h5", "lgg-3", count=8)
         assert study.planned() == {
             **{"study": 1, "imported_tiles": 1, "imported_features": 1, "pooling": 1},
-            **{"decisions": 1, "scores": 1},
+            **{"decisions": 1, "heatmap": 1, "scores": 1},
         }
         (job / "lgg-3.h5").unlink()
         done = study.snakemake("-n")

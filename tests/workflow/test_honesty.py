@@ -44,6 +44,8 @@ def test_held_out_labels_change_no_upstream_file_of_their_fold(study):
     upstream = [path for path in before if "/classification/" not in path or "/fold-0/" in path]
     assert sum("/svm-cnn/fold-0/" in path for path in upstream) == 5
     assert [path for path in upstream if before[path] != after[path]] == []
+    explained = [f"results/classification/svm-cnn/heatmap/{row['slide']}.h5" for row in held_out]
+    assert [path for path in explained if before[path] != after[path]] == []
     # the labels do reach the folds that learn from them, and the scores
     assert any(before[path] != after[path] for path in before if "/fold-1/" in path)
     assert before["results/classification/svm-cnn/scores.json"] != after["results/classification/svm-cnn/scores.json"]

@@ -178,6 +178,28 @@ rule patch_scores:
         "../scripts/patch_scores.py"
 
 
+rule heatmap:
+    input:
+        folds=LAYOUT.folds,
+        features=candidates_of_batch,
+        pooled=pooled_of_batch,
+        models=lambda wildcards: expand(LAYOUT.model, part=scoring_parts(wildcards), method=wildcards.method),
+    output:
+        LAYOUT.batch(LAYOUT.heatmap),
+    log:
+        LAYOUT.log("heatmap", "{method}/batch-{batch}"),
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(1500),
+        runtime=minutes(15 + STUDY.batch_size),
+    params:
+        tracked=tracked_batch("heatmap", LAYOUT.heatmap, CLASSIFICATION.rows),
+        untracked=untracked(parts=scoring_parts),
+    script:
+        "../scripts/heatmap.py"
+
+
 rule membership:
     input:
         folds=LAYOUT.folds,

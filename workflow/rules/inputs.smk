@@ -157,6 +157,12 @@ def candidates_of_batch(wildcards):
     return [LAYOUT.batch(LAYOUT.features).format(features=name, batch=wildcards.batch) for name in used]
 
 
+def pooled_of_batch(wildcards):
+    """Return a batch's manifest of pooled vectors of every feature set that is a method's candidate."""
+    used = feature_sets(CLASSIFICATION.methods[wildcards.method])
+    return [LAYOUT.batch(LAYOUT.pooled).format(features=name, batch=wildcards.batch) for name in used]
+
+
 def sets_of_batch(wildcards):
     """Return the manifests that a batch's slides are in, of every feature set that is a method's candidate."""
     used = feature_sets(CLASSIFICATION.methods[wildcards.method])

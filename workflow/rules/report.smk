@@ -3,6 +3,7 @@
 Needs   scores, predictions, choices, tiles, overlays; slides, by their digests
 Makes   {results}/thumbnails/{slide}.jpg, of a batch of slides, so that a report opens no slide
         {results}/classification/{method}/final/figure5.png and .tsv, what the neurons of the final model look for
+        {results}/classification/{method}/evidence.png and .tsv, patches that speak for and against some diagnoses
         {results}/segmentation/{method}/{variant}/thresholds.tsv, the score at other thresholds
         {results}/report.html; it holds timings too, so that its bytes differ from run to run
 """
@@ -60,6 +61,37 @@ rule neurons:
         ),
     script:
         "../scripts/neurons.py"
+
+
+rule evidence:
+    input:
+        predictions=LAYOUT.predictions,
+        heatmaps=lambda wildcards: TARGETS.manifests(LAYOUT.heatmap, CLASSIFICATION.rows, method=wildcards.method),
+        drawn=ancient(drawn(lambda wildcards: {slide: SLIDE[slide].path for slide in CLASSIFICATION.rows})),
+    output:
+        figure=report(
+            LAYOUT.evidence_figure,
+            caption="../report/evidence.rst",
+            category="Classification",
+            labels={"method": "{method}"},
+        ),
+        table=LAYOUT.evidence_table,
+    log:
+        LAYOUT.log("evidence", "{method}"),
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=memory(1500),
+        runtime=minutes(30),
+    params:
+        tracked=tracked("evidence", caveats=method_caveats, classes=CHECKED.classes),
+        # a changed slide is seen by its heat map, a changed label by the predictions
+        untracked=untracked(
+            slides=CLASSIFICATION.by_slide(CLASSIFICATION.rows, "path", "scene"),
+            limits=LIMITS,
+        ),
+    script:
+        "../scripts/evidence.py"
 
 
 rule thresholds:

@@ -1,4 +1,4 @@
-"""The figure of what neurons look for, a row a neuron as in the paper's Figure 5: drawn, and read back."""
+"""Figures of patches in rows: what neurons look for, as in the paper's Figure 5, and others; drawn, and read back."""
 
 from pathlib import Path
 
@@ -48,20 +48,46 @@ def draw_figure(neurons, patches, pictures, *, notes=()):
     PIL.Image.Image
         RGB.
     """
+    rows = [
+        (
+            [neuron.label, f"neuron {neuron.index}", f"weight {neuron.weight:.3g}"],
+            [(picture, patch["slide"]) for picture, patch in zip(own, found, strict=True)],
+        )
+        for neuron, found, own in zip(neurons, patches, pictures, strict=True)
+    ]
+    return draw_rows(rows, notes=notes)
+
+
+def draw_rows(rows, *, notes=()):
+    """Draw a figure of patches, in rows that say what they are.
+
+    Parameters
+    ----------
+    rows : sequence of (list of str, list of (PIL.Image.Image or None, str))
+        Of each row the lines at its left, the first of which stands out, and its patches with what stands below them;
+        where None stands a place stays empty.
+    notes : sequence of str, optional
+        Lines below.
+
+    Returns
+    -------
+    PIL.Image.Image
+        RGB; patches stand at `patch_box`.
+    """
     font, small = ImageFont.load_default(15), ImageFont.load_default(11)
-    width = patch_box(0, PATCHES)[0]
-    bottom = patch_box(len(neurons), 0)[1]
-    canvas = Image.new("RGB", (width, bottom + 22 * len(notes) + GAP), PAPER)
+    bottom = patch_box(len(rows), 0)[1]
+    canvas = Image.new("RGB", (patch_box(0, PATCHES)[0], bottom + 22 * len(notes) + GAP), PAPER)
     draw = ImageDraw.Draw(canvas)
-    for row, (neuron, found) in enumerate(zip(neurons, patches, strict=True)):
+    for row, (lines, found) in enumerate(rows):
         top = patch_box(row, 0)[1]
-        said = ((_short(neuron.label, font, LABEL - 2 * GAP), INK), (f"neuron {neuron.index}", FAINT))
-        for line, (text, ink) in enumerate([*said, (f"weight {neuron.weight:.3g}", FAINT)]):
-            draw.text((GAP, top + 44 + 20 * line), text, ink, font)
-        for column, patch in enumerate(found):
-            box = patch_box(row, column)
-            canvas.paste(pictures[row][column], box[:2])
-            draw.text((box[0], box[3] + 3), _short(patch["slide"], small, SIDE), FAINT, small)
+        for line, text in enumerate(lines):
+            ink = FAINT if line else INK
+            draw.text((GAP, top + 44 + 20 * line), _short(text, font, LABEL - 2 * GAP), ink, font)
+        for column, (picture, caption) in enumerate(found):
+            if picture is not None:
+                box = patch_box(row, column)
+                canvas.paste(picture, box[:2])
+                draw.text((box[0], box[3] + 3), _short(caption, small, SIDE), FAINT, small)
     for line, note in enumerate(notes):
         draw.text((GAP, bottom + 22 * line), note, INK, font)
     return canvas
@@ -89,9 +115,7 @@ def read_figure(picture, table):
     list of dict
         One a neuron: class, neuron, weight, and patches, the table's rows with ``picture`` (PIL.Image.Image).
     """
-    with Image.open(Path(picture)) as opened:
-        figure = opened.convert("RGB")
-    rows = []
+    figure, rows = open_figure(picture), []
     for row in table:
         key = {"class": row["class"], "neuron": int(row["neuron"]), "weight": float(row["weight"])}
         if int(row["place"]) == 0:
@@ -99,3 +123,18 @@ def read_figure(picture, table):
         box = patch_box(len(rows) - 1, int(row["place"]))
         rows[-1]["patches"].append({**row, "activation": float(row["activation"]), "picture": figure.crop(box)})
     return rows
+
+
+def open_figure(path):
+    """Read a figure as a picture in R, G and B.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    PIL.Image.Image
+    """
+    with Image.open(Path(path)) as opened:
+        return opened.convert("RGB")

@@ -8,6 +8,7 @@ from slidecaf.classification.neurons import NEURONS
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.report import charts
 from slidecaf.report.collection import LISTED, gallery, shortened, sureness_of
+from slidecaf.report.heatmaps import explanations
 from slidecaf.report.paper import ANATOMY, CHALLENGE_CLASSIFICATION, METHODS_CLASSIFICATION
 from slidecaf.report.pictures import open_picture, outline_tiles, shrunk, veil
 from slidecaf.scores.intervals import exact_interval
@@ -49,6 +50,8 @@ def classification(study, name, album, patches) -> dict:
     whole = study.is_whole(features)
     # before the slides, which may fill the page
     maps = membership_maps(layout, name, album) if settings.maps else None
+    explained = name in study.config.explained
+    why = explanations(study, name, album, patches) if explained else None
     surest = gallery(study, rows, scores["classes"], album) if whole else []
     slides = [_slide(study, features, row, scores["classes"]) for row in _worst_first(rows, scores["classes"])]
     for slide in slides[:LISTED] if not whole or len(slides) <= LISTED else ():
@@ -71,6 +74,7 @@ def classification(study, name, album, patches) -> dict:
         "features": features,
         "whole": whole,
         "maps": maps,
+        "why": why,
         "neurons": _neurons(layout, name, scores["classes"], patches) if "neurons" in settings.about.shows else None,
         "warnings": _warnings(choices)
         + _copies(scores["copies"])

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import jinja2
 
+from slidecaf.classification.evidence import RIGHT, WRONG
 from slidecaf.classification.figure import PATCHES
 from slidecaf.files.atomic import atomic
 from slidecaf.files.tables import read_json, read_tsv
@@ -156,6 +157,7 @@ def render(values) -> str:
         "duration": duration_text,
         "percent": _percent,
         "signed": _signed,
+        "signed_short": _signed_short,
         "viewer": _viewer,
         "network": methods.network,
         "network_name": methods.network_name,
@@ -192,6 +194,7 @@ def _pictures(study):
     count = 0
     for name in study.methods("classification"):
         count += min(LISTED, len(read_tsv(study.layout.predictions.format(method=name))))
+    count += 2 * (WRONG + RIGHT) * len(study.config.explained)
     for name in study.methods("segmentation"):
         rows = read_tsv(study.layout.slide_scores.format(method=name))
         count += 2 * len({row["slide"] for row in rows}) + min(SHOWN_HARD, len({row["slide"] for row in rows}))
@@ -225,6 +228,10 @@ def _percent(value, digits=1):
 
 def _signed(value, digits):
     return f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _signed_short(value):
+    return f"{value:+.3g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _viewer(slide, patch=None):

@@ -174,23 +174,35 @@ def write_geojson(path, objects, *, measurements, name, about) -> None:
     about : mapping
         What the file shall say of itself, in a member ``slidecaf`` that QuPath leaves alone.
     """
+    known = {"objectType": "annotation", "name": name, "classification": CLASSIFICATION}
+    write_objects(path, objects, [known | {"measurements": measured} for measured in measurements], about=about)
+
+
+def write_objects(path, objects, properties, *, about) -> None:
+    """Write objects of any kind that QuPath reads: a FeatureCollection, one object a line.
+
+    Parameters
+    ----------
+    path : path-like
+    objects : ndarray of shapely.Polygon, shape (n,)
+        Of whole px.
+    properties : list of dict, n of them
+        As QuPath calls them: ``objectType``, ``name``, ``measurements``, …
+    about : mapping
+        As for `write_geojson`.
+    """
     lines = [
         json.dumps(
             {
                 "type": "Feature",
                 "geometry": {"type": "Polygon", "coordinates": [_ring(ring) for ring in _rings(polygon)]},
-                "properties": {
-                    "objectType": "annotation",
-                    "name": name,
-                    "classification": CLASSIFICATION,
-                    "measurements": measured,
-                },
+                "properties": said,
             },
             separators=(",", ":"),
             ensure_ascii=False,
             allow_nan=False,
         )
-        for polygon, measured in zip(objects, measurements, strict=True)
+        for polygon, said in zip(objects, properties, strict=True)
     ]
     with atomic(path) as partial:
         about = json.dumps(dict(about), sort_keys=True, ensure_ascii=False, allow_nan=False)

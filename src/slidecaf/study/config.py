@@ -8,6 +8,7 @@ A feature set or method says its `kind`; a further kind is one model here and on
 `ClassificationMethod` or `SegmentationMethod`.
 """
 
+from collections.abc import Collection, Mapping
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -667,6 +668,27 @@ def feature_sets(method: Settings) -> list[str]:
     return sets_of([named] if isinstance(named, str) else named)
 
 
+def explained(methods: Mapping[str, Settings], whole: Collection[str]) -> list[str]:
+    """Return the methods of the classification whose decisions are shared out among patches.
+
+    Parameters
+    ----------
+    methods : mapping of str to Settings
+    whole : collection of str
+        The feature sets that take whole slides, which have no patches.
+
+    Returns
+    -------
+    list of str
+        Those whose kind shows a heat map, and none of whose candidates takes whole slides.
+    """
+    return [
+        name
+        for name, method in methods.items()
+        if "heatmap" in method.about.shows and not {*feature_sets(method)} & {*whole}
+    ]
+
+
 def _feature_sets(methods):
     return list(dict.fromkeys(name for method in methods.values() for name in feature_sets(method)))
 
@@ -926,6 +948,11 @@ class Config(Settings):
     def feature_sets_of(self, task) -> list:
         """Return the feature sets that a task needs, each once; none where the study does not have the task."""
         return getattr(self, task).feature_sets if getattr(self, task) else []
+
+    @property
+    def explained(self) -> list[str]:
+        """The methods of the classification that have a heat map of each decision."""
+        return explained(self.methods("classification"), [name for name, one in self.features.items() if one.is_whole])
 
     @property
     def batch_size(self) -> int:

@@ -29,8 +29,9 @@ class ClassificationKind:
     libraries : collection of str
         Whose version may change its values, beside those of `slidecaf.study.steps`.
     shows : collection of str
-        ``neurons``, where a feature's weight speaks for a class, so that Figure 5 can be drawn; ``patches``, where a
-        patch has a score and a cluster.
+        ``neurons``, where a feature's weight speaks for a class, so that Figure 5 can be drawn; ``heatmap``, where a
+        linear SVM on pooled vectors decides, so that its decision can be shared out among patches; ``patches``, where
+        a patch has a score and a cluster.
     two_classes : bool
         Whether it tells two classes apart and no more.
     caveats : tuple of str
@@ -47,7 +48,7 @@ class ClassificationKind:
 
 
 CLASSIFICATION_KINDS = {
-    "svm": ClassificationKind("classification.pooled_svm", "pooled", shows=["neurons"]),
+    "svm": ClassificationKind("classification.pooled_svm", "pooled", shows=["neurons", "heatmap"]),
     "fisher": ClassificationKind(
         "classification.fisher.method",
         "encoded",

@@ -54,6 +54,7 @@ STEPS = {
     ),
     "classifier": (["classification", "features", "pooling"], ["scikit-learn", "h5py"]),
     "decisions": (["classification", "features", "pooling"], ["h5py"]),
+    "heatmap": (["classification", "features", "pooling", "tiles"], ["numpy", "h5py"]),
     "patch_scores": (["classification", "features", "tiles"], ["numpy", "h5py"]),
     "membership": (
         ["classification", "classification.fisher", "features", "pooling", "pooling.fisher", "slides", "tiles"],
@@ -92,10 +93,24 @@ STEPS = {
     "segmentation_scores": (["scores", "segmentation"], ["scipy"]),
     "variants": (["scores", "segmentation"], ["scipy"]),
     "thumbnails": (["slides"], ["openslide-bin", "tifffile", "pillow"]),
+    "evidence": (
+        ["classification", "features", "pooling", "scores", "slides", "tiles"],
+        ["h5py", "openslide-bin", "tifffile", "pillow"],
+    ),
     "neurons": (["classification", "features", "slides", "tiles"], ["h5py", "openslide-bin", "tifffile", "pillow"]),
     "thresholds": (["scores", "segmentation", "segmentation.solver"], ["scipy", "h5py"]),
     "report": (
-        ["classification", "features", "report", "scores", "segmentation", "slides", "tiles"],
+        [
+            "classification",
+            "features",
+            "pooling",
+            "report",
+            "scores",
+            "segmentation",
+            "segmentation.solver",
+            "slides",
+            "tiles",
+        ],
         ["matplotlib", "jinja2", "pillow"],
     ),
 }

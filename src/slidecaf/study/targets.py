@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from slidecaf.study.batches import deal_apart
 from slidecaf.study.checked import Study
-from slidecaf.study.config import feature_sets
+from slidecaf.study.config import explained, feature_sets
 from slidecaf.study.layout import Layout
 from slidecaf.study.tasks import ClassificationTask, SegmentationTask
 
@@ -189,6 +189,7 @@ class Targets:
         files = self.manifests(layout.thumbnail, slides)
         drawn = [name for name, method in self._classification.methods.items() if "neurons" in method.about.shows]
         files += _fill((layout.neurons_figure, layout.neurons_table), method=drawn)
+        files += _fill((layout.evidence_figure, layout.evidence_table), method=self._explained)
         for method in self._segmentation.methods:
             files += _fill((layout.thresholds,), method=[method], variant=self._segmentation.variants(method))
         return files
@@ -207,6 +208,8 @@ class Targets:
         for name in (name for name, method in classification.methods.items() if method.maps):
             files += _fill((layout.map_scores,), method=[name])
             files += self.manifests(layout.class_maps, classification.rows, method=name)
+        for name in self._explained:
+            files += self.manifests(layout.heatmap, classification.rows, method=name)
         for method, chosen in segmentation.methods.items():
             one = {"method": [method]}
             files += _fill((layout.groups, layout.slide_scores, layout.segmentation_scores), **one)
@@ -249,6 +252,11 @@ class Targets:
         ]
         return list(dict.fromkeys(files))
 
+    @property
+    def _explained(self):
+        """The methods that have heat maps: a slide that is taken whole has no patches to share its decision among."""
+        return explained(self._classification.methods, self._shard_of)
+
     def _slides_of_classification(self):
         """Yield every kind of file that slides have: its pattern, the slides, and the other wildcards."""
         task, layout = self._classification, self.layout
@@ -261,6 +269,8 @@ class Targets:
                 yield layout.class_maps, task.rows, {"method": name}
             if "patches" in method.about.shows:
                 yield layout.patch_scores, task.rows, {"method": name}
+        for name in self._explained:
+            yield layout.heatmap, task.rows, {"method": name}
 
     def _slides_of_segmentation(self):
         """As `_slides_of_classification`."""

@@ -21,6 +21,9 @@ VARIANTS = {"plain": "plain", "hard": "retrained with hard examples"}
 PATCHES = "scores and clusters of patches"
 """What a method of the classification shows of a slide, where its patches have a score."""
 
+HEATMAP = "how much each patch speaks for the diagnosis"
+"""The same of a method whose decisions are shared out."""
+
 MEMBERSHIP = "membership of places"
 """What it shows where it has foreground Fisher vectors."""
 
@@ -114,7 +117,7 @@ class Catalogue:
         for method, settings in self.config.methods("classification").items():
             view = f"classification/{method}"
             views.append({"id": view, "task": "classification", "method": method})
-            if meaning := _shown_by(settings):
+            if meaning := HEATMAP if method in self.config.explained else _shown_by(settings):
                 views[-1]["meaning"] = meaning
             self._predictions(shown, view, method)
         for method, settings in self.config.methods("segmentation").items():
@@ -200,6 +203,9 @@ class Catalogue:
                     found.append(_layer("patch-score", method, method=method, files=scores))
                     clusters = getattr(settings, "clusters", 1)
                     found.append(_layer("cluster", method, method=method, clusters=clusters, files=scores))
+                if method in self.config.explained:
+                    shares = [_file(layout.heatmap, method=method, slide=slide)]
+                    found.append(_layer("heatmap", method, method=method, files=shares))
                 if _draws_maps(settings):
                     drawn = [_file(layout.class_maps, method=method, slide=slide)]
                     found.append(_layer("membership", method, method=method, files=drawn))

@@ -8,6 +8,7 @@ import numpy as np
 import tifffile
 
 from slidecaf.classification.fisher.drawn import read_drawn
+from slidecaf.classification.heatmap import read_heatmap
 from slidecaf.classification.patches import read_patch_scores
 from slidecaf.errors import SlidecafError
 from slidecaf.files.faults import unread
@@ -112,9 +113,9 @@ class PatchRaster:
     Parameters
     ----------
     path : path-like
-        That `slidecaf.classification.patches.score_patches` wrote.
-    kind : {"patch-score", "cluster"}
-        The score, or for each cluster the share of patches that are positive and of it.
+        That `slidecaf.classification.patches.score_patches` wrote, or `slidecaf.classification.heatmap.write_heatmaps`.
+    kind : {"patch-score", "cluster", "heatmap"}
+        The score; for each cluster the share of patches that are positive and of it; or the patch's own confidence.
     width, height : int
         Of the slide at level 0.
 
@@ -125,15 +126,20 @@ class PatchRaster:
     """
 
     def __init__(self, path, kind, *, width, height):
-        self.width, self.height, found = width, height, read_patch_scores(path)
-        size = int(found.attributes.get("patch_size_level0", 1))
-        self._cells = Cells.of_patches(found.coords, size, width, height)
-        channels = [found.score]
-        if kind == "cluster":
-            clusters = range(1 + int(found.cluster.max(initial=0)))
-            channels = [(found.cluster == k) & (found.score > 0) for k in clusters]
+        self.width, self.height = width, height
+        if kind == "heatmap":
+            heat = read_heatmap(path)
+            coords, attributes, channels = heat.coords, heat.attributes, [heat.patch_confidence]
+        else:
+            found = read_patch_scores(path)
+            coords, attributes, channels = found.coords, found.attributes, [found.score]
+            if kind == "cluster":
+                clusters = range(1 + int(found.cluster.max(initial=0)))
+                channels = [(found.cluster == k) & (found.score > 0) for k in clusters]
+        size = int(attributes.get("patch_size_level0", 1))
+        self._cells = Cells.of_patches(coords, size, width, height)
         self._values = np.stack(
-            [confidence_map(self._cells, found.coords, size, values.astype(np.float32)) for values in channels], axis=2
+            [confidence_map(self._cells, coords, size, values.astype(np.float32)) for values in channels], axis=2
         )
 
     def close(self) -> None:

@@ -4,9 +4,14 @@ import functools
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import numpy as np
+
+from slidecaf.classification.evidence import SIDES
+from slidecaf.classification.heatmap import read_heatmap
 from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_json
 from slidecaf.slides import open_slide
+from slidecaf.slides.ramp import nice_scale
 from slidecaf.viewer import fields, paint
 from slidecaf.viewer.boxes import box_outlines
 from slidecaf.viewer.catalogue import hard_examples, patches
@@ -26,11 +31,15 @@ OPEN_SLIDE_BYTES = 2**27
 """What an open slide is taken to hold where it is not decoded whole: its cache."""
 
 BOXES = 8
-"""Tables of patches and of hard examples that are kept."""
+"""Tables of patches and of hard examples that are kept, and heat maps as files have them."""
+
+SPEAKING, PATCH_SIDE = 8, 128
+"""Patches that are listed of those that speak for a class, and of those that speak against it; px of their pictures."""
 
 READ = {
     **{kind: kind for kind in ("confidence", "truth", "prediction", "cluster", "membership")},
     "patch-score": "score",
+    "heatmap": "patch",
 }
 """Kinds of layers that have a value at a pixel, and what it is called."""
 
@@ -51,6 +60,7 @@ class Layers:
         self._masks = Leases(0, lambda mask: 1)  # open for as long as a field needs them
         self._fields = Leases(FIELDS_BYTES, lambda field: field.nbytes + CACHE_BYTES)
         self._patches = functools.lru_cache(BOXES)(lambda path, version: patches(path))
+        self._heats = functools.lru_cache(BOXES)(lambda path, version: read_heatmap(path))
         self._hard = functools.lru_cache(BOXES)(lambda path, version, slide: hard_examples(path, slide))
 
     def close(self) -> None:
@@ -165,7 +175,7 @@ class Layers:
             return paint.encode(self._hard_tile(name, found, size, tile))
         with self._field(name, found, size) as field:
             means = field.tile(*tile)
-            if found["kind"] in ("confidence", "patch-score"):
+            if found["kind"] in ("confidence", "patch-score", "heatmap"):
                 return paint.encode(paint.confidence_tile(means, _scale(field)))
             if found["kind"] == "cluster":
                 return paint.encode(paint.cluster_tile(means))
@@ -177,6 +187,68 @@ class Layers:
                 return paint.encode(paint.comparison_tile(means))
             colour = {"truth": paint.TRUTH, "tissue": paint.TISSUE}.get(found["kind"], paint.PREDICTED.fill)
             return paint.encode(paint.mask_tile(means, colour))
+
+    def why(self, name, method) -> dict:
+        """Say why a slide is called what it is; ready for JSON.
+
+        Parameters
+        ----------
+        name : str
+        method : str
+            Of the classification.
+
+        Returns
+        -------
+        dict
+            ``scale`` and ``threshold``, as of `confidence`; ``patches``, how many, and ``version`` of the file; where
+            there are any, ``confidence``, the mean of theirs, ``against`` and ``speaks_for``, two classes,
+            ``speaking``, how many patches speak for the second, and ``most``: ``for`` and ``against``, each a list of
+            patches with x, y, w and their confidence as value, the strongest first.
+        """
+        found = self._catalogue.layer(name, f"heatmap/{method}")
+        said = self.confidence(name, found["id"])
+        heat = self._heat_of(found)
+        said |= {"patches": len(heat.coords), "version": files_version(found["files"])}
+        if not len(heat.coords):
+            return said
+        values, told = heat.patch_confidence, heat.attributes
+        most = {
+            side: [
+                {"x": int(heat.coords[k, 0]), "y": int(heat.coords[k, 1]), "w": heat.size, "value": float(values[k])}
+                for k in heat.speaking(SPEAKING, against=side == "against")
+            ]
+            for side in SIDES
+        }
+        said |= {"confidence": float(told["confidence"]), "speaking": int((values > 0).sum()), "most": most}
+        return said | {key: str(told[key]) for key in ("against", "speaks_for")}
+
+    def speaking_patch(self, name, method, side, place) -> tuple[str, bytes]:
+        """Return a picture of one of the patches that `why` lists: media type and bytes.
+
+        Parameters
+        ----------
+        name, method : str
+        side : {"for", "against"}
+        place : int
+            Which of the side's, from 0.
+
+        Raises
+        ------
+        LookupError
+            If there is none.
+        """
+        found = self._catalogue.layer(name, f"heatmap/{method}")
+        self._check_ready(name, found)
+        heat = self._heat_of(found)
+        if side not in SIDES or not place < len(chosen := heat.speaking(SPEAKING, against=side == "against")):
+            raise LookupError("there is no such patch")
+        x, y = map(int, heat.coords[chosen[place]])
+        with self._opened(name) as pyramid:
+            return paint.encode_small(np.asarray(pyramid.patch(x, y, heat.size, side=PATCH_SIDE)))
+
+    def _heat_of(self, layer):
+        path = layer["files"][0]
+        return self._heats(path, files_version([path]))
 
     def confidence(self, name, layer) -> dict:
         """Describe a confidence map: where its colours end, and above which threshold is necrosis; ready for JSON.
@@ -201,9 +273,9 @@ class Layers:
         Returns
         -------
         dict
-            ``confidence`` and ``score`` (of patches): float, or None where no patch is; ``cluster``: int, or None where
-            no patch is positive; ``membership``: a multiple of the mixture's mean, or None
-            where no place is; ``truth`` and ``prediction``: bool. What the slide has not, or not yet, is left out.
+            ``confidence``, ``score`` and ``patch`` (the own confidence of patches): float, or None where no patch is;
+            ``cluster``: int, or None where no patch is positive; ``membership``: a multiple of the mixture's mean, or
+            None where no place is; ``truth`` and ``prediction``: bool. What the slide has not, or not yet, is left out.
         """
         with self._opened(name) as pyramid:
             size = pyramid.width, pyramid.height
@@ -219,7 +291,7 @@ class Layers:
                 value = float(values[0])
                 if kind == "cluster":
                     under[kind] = int(values.argmax()) if values.max() > 0 else None
-                elif kind in ("confidence", "patch-score", "membership"):
+                elif kind in ("confidence", "patch-score", "heatmap", "membership"):
                     under[READ[kind]] = None if value != value else value
                 else:
                     under[kind] = value > 0
@@ -254,7 +326,7 @@ class Layers:
             rasters = []
             if layer["kind"] == "tissue":
                 rasters.append(TissueRaster(layer["files"][0], width=size[0], height=size[1]))
-            elif layer["kind"] in ("patch-score", "cluster"):
+            elif layer["kind"] in ("patch-score", "cluster", "heatmap"):
                 rasters.append(PatchRaster(layer["files"][0], layer["kind"], width=size[0], height=size[1]))
             elif layer["kind"] in ("membership", "foreground"):
                 rasters.append(MembershipRaster(layer["files"][0], layer["kind"], width=size[0], height=size[1]))
@@ -274,7 +346,7 @@ class Layers:
                 "membership": fields.confidence,
                 "comparison": fields.comparison,
             }
-            combine |= dict.fromkeys(("patch-score", "cluster"), fields.channels)
+            combine |= dict.fromkeys(("patch-score", "cluster", "heatmap"), fields.channels)
             return fields.Field(rasters, combine.get(layer["kind"], fields.mask), close=opened.pop_all().close)
 
     def _truth(self, name, size):
@@ -301,7 +373,7 @@ class Layers:
 
 def _scale(field):
     overview = field.overview()
-    return paint.nice_scale(overview[..., 0], overview[..., -1])
+    return nice_scale(overview[..., 0][overview[..., -1] > 0])
 
 
 def _check_tile(width, height, tile):

@@ -1,13 +1,13 @@
 """Colours of layers, and tiles as the bytes of a picture."""
 
 import io
-import math
 
 import numpy as np
 from PIL import Image
 
 from slidecaf.classification.fisher.maps import RAMP as MEMBERSHIP
 from slidecaf.segmentation.overlay import FALSE, MISSED, PREDICTED, TRUE
+from slidecaf.slides.ramp import ramp
 from slidecaf.viewer.zoom import SIDE
 
 TRUTH = (0, 150, 60)
@@ -22,9 +22,6 @@ PATCHES = (0, 70, 200)
 KINDS = {"missed": MISSED.outline, "false": FALSE.outline}
 """R, G, B of hard examples by their kind."""
 
-LOW, MIDDLE, HIGH = (5, 80, 180), (250, 245, 215), (190, 10, 40)
-"""R, G, B of the confidence's ends and of its zero: blue is not the positive class, red is."""
-
 VEIL = (255, 255, 255)
 """R, G, B of what lies over all that is no foreground."""
 
@@ -36,8 +33,6 @@ COMPARED = np.array([TRUE.fill, MISSED.fill, FALSE.fill], np.float32)
 
 CLUSTERS = [(0, 114, 178), (230, 159, 0), (0, 158, 115), (204, 121, 167), (213, 94, 0), (86, 180, 233), (240, 228, 66)]
 """R, G, B of clusters of patches, told apart by colour-blind eyes too (Okabe and Ito); further ones begin anew."""
-
-_RAMP = np.array([LOW, MIDDLE, HIGH], np.float32)
 
 
 def legend():
@@ -57,44 +52,6 @@ def legend():
         "veil": VEIL,
         "confidence": [list(map(int, colour)) for colour in ramp(np.linspace(-1, 1, 21))],
     }
-
-
-def ramp(values) -> np.ndarray:
-    """Return the colours of confidences.
-
-    Parameters
-    ----------
-    values : ndarray of float
-        Shares of the scale, -1 to 1; beyond its ends colours stay.
-
-    Returns
-    -------
-    ndarray of float32, shape (..., 3)
-    """
-    place = np.clip(np.nan_to_num(np.asarray(values, np.float32)), -1, 1)[..., None]
-    end = np.where(place < 0, _RAMP[0], _RAMP[2])
-    return _RAMP[1] + np.abs(place) * (end - _RAMP[1])
-
-
-def nice_scale(values, shares) -> float:
-    """Choose where the colours of a confidence map end: 1, 2 or 5 times a power of ten, the same both ways from zero.
-
-    Parameters
-    ----------
-    values, shares : ndarray of float
-        Of the map's overview; where a share is 0 there is no value.
-
-    Returns
-    -------
-    float
-        At least as large as 99 % of the values' sizes.
-    """
-    known = np.abs(values[shares > 0])
-    wanted = float(np.quantile(known, 0.99)) if known.size else 1.0
-    if wanted <= 0:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(wanted))
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= wanted * (1 - 1e-6))
 
 
 def confidence_tile(means, scale) -> np.ndarray:

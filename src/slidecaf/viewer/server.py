@@ -214,10 +214,16 @@ class _Handler(BaseHTTPRequestHandler):
                 return _json(self.server.layers.confidence(_name(slide), layer))
             case ["api", "slides", slide, "confidence", method]:
                 return _json(self.server.layers.confidence(_name(slide), f"patch-score/{_name(method)}"))
+            case ["api", "slides", slide, "why", method]:
+                return _json(self.server.layers.why(_name(slide), _name(method)))
             case ["api", "slides", slide, "values"]:
                 method, variant = (query.get(key, [""])[0] for key in ("method", "variant"))
                 x, y = (_number(query.get(key, [""])[0]) for key in ("x", "y"))
                 return _json(self.server.layers.values(_name(slide), method, variant, x, y))
+            case ["speaking", slide, method, side, place]:
+                with self.server.drawing:
+                    of = _name(slide), _name(method), side, _number(place)
+                    return _Answer(*self.server.layers.speaking_patch(*of), lasting="v" in query)
             case ["tiles", slide, "image", *tile] if len(tile) == 3:
                 draw, arguments = self.server.layers.image_tile, (_name(slide),)
             case ["tiles", slide, *layer, reduction, column, row] if layer:

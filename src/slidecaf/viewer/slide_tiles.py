@@ -3,6 +3,7 @@
 import numpy as np
 from PIL import Image
 
+from slidecaf.classification.neurons import read_patch
 from slidecaf.slides.image import ImageSlide
 from slidecaf.viewer.zoom import PIECE, Pyramid
 
@@ -37,6 +38,10 @@ class SlidePyramid(Pyramid):
     def close(self) -> None:
         """Let go of the slide's file."""
         self._slide.close()
+
+    def patch(self, x, y, size, *, side):
+        """Read a square of ``size`` px of level 0 as `slidecaf.classification.neurons.read_patch` does."""
+        return read_patch(self._slide, x, y, size, side=side)
 
     def _piece(self, reduction):
         return int(PIECE * self._level(reduction).downsample)

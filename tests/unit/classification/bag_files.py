@@ -15,9 +15,8 @@ def bag_file(path, vectors, *, invalid=(), status="ok"):
     vectors[~valid] = np.nan
     coords = np.stack([np.arange(len(vectors)) * SIDE, np.zeros(len(vectors))], axis=1).astype(np.int64)
     attributes = {"patch_size_level0": SIDE, "stride_level0": float(SIDE), "status": status}
-    with write_features(
-        path, coords, vectors.shape[1], coords_attributes=attributes, attributes={"status": status}
-    ) as writer:
+    said = {"status": status, "weights_sha256": ""}
+    with write_features(path, coords, vectors.shape[1], coords_attributes=attributes, attributes=said) as writer:
         if len(vectors):
             writer.append(vectors, valid)
     return path

@@ -6,10 +6,14 @@ import yaml
 from PIL import Image
 
 from slidecaf.classification.ablation import COLUMNS as TRIED
+from slidecaf.classification.evidence import COLUMNS as EVIDENCE
+from slidecaf.classification.evidence import slides_to_explain
+from slidecaf.classification.figure import draw_rows
 from slidecaf.classification.neurons import COLUMNS, SIDE, Neuron, draw_figure
 from slidecaf.classification.results import COLUMNS as CLASSIFIED
 from slidecaf.features.shards import WholeImage, write_shard
-from slidecaf.files.tables import read_json, write_json, write_tsv
+from slidecaf.files.hdf5 import create_hdf5
+from slidecaf.files.tables import read_json, read_tsv, write_json, write_tsv
 from slidecaf.report import write_report
 from slidecaf.scores.classification import classification_scores
 from slidecaf.scores.paired import compare_scores
@@ -17,7 +21,7 @@ from slidecaf.scores.segmentation import segmentation_scores
 from slidecaf.segmentation.results import METHODS as SEGMENTED
 from slidecaf.study.batches import deal_shards
 from slidecaf.study.config import check_config
-from slidecaf.tiles.file import write_tiles
+from slidecaf.tiles.file import put_coords, write_tiles
 
 WIDTH, HEIGHT = 3200, 2400
 PARTS = ("fold-0", "fold-1", "final")
@@ -194,6 +198,35 @@ class MadeUp:
             for n in neurons
         ]
         write_tsv(top / "final/figure5.tsv", COLUMNS, table)
+        if not (self.whole or self.collection):
+            self._explained(top, rows)
+
+    def _explained(self, top, rows):
+        """Write heat maps, and patches that speak for and against: all of them plum."""
+        coords = np.stack(np.meshgrid(np.arange(0, 2800, 252), np.arange(0, 2000, 252)), axis=-1).reshape(-1, 2)
+        known = {"level0_width": WIDTH, "level0_height": HEIGHT, "patch_size_level0": 336}
+        against, speaks_for = self.classes[:2]
+        for row in rows:
+            found, said = np.empty(0), {}
+            if row["status"] == "ok":
+                confidence = row["confidence"]
+                found = np.where(np.arange(len(coords)) % 4, confidence / len(coords), 0)
+                said = {"intercept": confidence - found.sum(), "confidence": confidence}
+                said |= {"against": against, "speaks_for": speaks_for}
+            with create_hdf5(top / f"heatmap/{row['slide']}.h5") as file:
+                put_coords(file, coords[: len(found)], known)
+                file["contribution"] = found
+                file["contribution"].attrs.update(said)
+        chosen = slides_to_explain(read_tsv(top / "predictions.tsv"), self.classes)
+        plum = Image.new("RGB", (SIDE, SIDE), "plum")
+        draw_rows([([row["slide"]], [(plum, "")] * 8) for row in chosen]).save(top / "evidence.png")
+        table = [
+            {"slide": row["slide"], "label": row["label"], "predicted": row["predicted"], "class": speaks_for}
+            | {"side": side, "place": 0, "x": 252, "y": 504, "patch_size": 336, "patch_confidence": value}
+            for row in chosen
+            for side, value in (("for", 2.5), ("against", -1.25))
+        ]
+        write_tsv(top / "evidence.tsv", EVIDENCE, table)
 
     def _segmentation(self, names, method, variants, *, seed):
         top, rng, splits = self.folder / f"segmentation/{method}", np.random.default_rng(seed), self._splits(names)

@@ -88,7 +88,7 @@ def test_the_tissue_rule_is_said_and_shown(plain):
 
 def test_random_weights_and_synthetic_slides_stand_in_a_banner_and_beside_every_method(plain):
     assert "These numbers say nothing about medicine." in plain.text
-    assert plain.text.count("Random weights: the network was never trained.") == 4  # banner, two methods, Figure 5
+    assert plain.text.count("Random weights: the network was never trained.") == 5  # banner, two methods, why, Figure 5
 
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>${7*7}{{7*7}}$x_1$"
@@ -127,9 +127,26 @@ def test_what_is_said_of_a_kind_names_its_method_and_takes_no_number_back():
 
 
 def test_a_patch_and_a_slide_lead_to_their_place_in_the_viewer(plain):
-    patch = next(attributes for tag, attributes in plain.tags if tag == "a" and "data-x" in attributes)
-    assert [patch[f"data-{key}"] for key in ("slide", "x", "y", "w")] == ["s-000", "252", "504", "336"]
-    assert patch["href"] == "http://127.0.0.1:8080/#slide=s-000&x=252&y=504&w=336"
+    patches = [attributes for tag, attributes in plain.tags if tag == "a" and "data-x" in attributes]
+    assert len({patch["data-slide"] for patch in patches}) > 1  # of slides that are explained, and of Figure 5
+    for patch in patches:
+        assert [patch[f"data-{key}"] for key in ("x", "y", "w")] == ["252", "504", "336"]
+        assert patch["href"] == f"http://127.0.0.1:8080/#slide={patch['data-slide']}&x=252&y=504&w=336"
+
+
+def test_a_decision_is_explained_by_numbers_that_add_up(plain_results):
+    text = (plain_results / "report.html").read_text(encoding="utf-8")
+    section = text[text.index("Why: what speaks for and against") : text.index("Every slide</h3>")]
+    said = re.findall(
+        r"confidence ([+−][\d.]+).*?Contributions ([+−][\d.]+), intercept ([+−]\d+\.\d+)", section, re.DOTALL
+    )
+    assert len(said) == section.count("<section>") > 2
+    for numbers in said:
+        confidence, added, intercept = (float(number.replace("−", "-")) for number in numbers)
+        assert abs(added + intercept - confidence) < 2e-3
+    assert section.count("and its heat map") == len(said)
+    verdicts = re.findall(r'class="(right|wrong)">predicted', section)
+    assert verdicts == sorted(verdicts, reverse=True)
 
 
 def test_slides_without_tissue_or_unreadable_are_listed_with_what_is_wrong(made_up):

@@ -191,3 +191,14 @@ def test_whole_images_have_shards_and_neither_tiles_nor_pooled_files():
     (mine,) = (k for k, shard in shards.items() if "a" in shard)
     assert made.manifests(LAYOUT.pooled, "a", features="whole") == [f"results/features/whole/shard-{mine}.tsv"]
     assert set(manifests) <= set(made.read_by_the_report())
+
+
+def test_heat_maps_are_of_methods_none_of_whose_candidates_takes_whole_slides():
+    found = targets()
+    assert {f"results/classification/svm/heatmap/{slide}.h5" for slide in "abcds"} <= set(found.of_slides())
+    assert "results/classification/svm/evidence.tsv" in found.everything()
+    assert any("svm/heatmap/batch-" in path for path in found.read_by_the_report())
+    for of in (["whole"], ["cnn", "whole"]):
+        found = targets(of=of)
+        files = {*found.of_slides(), *found.everything(), *found.read_by_the_report()}
+        assert not [path for path in files if "heatmap" in path or "evidence" in path]

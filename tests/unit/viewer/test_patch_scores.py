@@ -67,4 +67,4 @@ def test_a_cluster_is_as_opaque_as_its_share():
 def test_the_study_says_which_methods_show_patches(viewed, layers):
     views = {view["id"]: view for view in Catalogue().summary()["views"]}
     assert views["classification/mcil"]["meaning"] == "scores and clusters of patches"
-    assert "meaning" not in views["classification/svm-caf"]
+    assert views["classification/svm-caf"]["meaning"] == "how much each patch speaks for the diagnosis"

@@ -16,6 +16,10 @@ export const tilePath = (slide, layer, version, { z, x, y }) =>
 // A slide made small. The browser asks each time whether what it has still holds.
 export const thumbnailPath = (slide) => `/thumbnails/${encodeURIComponent(slide)}`;
 
+// A patch that speaks for a decision or against it, as a small picture.
+export const speakingPath = (slide, method, side, place, version) =>
+  `/speaking/${encodeURIComponent(slide)}/${method}/${side}/${place}?v=${version}`;
+
 // Ask again for what a picture could not show: the answer says why.
 export async function explain(address) {
   const answer = await fetch(address, { cache: "no-store" });

@@ -2,6 +2,7 @@
 
 import { get, slidePath } from "./api.js";
 import { byId, element, options, rgb } from "./dom.js";
+import { drawWhy, ends } from "./why.js";
 
 const KINDS = [
   { kind: "comparison", title: "Prediction against truth", opacity: 0.5, on: true,
@@ -16,6 +17,7 @@ const KINDS = [
   { kind: "patch-score", title: "Patch scores", opacity: 0.6, on: true },
   { kind: "cluster", title: "Clusters of positive patches", opacity: 0.6 },
   // no method has these and patch scores
+  { kind: "heatmap", title: "What speaks for the diagnosis", opacity: 0.6, key: 8, on: true },
   { kind: "membership", title: "Membership of places", opacity: 0.6, key: 8, on: true,
     colours: [["membership_0", "0"], ["membership_1", "the mean"], ["membership_2", "twice the mean or more"]] },
   { kind: "foreground", title: "Foreground alone", opacity: 0.85, key: 9, colours: [["veil", "not above the mean"]] },
@@ -80,7 +82,7 @@ export class Panel {
   close() {
     this.slide = null;
     byId("layers").replaceChildren();
-    byId("colours").hidden = byId("features-label").hidden = true;
+    byId("colours").hidden = byId("features-label").hidden = byId("why").hidden = true;
   }
 
   // Show or hide the layer that has a key.
@@ -183,19 +185,24 @@ export class Panel {
   // The colour bar belongs to one slide's map: its ends and its threshold.
   async #colourBar() {
     const slide = this.slide.slide, maps = this.maps();
-    const layers = ["confidence", "patch-score"].map((kind) => this.#layer(kind));
+    const layers = ["confidence", "patch-score", "heatmap"].map((kind) => this.#layer(kind));
     const layer = layers.find((one) => one?.ready && this.state.get(one.kind).on);
     const shown = Boolean(layer);
     byId("colours").hidden = !shown;
     this.scale = null;
+    byId("why").hidden = true;
     if (!shown) return;
-    const path = [slidePath(slide), "confidence", layer.method, layer.variant].filter(Boolean).join("/");
+    const why = layer.kind === "heatmap", of = why ? "why" : "confidence";
+    const path = [slidePath(slide), of, layer.method, layer.variant].filter(Boolean).join("/");
     const found = await get(path).catch(() => null); // a damaged map is reported by its tiles
     if (!found || this.slide?.slide !== slide || this.maps() !== maps) return;
     this.scale = found.scale;
+    if (why) drawWhy(slide, layer.method, found);
+    byId("colours-title").textContent = why ? "Patch confidence" : "Confidence";
     const { scale, threshold } = found;
-    byId("low").textContent = `−${scale}`;
-    byId("high").textContent = `+${scale}`;
+    const [below, above] = why && found.patches ? ends(found) : ["", ""];
+    byId("low").textContent = `−${scale} ${below}`;
+    byId("high").textContent = `${above} +${scale}`;
     const mark = byId("threshold");
     mark.hidden = threshold === null;
     mark.style.left = `${this.#place(threshold ?? 0)}%`;

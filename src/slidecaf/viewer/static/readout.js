@@ -43,12 +43,13 @@ export class Readout {
       const said = [["x", at.x], ["y", at.y]];
       if (slide.mpp) said.push(["at", `${(at.x * slide.mpp).toFixed(1)}, ${(at.y * slide.mpp).toFixed(1)} µm`]);
       if ("confidence" in under) said.push(["confidence", under.confidence === null ? "none" : under.confidence.toFixed(4)]);
+      if ("patch" in under) said.push(["patch confidence", under.patch === null ? "none" : under.patch.toPrecision(3)]);
       if ("score" in under) said.push(["score", under.score === null ? "none" : under.score.toFixed(4)]);
       if ("cluster" in under) said.push(["cluster", under.cluster ?? "none"]);
       if ("membership" in under) said.push(["membership", membership(under.membership)]);
       if ("prediction" in under) said.push(["predicted", under.prediction ? "necrosis" : "no"]);
       if ("truth" in under) said.push(["truth", under.truth ? "necrosis" : "no"]);
-      this.panel.point(under.confidence ?? under.score);
+      this.panel.point(under.confidence ?? under.score ?? under.patch);
       this.write(said);
     }
     this.asked = null;
