@@ -18,6 +18,8 @@ rule folds:
         LAYOUT.folds,
     log:
         LAYOUT.log("folds", "{method}"),
+    wildcard_constraints:
+        method=one_of(CLASSIFICATION.learning),
     conda:
         ENVIRONMENT
     params:
@@ -42,7 +44,7 @@ rule mixtures:
     benchmark:
         LAYOUT.benchmark("mixtures", "{method}/{part}")
     wildcard_constraints:
-        method=one_of(CLASSIFICATION.encoding),
+        method=one_of(name for name in CLASSIFICATION.encoding if name in CLASSIFICATION.learning),
     conda:
         ENVIRONMENT
     threads: STUDY.threads
@@ -111,6 +113,8 @@ rule classifier:
         LAYOUT.log("classifier", "{method}/{part}"),
     benchmark:
         LAYOUT.benchmark("classifier", "{method}/{part}")
+    wildcard_constraints:
+        method=one_of(CLASSIFICATION.learning),
     conda:
         ENVIRONMENT
     threads: classifier_threads
@@ -270,6 +274,7 @@ rule scores:
             caveats=method_caveats,
             sensitivity=CLASSIFICATION.setting("sensitivity"),
             seed=STUDY.seed,
+            **({"calibration": MODEL.calibration} if MODEL and CLASSIFICATION.methods else {}),
         ),
         untracked=untracked(parts=CLASSIFICATION.decided, folds=CLASSIFICATION.parts[:-1]),
     script:

@@ -65,13 +65,15 @@ WHOLE = [name for name, one in FEATURES.items() if one.is_whole]  # these have s
 COMPUTED = [name for name in FEATURES if name not in [*IMPORTED, *WHOLE]]
 NETWORKS = [name for name, one in FEATURES.items() if one.kind == "network"]
 MANUAL = [name for name in COMPUTED if name not in NETWORKS]
-CLASSIFICATION = ClassificationTask(STUDY.classification, CHECKED.classification, CHECKED.copies + CHECKED.rare)
-SEGMENTATION = SegmentationTask(STUDY.segmentation, CHECKED.segmentation, FEATURES, STUDY.seed)
+MODEL = CHECKED.model  # of a study that learns nothing; None of all others
+LISTED = CHECKED.copies + CHECKED.rare
+CLASSIFICATION = ClassificationTask(STUDY.classification, CHECKED.classification, LISTED, learns=not MODEL)
+SEGMENTATION = SegmentationTask(STUDY.segmentation, CHECKED.segmentation, FEATURES, STUDY.seed, learns=not MODEL)
 TASKS = {"classification": CLASSIFICATION, "segmentation": SEGMENTATION}
 
 # The slides that a job works on together: one dealing for all rules.
 BATCHES = deal_apart((name for name, splits in CHECKED.splits.items() if "train" in splits), SLIDE, STUDY.batch_size)
-LAYOUT = Layout(STUDY.results)
+LAYOUT = Layout(STUDY.results, STUDY.model)
 TARGETS = Targets(
     LAYOUT,
     BATCHES,

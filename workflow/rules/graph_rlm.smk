@@ -64,6 +64,8 @@ rule region_models:
         LAYOUT.log("region_models", "{method}/{variant}"),
     benchmark:
         LAYOUT.benchmark("region_models", "{method}/{variant}")
+    wildcard_constraints:
+        method=one_of(SEGMENTATION.learning),
     conda:
         ENVIRONMENT
     resources:

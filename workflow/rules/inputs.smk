@@ -193,7 +193,12 @@ def of_setting(kind):
 def method_caveats(wildcards):
     """Return what has to be said wherever a method's numbers show."""
     used = CLASSIFICATION.methods[wildcards.method].features
-    return caveats_of(FEATURES, used, CLASSIFICATION.rows.values(), MADE)
+    return with_those_of_model("classification", caveats_of(FEATURES, used, CLASSIFICATION.rows.values(), MADE))
+
+
+def with_those_of_model(task, caveats):
+    """Return caveats, and before them those of a model that is given."""
+    return list(dict.fromkeys([*(MODEL.caveats(task) if MODEL else ()), *caveats]))
 
 
 if workflow.is_main_process:
@@ -322,7 +327,8 @@ def segmentation_caveats(wildcards):
     """Return what has to be said wherever a method's numbers show."""
     used = filter(None, [SEGMENTATION.features(wildcards.method)])
     own = SEGMENTATION.kind(wildcards.method).caveats
-    return [*own, *caveats_of(FEATURES, used, SEGMENTATION.rows.values(), MADE)]
+    said = [*own, *caveats_of(FEATURES, used, SEGMENTATION.rows.values(), MADE)]
+    return with_those_of_model("segmentation", said)
 
 
 def segments_of(variant):

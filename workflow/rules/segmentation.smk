@@ -45,6 +45,8 @@ rule left_out:
         LAYOUT.groups,
     log:
         LAYOUT.log("left_out", "{method}"),
+    wildcard_constraints:
+        method=one_of(SEGMENTATION.learning),
     conda:
         ENVIRONMENT
     params:
@@ -69,6 +71,8 @@ rule patch_svm:
         LAYOUT.log("patch_svm", "{method}/{variant}"),
     benchmark:
         LAYOUT.benchmark("patch_svm", "{method}/{variant}")
+    wildcard_constraints:
+        method=one_of(SEGMENTATION.learning),
     conda:
         ENVIRONMENT
     threads: STUDY.threads
@@ -166,6 +170,8 @@ rule map_choice:
         LAYOUT.log("map_choice", "{method}/{variant}/{part}"),
     benchmark:
         LAYOUT.benchmark("map_choice", "{method}/{variant}/{part}")
+    wildcard_constraints:
+        method=one_of(SEGMENTATION.learning),
     conda:
         ENVIRONMENT
     resources:

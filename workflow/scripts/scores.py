@@ -21,4 +21,5 @@ with job(snakemake.log[0]):
         caveats=tracked["caveats"],
         sensitivity=tracked["sensitivity"],
         seed=tracked["seed"],
+        calibration=tracked.get("calibration"),
     )

@@ -36,6 +36,7 @@ def write_predictions_and_scores(
     rare_classes=None,
     item_name="slide",
     sensitivity=None,
+    calibration=None,
 ) -> None:
     """Put a method's decisions beside the labels, and score them.
 
@@ -74,6 +75,8 @@ def write_predictions_and_scores(
         What a slide is called.
     sensitivity : float, optional
         Of two classes, the share of positive slides that each part's operating point is to find.
+    calibration : dict, optional
+        ``curves`` and ``threshold`` of the final part, where a model that is given was calibrated by its own study.
 
     Raises
     ------
@@ -96,6 +99,8 @@ def write_predictions_and_scores(
     }
     learned["final"] = [row for row in table if row["split"] == "cv" and row["predicted"]]
     curves = {part: _curves(own, columns, classes) for part, own in learned.items()}
+    if calibration:
+        curves["final"] = calibration["curves"]
     for part in decisions:
         own = [row for row in table if row["part"] == part]
         if own and curves[part]:
@@ -120,6 +125,8 @@ def write_predictions_and_scores(
     if sensitivity is not None:
         said["sensitivity"] = sensitivity
         thresholds = {part: _threshold(own, classes, sensitivity) for part, own in learned.items()}
+        if calibration:
+            thresholds["final"] = calibration["threshold"]
         for name, split in SPLITS.items():
             if scored[name]:
                 scored[name]["operating_point"] = _operating_point(_labelled(table, split), classes, thresholds)

@@ -3,5 +3,5 @@
 Modules import inside their functions what takes time, so that every command starts at once.
 """
 
-COMMANDS = ("init", "check", "run", "view", "export", "import_", "clean")
+COMMANDS = ("init", "check", "run", "view", "export", "predict", "import_", "clean")
 """Modules of this folder, in the order in which `slidecaf --help` lists them; `import_` is ``import``."""

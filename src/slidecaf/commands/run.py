@@ -104,7 +104,7 @@ def _run(study, results, words):
     from slidecaf.running.clock import date_anew
     from slidecaf.running.progress import RUNS, Progress
     from slidecaf.running.snakemake_faults import run_snakemake
-    from slidecaf.running.summary import ended, failure_table, run_table, score_table
+    from slidecaf.running.summary import ended, failure_table, prediction_table, run_table, score_table
 
     if count := date_anew(study, results):
         print(f"{count} results are dated in the future; the clock was set back, and they are dated anew.")
@@ -126,7 +126,7 @@ def _run(study, results, words):
         said = filter(None, (failure_table(progress, study), ended(code)))
         print(*said, sep="\n", file=sys.stderr)
         return code
-    print(score_table(results))
+    print(score_table(results) + prediction_table(results))
     if progress.done:
         print(run_table(progress, time.monotonic() - start))
     if (results / "report.html").is_file():

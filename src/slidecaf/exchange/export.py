@@ -88,7 +88,7 @@ def extracted_slides(study, folder, name):
         written = ", ".join(f"{name}/{one}" for one in outputs) or name
         what = f"there is no output {output!r}" if output else f"{name} has several outputs"
         raise SlidecafError(f"features.{name}: {what}; write one of: {written}.")
-    pattern = Layout(study.config.results).features
+    pattern = Layout(study.config.results, study.config.model).features
     slides, left_out = [], {}
     # the classification's row where both tasks list a slide: it has the label
     rows = {row.slide: row for row in [*study.segmentation, *study.classification]}

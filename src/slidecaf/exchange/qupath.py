@@ -44,7 +44,7 @@ def explained_slides(study, folder, method):
             f"classification.methods: {method!r} is no method with heat maps, which linear SVMs on pooled patches "
             f"have; write {'one of: ' + ', '.join(known) if known else 'such a method into the config'}."
         )
-    pattern, slides, left_out = Layout(study.config.results).heatmap, {}, {}
+    pattern, slides, left_out = Layout(study.config.results, study.config.model).heatmap, {}, {}
     for row in sorted(study.classification, key=lambda row: row.slide):
         path = Path(folder, pattern.format(method=method, slide=row.slide))
         if path.is_file():

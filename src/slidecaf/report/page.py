@@ -22,6 +22,7 @@ from slidecaf.report.pictures import (
     SMALLEST_IMAGE,
     Album,
 )
+from slidecaf.report.predictions import predictions_context
 from slidecaf.report.results import Results, package_versions
 from slidecaf.report.segmentation import IN_FIGURE, SHOWN_HARD, figure6, segmentation, segmentation_tables
 from slidecaf.report.timings import duration_text, rule_timings
@@ -58,7 +59,12 @@ def write_report(path, results, *, command="", commit="") -> int:
     SlidecafError
         If a result is missing or damaged.
     """
-    text = render(context(Results(results), command=command, commit=commit)).encode()
+    study = Results(results)
+    if study.config.model:
+        known = {"study": study, "command": command, "versions": package_versions()}
+        text = render(predictions_context(study) | known, "predictions.html").encode()
+    else:
+        text = render(context(study, command=command, commit=commit)).encode()
     with atomic(path) as partial:
         partial.write_bytes(text)
     return len(text)
@@ -134,13 +140,14 @@ def _caveats(found):
     return list(dict.fromkeys(f"{name}: {one}" if one in own else one for name, one in said))
 
 
-def render(values) -> str:
+def render(values, template="report.html") -> str:
     """Fill the templates in; all text is escaped.
 
     Parameters
     ----------
     values : dict
-        From `context`.
+        From `context`, or what another template shows.
+    template : str, optional
 
     Returns
     -------
@@ -162,7 +169,7 @@ def render(values) -> str:
         "network": methods.network,
         "network_name": methods.network_name,
     }
-    return environment.get_template("report.html").render(values)
+    return environment.get_template(template).render(values)
 
 
 def _of_images(study):

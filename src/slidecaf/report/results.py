@@ -41,11 +41,11 @@ class Results:
     """
 
     def __init__(self, results):
-        self.layout = Layout(str(results))
-        path = Path(self.layout.study)
+        path = Path(Layout(str(results)).study)
         if not path.is_file():
             raise SlidecafError(f"{path} is missing: run the study before its report.")
         self.text, self.config = path.read_text(encoding="utf-8"), read_study(path)
+        self.layout = Layout(str(results), self.config.model)
         self._tiles, self._shards = {}, {}
 
     def methods(self, task) -> dict:

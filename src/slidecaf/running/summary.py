@@ -1,9 +1,10 @@
 """What a run came to, for a terminal: the scores as a short table, warnings, what failed and what to do."""
 
 import signal
+from collections import Counter
 from pathlib import Path
 
-from slidecaf.files.tables import read_json
+from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.running.progress import duration
 
 CLASSIFICATION = f"{'method':<16}{'on':<18}{'slides':>7}{'correct':>9}{'accuracy':>10}{'95 % interval':>16}{'AUC':>7}"
@@ -37,6 +38,42 @@ def score_table(results) -> str:
         _table(results, "segmentation", SEGMENTATION, _dice),
     )
     return "".join(tables)
+
+
+def prediction_table(results) -> str:
+    """Count what a model said of slides, where the sheets tell no truth that it could be held against.
+
+    Parameters
+    ----------
+    results : path-like
+        The results folder of a study that learns nothing.
+
+    Returns
+    -------
+    str
+        Lines that end with a line break; empty where all is scored.
+    """
+    lines = []
+    for path in sorted(Path(results).glob("classification/*/scores.json")):
+        scores = read_json(path)
+        if not _scored(scores):
+            found = Counter(row["predicted"] or row["status"] for row in read_tsv(path.parent / "predictions.tsv"))
+            lines.append(f"{path.parent.name}: {', '.join(f'{count} {said}' for said, count in sorted(found.items()))}")
+            lines += [f"  note: {caveat}" for caveat in scores["caveats"]]
+    for path in sorted(Path(results).glob("segmentation/*/scores.json")):
+        rows = read_tsv(path.parent / "scores.tsv")
+        for variant, of in read_json(path).items():
+            if not _scored(of):
+                areas = [int(row["predicted_pixels"]) for row in rows if row["variant"] == variant]
+                lines.append(
+                    f"{path.parent.name}, {variant}: {sum(map(bool, areas))} of {len(areas)} slides with a region"
+                )
+                lines += [f"  note: {caveat}" for caveat in of["caveats"] if f"  note: {caveat}" not in lines]
+    return "\n".join(["", "Predicted", *lines]) + "\n" if lines else ""
+
+
+def _scored(scores):
+    return any(scores.get(part) for part in ("cross_validation", "leave_one_out", "test"))
 
 
 def run_table(progress, seconds) -> str:
@@ -138,6 +175,8 @@ def _table(results, task, header, lay_out):
 
 
 def _accuracy(folder, scores):
+    if not _scored(scores):
+        return []
     lines = []
     for part, name in (("cross_validation", "cross-validation"), ("test", "test")):
         if scores[part]:
@@ -153,6 +192,8 @@ def _accuracy(folder, scores):
 def _dice(folder, scores):
     lines, notes = [], []
     for variant, of in scores.items():
+        if not _scored(of):
+            continue
         for part, name in (("leave_one_out", f"{of['group_name']}s left out"), ("test", "test")):
             found = of[part]
             if found:

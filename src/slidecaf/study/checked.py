@@ -9,6 +9,7 @@ from slidecaf.study.batches import deal_shards
 from slidecaf.study.classes import cut_labels, drop_rare
 from slidecaf.study.config import Config, check_config
 from slidecaf.study.imported import find_sources
+from slidecaf.study.model import Model, check_revisions, read_model
 from slidecaf.study.sheets import check_classification, check_segmentation, check_together, read_sheet
 
 _WHOLE_SLIDES = (".svs", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".svslide", ".bif", ".czi")
@@ -36,6 +37,8 @@ class Study:
         Rows of the classification that are left out, since their class has fewer rows than ``min_images``.
     rare_classes : dict of str to int
         Class of these to its rows.
+    model : slidecaf.study.model.Model or None
+        What decides on the slides of a study that learns nothing.
     """
 
     config: Config
@@ -46,6 +49,7 @@ class Study:
     copy_of: dict = field(default_factory=dict)
     rare: list = field(default_factory=list)
     rare_classes: dict = field(default_factory=dict)
+    model: Model | None = None
 
     @cached_property
     def plain(self) -> dict:
@@ -140,6 +144,8 @@ def check_study(config, *, made=(), copies=None) -> Study:
         With every problem of the first file that has any.
     """
     config = check_config(config)
+    if config.model:
+        return _check_prediction(config, made)
     task, other = config.classification, config.segmentation
     rows, segmented, classes, left_out, rare, rare_classes = [], [], [], {}, [], {}
     if task:
@@ -166,6 +172,40 @@ def check_study(config, *, made=(), copies=None) -> Study:
     check_imported(config, rows, segmented)
     copied = [row for row in every if row.slide in left_out]
     return Study(config, rows, segmented, classes, copied, dict(left_out), rare, rare_classes)
+
+
+def _check_prediction(config, made):
+    """Check a study that learns nothing: a model decides on the slides of its sheets, whose labels are for scores."""
+    model, rows = read_model(config.model), {}
+    check_revisions(model, config)
+    for task, settings in config.tasks().items():
+        if (wanted := {model.stated["tasks"].get(task, {}).get("method")}) != set(settings.methods):
+            raise InputErrors(
+                "config.yaml",
+                [
+                    f"{task}.methods: {', '.join(settings.methods)}, and the model in {config.model} has "
+                    f"{wanted.pop() or 'none'}; make the folder anew with slidecaf predict."
+                ],
+            )
+        rows[task] = read_sheet(settings.sheet, task, made=made)
+        problems = [
+            f"row {row.number}, column split: {row.split} for slide {row.slide!r}, and a model that is given learns "
+            "nothing; write test."
+            for row in rows[task]
+            if row.split != "test"
+        ]
+        problems += [
+            f"row {row.number}, column label: {row.label!r} for slide {row.slide!r}, and the model knows "
+            f"{', '.join(model.classes)}; write one of these, or leave the cell empty."
+            for row in rows[task]
+            if row.label and row.label not in model.classes
+        ]
+        if problems:
+            raise InputErrors(settings.sheet, problems)
+    classified, segmented = rows.get("classification", []), rows.get("segmentation", [])
+    if len(rows) > 1:
+        check_together(classified, segmented, sources=(config.classification.sheet, config.segmentation.sheet))
+    return Study(config, classified, segmented, model.classes, model=model)
 
 
 def check_kinds(methods, classes):

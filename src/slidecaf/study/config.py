@@ -234,6 +234,9 @@ class Encoder(Settings):
         min_length=1,
         description="A torchvision weights name (IMAGENET1K_V1), the path of a state dict, or random:SEED.",
     )
+    weights_sha256: str = _optional(
+        "64 hexadecimal digits, the digest of the weights in use: others are refused.", pattern=r"^[0-9a-f]{64}$(?!\n)"
+    )
     input_size: int = Field(
         224,
         ge=1,
@@ -884,6 +887,12 @@ class Config(Settings):
         description="A folder inside the study for everything that is computed, relative to it, without .., braces or "
         "a leading ~ or -; for another disk make it a link.",
     )
+    model: str | None = Field(
+        None,
+        pattern=r"^(?![~/-])(?!\.?/*$)(?!([^/]*/)*\.\.(/|$))[^{}\x00-\x1f\x7f-\x9f]+$(?!\n)",
+        description="The folder of a model that slidecaf predict unpacked, inside the study: nothing is learned, and "
+        "the model decides on the sheets' slides. Null: the study learns its own.",
+    )
     seed: int = Field(
         0,
         ge=0,
@@ -932,7 +941,7 @@ class Config(Settings):
         "file, a tile or a strip; some 4 to 16 bytes of memory each.",
     )
     features: dict[Name, FeatureSet] = Field(
-        min_length=1, description="At least one feature set, a name with its tiling and encoder."
+        description="Feature sets, each a name with its tiling and encoder; {} where no method reads any."
     )
     classification: Classification = _optional("The classification task; leave it out and it is not run.")
     segmentation: Segmentation = _optional("The segmentation task; leave it out and it is not run.")

@@ -14,6 +14,8 @@ class Layout:
     ----------
     results : str, optional
         The folder of all results, relative to the study.
+    model : str, optional
+        The folder of the final models of a study that learns none of its own.
 
     Examples
     --------
@@ -24,8 +26,10 @@ class Layout:
     'results/tiles/{features}/batch-{batch}.tsv'
     """
 
-    def __init__(self, results: str = "results"):
+    def __init__(self, results: str = "results", model: str | None = None):
         self.results = results = results.rstrip("/")
+        given = (model or results).rstrip("/")
+        learned, mapped = f"{given}/classification/{{method}}", f"{given}/segmentation/{{method}}"
         classifier = f"{results}/classification/{{method}}"
         segmenter = f"{results}/segmentation/{{method}}"
         variant = f"{segmenter}/{{variant}}"
@@ -41,13 +45,13 @@ class Layout:
         self.thumbnail = f"{results}/thumbnails/{{slide}}.jpg"
         self.methods = f"{results}/{{task}}/comparison.tsv"
         # classification
-        self.folds = f"{classifier}/folds.tsv"
-        self.choice = f"{classifier}/{{part}}/choice.json"
-        self.selection = f"{classifier}/{{part}}/selection.tsv"
-        self.model = f"{classifier}/{{part}}/model.json"
+        self.folds = f"{learned}/folds.tsv"
+        self.choice = f"{learned}/{{part}}/choice.json"
+        self.selection = f"{learned}/{{part}}/selection.tsv"
+        self.model = f"{learned}/{{part}}/model.json"
         self.inner = f"{classifier}/{{part}}/inner.tsv"
         self.decisions = f"{classifier}/{{part}}/decisions.tsv"
-        self.mixtures = f"{classifier}/{{part}}/fisher/mixtures.h5"
+        self.mixtures = f"{learned}/{{part}}/fisher/mixtures.h5"
         self.encoded = f"{classifier}/{{part}}/fisher/{{rows}}.h5"
         self.class_maps = f"{classifier}/maps/{{slide}}.png"
         self.map_scores = f"{classifier}/maps.tsv"
@@ -63,13 +67,13 @@ class Layout:
         self.ablated = f"{classifier}/ablation/{{setting}}.tsv"
         self.ablation = f"{results}/classification/ablation.tsv"
         # segmentation
-        self.groups = f"{segmenter}/folds.tsv"
+        self.groups = f"{mapped}/folds.tsv"
         self.regions = f"{segmenter}/regions/{{slide}}.h5"
         self.region_labels = f"{segmenter}/labels/{{slide}}.h5"
         self.confidences = f"{segmenter}/confidences/{{slide}}.h5"
-        self.patch_models = f"{variant}/{{part}}/model.h5"
-        self.region_models = f"{variant}/{{part}}/clusters.json"
-        self.map_choice = f"{variant}/{{part}}/choice.json"
+        self.patch_models = f"{mapped}/{{variant}}/{{part}}/model.h5"
+        self.region_models = f"{mapped}/{{variant}}/{{part}}/clusters.json"
+        self.map_choice = f"{mapped}/{{variant}}/{{part}}/choice.json"
         self.maps = f"{variant}/maps/{{slide}}.h5"
         self.confidence = f"{variant}/confidence/{{slide}}.tif"
         self.mask = f"{variant}/mask/{{slide}}.tif"

@@ -34,7 +34,7 @@ def leftovers(study: Study) -> list[Path]:
     list of pathlib.Path
         Sorted; relative to the study.
     """
-    targets, layout = targets_of(study), Layout(study.config.results)
+    targets, layout = targets_of(study), Layout(study.config.results, study.config.model)
     made = {*targets.everything(), *targets.of_slides()}
     unused = {name for name in study.config.features if not study.slides_of(name)}
     patterns = [_expression(pattern) for pattern in layout.patterns()]

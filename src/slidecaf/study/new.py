@@ -160,7 +160,7 @@ def make_study(folder, *, slides=None, tasks=("classification",)):
     _refuse_present(files)
     paths = find_slides(slides) if slides else []
     rows = [
-        {"slide": slide, "path": _from(folder, path), "split": "train"}
+        {"slide": slide, "path": path_from(folder, path), "split": "train"}
         for slide, path in zip(slide_ids(paths), paths, strict=True)
     ]
     for task, sheet in sheets.items():
@@ -205,7 +205,7 @@ def make_collection(folder, images) -> tuple[list, list]:
     rows, others = find_images(images)
     inside = folder.resolve()
     for row in rows:
-        row["path"] = _from(inside, row["path"], resolved=True)
+        row["path"] = path_from(inside, row["path"], resolved=True)
     sources = sorted({row["source"] for row in rows} - {""})
     write_tsv(files[1], ["image", "path", "label", "patient", "split", *(["source"] if sources else [])], rows)
     classes = Counter(row["label"] for row in rows)
@@ -251,7 +251,7 @@ def _write(texts):
             partial.write_text(text, encoding="utf-8")
 
 
-def _from(folder, path, *, resolved=False):
+def path_from(folder, path, *, resolved=False):
     """Return a slide's path as the sheet has it: relative within the study, absolute outside, which may move."""
     folder, path = folder if resolved else folder.resolve(), path.absolute()
     inside = path.is_relative_to(folder)

@@ -92,14 +92,15 @@ class Targets:
         task, layout = self._classification, self.layout
         files = self._all_manifests(self._slides_of_classification())
         learned = layout.choice, layout.selection, layout.model, layout.inner
-        files += _fill(learned, method=task.methods, part=task.parts)
-        files += _fill((layout.mixtures,), method=task.encoding, part=task.parts)
-        files += _fill((layout.encoded,), method=task.encoding, part=task.parts, rows=["training"])
+        encoding = [method for method in task.encoding if method in task.learning]
+        files += _fill((layout.folds, *learned), method=task.learning, part=task.parts)
+        files += _fill((layout.mixtures,), method=encoding, part=task.parts)
+        files += _fill((layout.encoded,), method=encoding, part=task.parts, rows=["training"])
         files += _fill((layout.encoded,), method=task.encoding, part=task.decided, rows=["left_out"])
         files += _fill((layout.map_scores,), method=[name for name, method in task.methods.items() if method.maps])
         files += _fill((layout.decisions,), method=task.methods, part=task.decided)
-        files += _fill((layout.folds, layout.predictions, layout.scores), method=task.methods)
-        return [*files, *self._comparison()]
+        files += _fill((layout.predictions, layout.scores), method=task.methods)
+        return [*dict.fromkeys(files), *self._comparison()]
 
     def of_segmentation(self) -> list[str]:
         """Return every file of the segmentation.
@@ -111,11 +112,14 @@ class Targets:
         task, layout = self._segmentation, self.layout
         files = self._all_manifests(self._slides_of_segmentation())
         for method, chosen in task.methods.items():
+            one = {"method": [method]}
+            files += _fill((layout.slide_scores, layout.segmentation_scores), **one)
+            if method not in task.learning:
+                continue
             for variant in task.variants(method):
                 models = getattr(layout, task.kind(method).models)
-                files += _fill((models, layout.map_choice), part=task.parts, method=[method], variant=[variant])
-            one = {"method": [method]}
-            files += _fill((layout.groups, layout.slide_scores, layout.segmentation_scores), **one)
+                files += _fill((models, layout.map_choice), part=task.parts, variant=[variant], **one)
+            files += _fill((layout.groups,), **one)
             if chosen.hard_examples:
                 files += _fill((layout.hard_examples_of_part,), part=task.left_out, **one)
                 files += _fill((layout.hard_examples, layout.hard_examples_summary, layout.variants), **one)
@@ -129,7 +133,7 @@ class Targets:
         list of str
         """
         tasks = {"classification": self._classification, "segmentation": self._segmentation}
-        files = [self.layout.methods.format(task=name) for name, task in tasks.items() if task.methods]
+        files = [self.layout.methods.format(task=name) for name, task in tasks.items() if task.learning]
         if self._classification.ablation:
             files += [*self.of_varied(self.layout.ablated), self.layout.ablation]
         return files
@@ -187,10 +191,12 @@ class Targets:
         """
         layout, slides = self.layout, self._batch_of
         files = self.manifests(layout.thumbnail, slides)
-        drawn = [name for name, method in self._classification.methods.items() if "neurons" in method.about.shows]
+        task = self._classification
+        drawn = [name for name in task.learning if "neurons" in task.methods[name].about.shows]
         files += _fill((layout.neurons_figure, layout.neurons_table), method=drawn)
-        files += _fill((layout.evidence_figure, layout.evidence_table), method=self._explained)
-        for method in self._segmentation.methods:
+        explained = [name for name in self._explained if name in task.learning]
+        files += _fill((layout.evidence_figure, layout.evidence_table), method=explained)
+        for method in self._segmentation.learning:
             files += _fill((layout.thresholds,), method=[method], variant=self._segmentation.variants(method))
         return files
 
@@ -204,7 +210,7 @@ class Targets:
         layout, classification, segmentation = self.layout, self._classification, self._segmentation
         files = [layout.study, *self.for_the_report(), *self.encoders(), *self._comparison(), *self.compared()]
         files += _fill((layout.predictions, layout.scores), method=classification.methods)
-        files += _fill((layout.choice,), method=classification.methods, part=classification.parts)
+        files += _fill((layout.choice,), method=classification.learning, part=classification.parts)
         for name in (name for name, method in classification.methods.items() if method.maps):
             files += _fill((layout.map_scores,), method=[name])
             files += self.manifests(layout.class_maps, classification.rows, method=name)
@@ -212,10 +218,13 @@ class Targets:
             files += self.manifests(layout.heatmap, classification.rows, method=name)
         for method, chosen in segmentation.methods.items():
             one = {"method": [method]}
-            files += _fill((layout.groups, layout.slide_scores, layout.segmentation_scores), **one)
+            files += _fill((layout.slide_scores, layout.segmentation_scores), **one)
             for variant in segmentation.variants(method):
-                files += _fill((layout.map_choice,), part=segmentation.parts, variant=[variant], **one)
                 files += self.manifests(layout.segments, segmentation.rows, method=method, variant=variant)
+            if method not in segmentation.learning:
+                continue
+            files += _fill((layout.groups,), **one)
+            files += _fill((layout.map_choice,), part=segmentation.parts, variant=segmentation.variants(method), **one)
             if chosen.hard_examples:
                 files += _fill((layout.hard_examples, layout.variants), **one)
         for features, slides in self._slides_of.items():
@@ -310,10 +319,10 @@ def targets_of(study: Study) -> Targets:
     config = study.config
     training = (slide for slide, splits in study.splits.items() if "train" in splits)
     return Targets(
-        Layout(config.results),
+        Layout(config.results, config.model),
         deal_apart(training, study.slides, config.batch_size),
-        ClassificationTask(config.classification, study.classification),
-        SegmentationTask(config.segmentation, study.segmentation, config.features, config.seed),
+        ClassificationTask(config.classification, study.classification, learns=not study.model),
+        SegmentationTask(config.segmentation, study.segmentation, config.features, config.seed, learns=not study.model),
         slides_of={name: study.slides_of(name) for name in config.features},
         networks=[name for name, features in config.features.items() if features.kind == "network"],
         shards=study.shards,

@@ -11,8 +11,9 @@ from slidecaf.study.sheets import Row
 class Task:
     """What both tasks have: a part of the config, and rows."""
 
-    def __init__(self, task: config.Settings | None, rows: Sequence[Row]):
+    def __init__(self, task: config.Settings | None, rows: Sequence[Row], learns: bool):
         self.methods, self._task = task.methods if task else {}, task
+        self.learning = list(self.methods) if learns else []
         self.rows = {row.slide: row for row in rows}
         self.train, self.test = _split(rows, "train"), _split(rows, "test")
 
@@ -69,10 +70,14 @@ class ClassificationTask(Task):
     rows : sequence of slidecaf.study.sheets.Row
     left_out : sequence of slidecaf.study.sheets.Row, optional
         Rows that are left out, and listed all the same: copies of others, and those of rare classes.
+    learns : bool, optional
+        False where a model is given: the final part is all there is.
 
     Attributes
     ----------
     methods : dict of str to slidecaf.study.config.Settings
+    learning : list of str
+        The methods that learn here: all of them, or none.
     rows : dict of str to Row
         Slide to its row.
     train, test : list of str
@@ -91,11 +96,13 @@ class ClassificationTask(Task):
         Those of all methods, and those that an ablation tries.
     """
 
-    def __init__(self, task: config.Settings | None, rows: Sequence[Row], left_out: Sequence[Row] = ()):
-        super().__init__(task, rows)
+    def __init__(
+        self, task: config.Settings | None, rows: Sequence[Row], left_out: Sequence[Row] = (), *, learns: bool = True
+    ):
+        super().__init__(task, rows, learns)
         self._left_out = left_out
         fixed = {self.rows[slide].fold for slide in self.train} - {None}
-        self.folds = len(fixed) or (task.folds if task else 0)
+        self.folds = len(fixed) or (task.folds if task and learns else 0)
         self.parts = [f"fold-{fold}" for fold in range(self.folds)] + ["final"]
         self.decided = self.parts if self.test else self.parts[:-1]
         self.ablation = task.ablation if task else None
@@ -180,10 +187,14 @@ class SegmentationTask(Task):
         The feature sets of the config.
     seed : int
         Of the draw of groups that are left out.
+    learns : bool, optional
+        False where a model is given: the final part is all there is.
 
     Attributes
     ----------
     methods : dict of str to slidecaf.study.config.Settings
+    learning : list of str
+        The methods that learn here: all of them, or none.
     rows : dict of str to Row
         Slide to its row.
     train, test, masked : list of str
@@ -197,12 +208,18 @@ class SegmentationTask(Task):
     """
 
     def __init__(
-        self, task: config.Settings | None, rows: Sequence[Row], features: Mapping[str, config.Settings], seed: int
+        self,
+        task: config.Settings | None,
+        rows: Sequence[Row],
+        features: Mapping[str, config.Settings],
+        seed: int,
+        *,
+        learns: bool = True,
     ):
-        super().__init__(task, rows)
+        super().__init__(task, rows, learns)
         self._features = features
         self.masked = sorted(row.slide for row in rows if row.mask)
-        self.groups = self._leave_out(seed) if rows else {}
+        self.groups = self._leave_out(seed) if self.train else {}
         self.left_out = [f"fold-{group}" for group in sorted(set(self.groups.values()))]
         self.parts = [*self.left_out, "final"] if rows else []
 

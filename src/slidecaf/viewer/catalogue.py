@@ -58,7 +58,7 @@ class Catalogue:
         self._classified, self._segmented = study.classification, study.segmentation
         self._with_masks = {row.slide: row for row in study.segmentation}
         self._with_labels = {row.slide: row for row in study.classification}
-        self.layout, self._made = Layout(self.config.results), made
+        self.layout, self._made = Layout(self.config.results, self.config.model), made
         self.decisions = Decisions(
             self.layout.predictions,
             self.methods("classification"),

@@ -255,7 +255,8 @@ def load_encoder(spec, *, device="cpu", precision="fp32"):
     ----------
     spec : mapping
         ``model`` (a torchvision classification model or ``overfeat-fast``), ``layer``, ``weights`` (a torchvision
-        weights name, a path, or ``random:SEED``) and ``input_size`` in px. In place of ``layer`` it may have
+        weights name, a path, or ``random:SEED``) and ``input_size`` in px; ``weights_sha256``, the digest that the
+        weights in use have to have, where it is given. In place of ``layer`` it may have
         ``outputs``: names, each with a mapping of ``layer`` and, where it is not ``average``, ``map``. Beside ``layer``
         it may have ``map``.
     device : str or torch.device, optional
@@ -311,4 +312,10 @@ def load_encoder(spec, *, device="cpu", precision="fp32"):
         model = models.build(name, **options)
         traced = trace(model, layers)
         weights_of.load_state(model, state, source, traced)
-    return Encoder(model, layer, input_size=spec["input_size"], device=device, precision=precision, traced=traced)
+    encoder = Encoder(model, layer, input_size=spec["input_size"], device=device, precision=precision, traced=traced)
+    if (wanted := spec.get("weights_sha256")) and encoder.sha256 != wanted:
+        raise SlidecafError(
+            f"weights: those of {weights} have the digest {encoder.sha256}, and weights_sha256 is {wanted}; take the "
+            "weights that it is of, or leave it out."
+        )
+    return encoder
