@@ -33,8 +33,8 @@ class Model:
         Relative to the study.
     stated : dict
         ``config`` (of the study that learned it, with one method a task), ``tasks`` (task to its method, what it
-        learned from, its scores and caveats; of the classification its classes, curves and threshold too), ``encoders``,
-        ``resolution``, ``revisions``, ``versions``, ``slidecaf_version`` and ``files``.
+        learned from, its scores and caveats; of the classification its classes, curves and threshold too),
+        ``encoders``, ``resolution``, ``revisions``, ``versions``, ``slidecaf_version`` and ``files``.
     """
 
     folder: str
