@@ -25,6 +25,8 @@ ELSEWHERE = {
     "slidecaf export trident STUDY --features NAME --to FOLDER [--copy]": "tests/workflow/test_exchange.py",
     "slidecaf export stamp STUDY --features NAME --to FOLDER": "tests/workflow/test_exchange.py",
     "slidecaf export qupath STUDY --method svm-cnn --to FOLDER": "tests/workflow/test_heatmap.py",
+    "slidecaf export model mystudy --method svm-cnn --to model.zip": "tests/workflow/test_predict.py",
+    "slidecaf predict model.zip new-slides/ --to predictions": "tests/workflow/test_predict.py",
     "slidecaf import trident JOB/20x_256px_0px_overlap/features_uni_v1 --study STUDY --features uni": (
         "tests/workflow/test_exchange.py"
     ),

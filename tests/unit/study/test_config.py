@@ -185,7 +185,7 @@ def test_only_numbers_are_numbers(config, value):
     ("change", "said"),
     [
         (lambda c: c.update(featurs={}), "featurs: unknown key, did you mean features?"),
-        (lambda c: c.pop("features"), "features: missing; write at least one feature set"),
+        (lambda c: c.pop("features"), "features: missing; write feature sets, each a name"),
         (
             lambda c: c["features"]["cnn"]["tiling"].update(patchsize=3),
             "features.cnn.tiling.patchsize: unknown key, did you mean patch_size?",
