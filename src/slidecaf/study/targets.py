@@ -94,6 +94,7 @@ class Targets:
         learned = layout.choice, layout.selection, layout.model, layout.inner
         files += _fill(learned, method=task.methods, part=task.parts)
         files += _fill((layout.mixtures,), method=task.encoding, part=task.parts)
+        files += _fill((layout.network, layout.curves), method=task.trained, part=task.parts)
         files += _fill((layout.encoded,), method=task.encoding, part=task.parts, rows=["training"])
         files += _fill((layout.encoded,), method=task.encoding, part=task.decided, rows=["left_out"])
         files += _fill((layout.map_scores,), method=[name for name, method in task.methods.items() if method.maps])
@@ -205,6 +206,7 @@ class Targets:
         files = [layout.study, *self.for_the_report(), *self.encoders(), *self._comparison(), *self.compared()]
         files += _fill((layout.predictions, layout.scores), method=classification.methods)
         files += _fill((layout.choice,), method=classification.methods, part=classification.parts)
+        files += _fill((layout.curves,), method=classification.trained, part=classification.parts)
         for name in (name for name, method in classification.methods.items() if method.maps):
             files += _fill((layout.map_scores,), method=[name])
             files += self.manifests(layout.class_maps, classification.rows, method=name)
