@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -130,20 +130,6 @@ class Images:
                 "above and run again, or set on_bad_slide to exclude."
             )
         self.squares = torch.from_numpy(squares[: len(self.slides)])
-
-    def of(self, slides: Iterable[str]) -> list[int]:
-        """Return where some slides are among the squares.
-
-        Parameters
-        ----------
-        slides : iterable of str
-
-        Returns
-        -------
-        list of int
-        """
-        place = {slide: index for index, slide in enumerate(self.slides)}
-        return [place[slide] for slide in slides]
 
 
 def _on_disk(shape):
