@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 import tifffile
 from PIL import Image
+from safetensors import safe_open
 
 from slidecaf.files.tables import read_tsv
 from slidecaf.files.versions import revisions
@@ -41,6 +42,8 @@ RULE_OF = [  # the first pattern that fits
     (r"classification/ablation\.tsv", "ablation"),
     (r"classification/[^/]+/ablation/", "ablated"),
     (r"classification/[^/]+/folds", "folds"),
+    (r"classification/cnn/.*(choice|selection|model|inner|curves|network)\.", "network"),
+    (r"classification/cnn/.*decisions", "network_decisions"),
     (r"classification/.*(choice|selection|model|inner)\.", "classifier"),
     (r"classification/.*decisions", "decisions"),
     (r"classification/.*/heatmap/", "heatmap"),
@@ -68,6 +71,8 @@ UPSTREAM = {
     "pooling": ["features"],
     "classifier": ["folds", "pooling"],
     "decisions": ["classifier"],
+    "network": ["folds"],
+    "network_decisions": ["network"],
     "heatmap": ["classifier", "features", "pooling"],
     "evidence": ["heatmap", "scores"],
     "patch_scores": ["classifier", "features"],
@@ -93,7 +98,7 @@ UPSTREAM = {
 OF_KINDS = ("classifier", "decisions", "patch_scores")
 """Rules that run the module of a method's kind."""
 
-STUDIES = {"finished": "", "segmented": "", "boosted": "classification/mcil/"}
+STUDIES = {"finished": "", "segmented": "", "boosted": "classification/mcil/", "trained": "classification/cnn/"}
 """Mini study to where its results begin that are kept; what another one holds too is kept once."""
 
 
@@ -135,6 +140,9 @@ def _read(path):
         return _short(json.loads(path.read_text(encoding="utf-8")))
     if path.suffix == ".tif":
         return _array(tifffile.imread(path))
+    if path.suffix == ".safetensors":
+        with safe_open(path, "np") as file:
+            return {name: _array(file.get_tensor(name)) for name in sorted(file.keys())}
     with Image.open(path) as opened:  # what a decoder makes of JPEG is a version's: its size and rough mean
         return {"size": list(opened.size), "mean": float(round(np.asarray(opened).mean() / 4))}
 
@@ -209,9 +217,14 @@ def main():
     """Run the mini studies and record their values with the revisions that computed them."""
     import tempfile
 
-    from tests.workflow.conftest import make_boosted, make_classified, make_segmented
+    from tests.workflow.conftest import make_boosted, make_classified, make_segmented, make_trained
 
-    make = {"finished": make_classified, "segmented": make_segmented, "boosted": make_boosted}
+    make = {
+        "finished": make_classified,
+        "segmented": make_segmented,
+        "boosted": make_boosted,
+        "trained": make_trained,
+    }
     with tempfile.TemporaryDirectory() as folder:
         found = {name: values_of(make[name](Path(folder) / name) / "results", start) for name, start in STUDIES.items()}
     text = json.dumps({"revisions": revisions(*PACKAGES), **found}, separators=(",", ":"), ensure_ascii=False)

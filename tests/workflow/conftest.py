@@ -232,7 +232,7 @@ def make_segmented(folder):
 
 
 FOLDS = {f"{kind}-{k}": (k - 1) // 2 for kind in ("gbm", "lgg") for k in range(1, 5)}
-"""Of the training slides of `make_boosted`."""
+"""Of the training slides of `make_boosted` and `make_trained`."""
 
 
 def boosted_config():
@@ -251,10 +251,31 @@ def make_boosted(folder):
     """Make and run a mini study of MCIL; its sheet fixes the folds, and lgg-4 is glass."""
     study = make_mini(folder, config=boosted_config(), size=400)
     Image.fromarray(np.full((400, 400, 3), 240, np.uint8)).save(study / "slides/lgg-4.png")
+    fix_folds(study)
+    study.first_run = study.finish("--resources", "gpu=2")
+    return study
+
+
+def fix_folds(study):
+    """Write `FOLDS` into the sheet."""
     with open(study / "classification.tsv", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     lines = ["\t".join([*row.values(), str(FOLDS.get(row["slide"], ""))]) for row in rows]
     (study / "classification.tsv").write_text("\n".join(["\t".join([*rows[0], "fold"]), *lines]) + "\n")
+
+
+def trained_config():
+    """A tiny network, alone: the feature set is not used."""
+    config = boosted_config()
+    settings = {"input_size": 32, "epochs": 2, "batch_size": 4, "validation": 2}
+    config["classification"]["methods"] = {"cnn": {"kind": "network", **settings}}
+    return config
+
+
+def make_trained(folder):
+    """Make and run a mini study of a network trained here; its sheet fixes the folds."""
+    study = make_mini(folder, config=trained_config(), size=160)
+    fix_folds(study)
     study.first_run = study.finish("--resources", "gpu=2")
     return study
 
@@ -290,6 +311,12 @@ def segmented(tmp_path_factory, worker_id):
 def boosted(tmp_path_factory, worker_id):
     """A mini study of MCIL that has been run. Copy it before you change it."""
     return made_once(make_boosted, "boosted", tmp_path_factory, worker_id)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, worker_id):
+    """A mini study of a network trained here that has been run. Copy it before you change it."""
+    return made_once(make_trained, "trained", tmp_path_factory, worker_id)
 
 
 @pytest.fixture

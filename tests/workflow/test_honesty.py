@@ -5,6 +5,7 @@ import json
 import shutil
 
 import pytest
+from safetensors import safe_open
 
 from tests.workflow.conftest import ACCEPTANCE_ABSENT, accepted
 
@@ -49,6 +50,33 @@ def test_held_out_labels_change_no_upstream_file_of_their_fold(study):
     # the labels do reach the folds that learn from them, and the scores
     assert any(before[path] != after[path] for path in before if "/fold-1/" in path)
     assert before["results/classification/svm-cnn/scores.json"] != after["results/classification/svm-cnn/scores.json"]
+
+
+def test_a_network_sees_neither_labels_nor_images_of_its_held_out_rows(trained, tmp_path):
+    study = trained.copy(tmp_path / "study")
+    before, rows = study.bytes(), read(study / "classification.tsv")
+    folds = {row["slide"]: row["fold"] for row in read(study / "results/classification/cnn/folds.tsv")}
+    for part in ("fold-0", "fold-1", "final"):
+        with safe_open(study / f"results/classification/cnn/{part}/network.safetensors", "np") as file:
+            seen = json.loads(file.metadata()["slidecaf"])["images"]
+        assert sorted(seen) == sorted(slide for slide, fold in folds.items() if f"fold-{fold}" != part)
+        assert all(len(digest) > 20 for digest in seen.values())
+        told = {row["slide"] for row in read(study / f"results/classification/cnn/{part}/inner.tsv")}
+        assert told
+        assert told < set(seen)
+
+    held_out = [row for row in rows if row["fold"] == "0"]
+    for row in held_out:
+        row["label"] = {"GBM": "LGG", "LGG": "GBM"}[row["label"]]
+    write(study / "classification.tsv", rows)
+    study.finish()
+    after = study.bytes()
+    upstream = [path for path in before if "/cnn/fold-0/" in path]
+    assert len(upstream) == 7
+    assert [path for path in upstream if before[path] != after[path]] == []
+    for path in ("fold-1/network.safetensors", "final/network.safetensors", "scores.json"):
+        path = f"results/classification/cnn/{path}"
+        assert before[path] != after[path], path
 
 
 def test_the_acceptance_check_passes(finished):

@@ -3,6 +3,7 @@
 Needs   {results}/pooled/{features}/{slide}.h5 of all candidates, or {results}/features/{features}/{slide}.h5
 Makes   {results}/classification/{method}/folds.tsv
         {results}/classification/{method}/{part}/fisher/mixtures.h5, training.h5 and left_out.h5, where a method asks
+        {results}/classification/{method}/{part}/network.safetensors and curves.tsv, where a method trains a network
         {results}/classification/{method}/{part}/choice.json, selection.tsv and model.json; a part is fold-{k} or final
         {results}/classification/{method}/{part}/decisions.tsv, of the fold's held-out rows, or of the test rows
         {results}/classification/{method}/maps/{slide}.png, of a batch of slides, and maps.tsv, where places have weights
@@ -114,7 +115,7 @@ rule classifier:
     benchmark:
         LAYOUT.benchmark("classifier", "{method}/{part}")
     wildcard_constraints:
-        method=one_of(CLASSIFICATION.learning),
+        method=one_of(name for name in CLASSIFICATION.learning if name not in CLASSIFICATION.trained),
     conda:
         ENVIRONMENT
     threads: classifier_threads
@@ -146,6 +147,8 @@ rule decisions:
         LAYOUT.decisions,
     log:
         LAYOUT.log("decisions", "{method}/{part}"),
+    wildcard_constraints:
+        method=one_of(name for name in CLASSIFICATION.methods if name not in CLASSIFICATION.trained),
     conda:
         ENVIRONMENT
     params:
@@ -159,6 +162,84 @@ rule decisions:
         untracked=untracked(kind=kind_name),
     script:
         "../scripts/decisions.py"
+
+
+rule network:
+    input:
+        drawn=ancient(drawn(trained_paths)),
+        folds=LAYOUT.folds,
+    output:
+        choice=LAYOUT.choice,
+        selection=LAYOUT.selection,
+        model=LAYOUT.model,
+        inner=LAYOUT.inner,
+        network=LAYOUT.network,
+        curves=LAYOUT.curves,
+    log:
+        LAYOUT.log("network", "{method}/{part}"),
+    benchmark:
+        LAYOUT.benchmark("network", "{method}/{part}")
+    wildcard_constraints:
+        method=one_of(name for name in CLASSIFICATION.trained if name in CLASSIFICATION.learning),
+    conda:
+        ENVIRONMENT
+    threads: STUDY.threads
+    resources:
+        **EXTRACTION,
+        mem_mb=memory(6000, a_slide=0.2),
+        runtime=training_minutes,
+    params:
+        tracked=tracked(
+            "network",
+            rows=CLASSIFICATION.table(CLASSIFICATION.train, "slide", "label", "patient"),
+            slides=lambda wildcards: {slide: slide_digest(slide, wildcards) for slide in CLASSIFICATION.train},
+            classes=CHECKED.classes,
+            settings=lambda wildcards: CLASSIFICATION.methods[wildcards.method].given(),
+            weights=first_weights,
+            on_bad_slide=STUDY.on_bad_slide,
+            seed=STUDY.seed,
+        ),
+        untracked=untracked(
+            paths=trained_paths,
+            limits=LIMITS,
+            threads=STUDY.threads,
+            checkpoint=lambda wildcards: LAYOUT.checkpoint(wildcards.method, wildcards.part),
+        ),
+    script:
+        "../scripts/network.py"
+
+
+rule network_decisions:
+    input:
+        drawn=ancient(drawn(decided_paths)),
+        folds=LAYOUT.folds,
+        model=LAYOUT.model,
+        network=LAYOUT.network,
+    output:
+        LAYOUT.decisions,
+    log:
+        LAYOUT.log("network_decisions", "{method}/{part}"),
+    benchmark:
+        LAYOUT.benchmark("network_decisions", "{method}/{part}")
+    wildcard_constraints:
+        method=one_of(CLASSIFICATION.trained),
+    conda:
+        ENVIRONMENT
+    threads: STUDY.threads
+    resources:
+        **EXTRACTION,
+        mem_mb=memory(6000, a_slide=0.2),
+        runtime=minutes(30, a_slide=0.01),
+    params:
+        tracked=tracked(
+            "network_decisions",
+            slides=lambda wildcards: {slide: slide_digest(slide, wildcards) for slide in decided_slides(wildcards)},
+            on_bad_slide=STUDY.on_bad_slide,
+            test=lambda wildcards: CLASSIFICATION.test if wildcards.part == "final" else [],
+        ),
+        untracked=untracked(paths=decided_paths, limits=LIMITS, threads=STUDY.threads),
+    script:
+        "../scripts/network_decisions.py"
 
 
 rule patch_scores:

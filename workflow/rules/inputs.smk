@@ -128,6 +128,22 @@ def decided_slides(wildcards):
     return CLASSIFICATION.test if wildcards.part == "final" else CLASSIFICATION.train
 
 
+def trained_paths(wildcards):
+    """Return the files of the training slides, of which a part leaves out some."""
+    return {slide: SLIDE[slide].path for slide in CLASSIFICATION.train}
+
+
+def decided_paths(wildcards):
+    """Return the files of the slides among which a part's decisions are."""
+    return {slide: SLIDE[slide].path for slide in decided_slides(wildcards)}
+
+
+def first_weights(wildcards):
+    """Return the digest of the weights file that a network's training begins with; nothing for other weights."""
+    weights = CLASSIFICATION.methods[wildcards.method].weights
+    return FINGERPRINTS(weights, whole=True) if weights and is_weights_file(weights) else ""
+
+
 def decided_on(wildcards):
     """Return what the kind reads of the slides that a part decides on."""
     return as_read(decided_slides(wildcards), "left_out")(wildcards)

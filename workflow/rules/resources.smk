@@ -6,11 +6,13 @@ Needs   what common.smk gives; the keys extraction_... of a profile's default-re
 Gives   functions and values for `resources:`
 """
 
+from math import ceil
+
 from slidecaf.running.demands import BYTES_A_PATCH, SITE_KEYS, Demands, extraction_demands
 from slidecaf.tiles.grid import Tiling
 
-# Patches a second of a slow machine, one core or two.
-PATCHWISE, DENSE, MAPPED, POOLED = 50, 1000, 10_000, 25_000
+# Patches a second of a slow machine, one core or two; images that a network learns from.
+PATCHWISE, DENSE, MAPPED, POOLED, LEARNED = 50, 1000, 10_000, 25_000, 10
 
 
 def features_of(wildcards):
@@ -47,3 +49,10 @@ def held(wildcards):
 def classifier_threads(wildcards):
     """Return the threads of a classifier: those of the config where its kind reads all patches."""
     return 1 if kind(wildcards).reads == "pooled" else STUDY.threads
+
+
+def training_minutes(wildcards, attempt):
+    """Return the minutes that a network is trained for at most."""
+    method = CLASSIFICATION.methods[wildcards.method]
+    images = len(CLASSIFICATION.train) * method.epochs * method.candidates
+    return attempt * ceil(30 + images / LEARNED / 60)

@@ -4,6 +4,7 @@ Rough on purpose: it tells an hour from a night and a full disk from an empty on
 """
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
 GIB = 2**30
 
@@ -49,7 +50,7 @@ class Stage:
     memory: float | None = None
 
 
-def estimate(study, looks, probes, *, job_start, cores) -> list:
+def estimate(study, looks, probes, trained=MappingProxyType({}), *, job_start, cores) -> list:
     """Work out the stages of a run from nothing.
 
     Parameters
@@ -59,6 +60,8 @@ def estimate(study, looks, probes, *, job_start, cores) -> list:
         Slides that could be read.
     probes : dict of str to slidecaf.check.probe.Probe
         Feature sets that could be probed; stages of others are left out.
+    trained : dict of str to slidecaf.check.training.TrainingProbe, optional
+        Methods of the classification that train a network.
     job_start : float
         Seconds that a job takes before its work begins.
     cores : int
@@ -92,12 +95,25 @@ def estimate(study, looks, probes, *, job_start, cores) -> list:
             own = [look for look in seen if look.slide in {row.slide for row in study.classification}]
             pooling = len(own) * job_start + sum(look.patches[name] for look in own) * probe.pooling
             stages.append(Stage(f"pooling, {name}", len(own), pooling / cores / 3600))
+    stages += [_training(study, name, looks, probe, job_start) for name, probe in trained.items()]
     for name, method in study.config.methods("segmentation").items():
         if method.kind == "graph-rlm":
             stages.append(_regions(study, name, looks, job_start, cores))
         elif method.features in probes:
             stages += _segmentation(study, name, method, looks, probes[method.features], job_start, cores)
     return stages
+
+
+def _training(study, name, looks, probe, job_start):
+    """Each part learns from its own rows, but those held back, for all epochs; patience may end it before."""
+    task, method = study.config.classification, study.config.methods("classification")[name]
+    images = sum(row.split == "train" and row.slide in looks for row in study.classification)
+    every = sum(row.slide in looks for row in study.classification)
+    folds = len({row.fold for row in study.classification if row.split == "train"} - {None}) or task.folds
+    read = images * folds  # of all parts: folds - 1 of folds in each, and all in the last
+    learned = read * method.epochs * method.candidates  # those held back go through the network too
+    seconds = 2 * (folds + 1) * (job_start + probe.start) + (read + every) * probe.reading + learned * probe.seconds
+    return Stage(f"training, {name}", 2 * (folds + 1), seconds / 3600, (folds + 1) * probe.size, float(probe.memory))
 
 
 def _has_patches(looks, slide, features):

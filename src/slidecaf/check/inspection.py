@@ -34,7 +34,10 @@ PAIRS = 3
 """Pairs of near-copies that a warning names."""
 
 LONG = 8.0
-"""Hours of features on a CPU beyond which a GPU is worth a word."""
+"""Hours of features or training on a CPU beyond which a GPU is worth a word."""
+
+SLOW = {"features": "", "training": "s"}
+"""Stages that a GPU is for, and how a verb behind their name ends."""
 
 PROBE_TIMEOUT = 600.0
 """Seconds after which a network that does not answer is given up."""
@@ -138,16 +141,20 @@ def inspect_study(*, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=N
         for name, of in imported.items()
         if len(of["encoders"]) > 1
     ]
-    probes = {}
+    probes, trained = {}, {}
     if job_start and readable and not any(look.problems for look in readable.values()):
         probes, failed, refused = _probe(study, readable, wanted, seconds)
         errors += failed
         left_out += refused
+        trained, failed, refused = _train(study, readable)
+        errors += failed
+        left_out += refused
         notes += _weights(study)
     cores = len(os.sched_getaffinity(0))
-    stages = estimate(study, readable, probes, job_start=job_start(), cores=cores) if probes else []
+    known = probes or trained
+    stages = estimate(study, readable, probes, trained, job_start=job_start(), cores=cores) if known else []
     errors += _disk(study, stages) + _negative(study, probes)
-    warnings += _slow(probes, stages)
+    warnings += _slow({**probes, **trained}, stages)
     return Checked(
         errors,
         warnings,
@@ -425,10 +432,6 @@ def _probe(study, looks, wanted, seconds):
     Returns probes, what would make a run fail, and what would have a slide left out or make a run fail, as the config
     says.
     """
-    from concurrent.futures import TimeoutError
-
-    from pebble import ProcessExpired, ProcessPool
-
     from slidecaf.check.probe import probe, probe_imported
 
     rows, probes, failed, refused = study.slides, {}, [], []
@@ -446,23 +449,61 @@ def _probe(study, looks, wanted, seconds):
             tried, of, options = probe, settings.plain(), {"seconds": seconds}
             what, remedy = "trying its network", "take a smaller model, batch_size or number of threads"
         options |= {"mpp": row.mpp, "scene": row.scene, "threads": threads}
-        # a process of its own, so that the peak of memory is this feature set's
-        with ProcessPool(1, context=forkserver()) as pool:
-            waiting = pool.schedule(tried, args=(of, row.path), kwargs=options, timeout=PROBE_TIMEOUT)
-            try:
-                probes[name] = waiting.result()
-            except SlideError as error:
-                refused.append(f"features.{name}: {error}")
-            except SlidecafError as error:
-                failed.append(f"features.{name}: {error}")
-            except TimeoutError:
-                failed.append(f"features.{name}: {what} took more than {PROBE_TIMEOUT:.0f} s.")
-            except ProcessExpired as error:
-                failed.append(
-                    f"features.{name}: {what} ended the program (exit code {error.exitcode}), as happens when memory "
-                    f"runs out; {remedy}."
-                )
-    return probes, failed, refused
+        where = f"features.{name}"
+        probes[name] = _tried(tried, (of, row.path), options, where, what, remedy, failed, refused)
+    return {name: found for name, found in probes.items() if found}, failed, refused
+
+
+def _train(study, looks):
+    """Try each network that is trained, as `_probe` tries feature sets, on the largest image."""
+    from slidecaf.check.training import probe_training
+
+    probes, failed, refused = {}, [], []
+    seen = [row for row in study.classification if row.slide in looks and row.split == "train"]
+    row = max(seen, key=lambda row: looks[row.slide].width * looks[row.slide].height, default=None)
+    for name, method in study.config.methods("classification").items():
+        if row is None or method.about.reads != "images":
+            continue
+        if _absent(method):  # other weights of the same network are as fast
+            method = method.model_copy(update={"weights": None, "tuned_blocks": None})
+        options = {"classes": len(study.classes), "mpp": row.mpp, "scene": row.scene, "threads": study.config.threads}
+        where, remedy = f"classification.methods.{name}", "take a smaller architecture or input_size"
+        told = failed, refused
+        probes[name] = _tried(probe_training, (method, row.path), options, where, "trying its network", remedy, *told)
+    return {name: found for name, found in probes.items() if found}, failed, refused
+
+
+def _absent(method):
+    """Return the address of weights that a network trained here begins with, where they are not on this machine."""
+    from slidecaf.check.probe import absent_weights
+
+    if method.weights is None:
+        return ""
+    return absent_weights({"encoder": {"model": method.architecture, "weights": method.weights}})
+
+
+def _tried(tried, args, options, where, what, remedy, failed, refused):
+    """Try something in a process of its own, so that the peak of memory is its own; None where it failed."""
+    from concurrent.futures import TimeoutError
+
+    from pebble import ProcessExpired, ProcessPool
+
+    with ProcessPool(1, context=forkserver()) as pool:
+        waiting = pool.schedule(tried, args=args, kwargs=options, timeout=PROBE_TIMEOUT)
+        try:
+            return waiting.result()
+        except SlideError as error:
+            refused.append(f"{where}: {error}")
+        except SlidecafError as error:
+            failed.append(f"{where}: {error}")
+        except TimeoutError:
+            failed.append(f"{where}: {what} took more than {PROBE_TIMEOUT:.0f} s.")
+        except ProcessExpired as error:
+            failed.append(
+                f"{where}: {what} ended the program (exit code {error.exitcode}), as happens when memory runs out; "
+                f"{remedy}."
+            )
+    return None
 
 
 def _weights(study):
@@ -477,6 +518,9 @@ def _weights(study):
             said.append(f"features.{name}: random weights; its network was never trained.")
         elif url := absent_weights(settings.plain()):
             said.append(f"features.{name}: the first job downloads {weights} from {url}.")
+    for name, method in study.config.methods("classification").items():
+        if method.about.reads == "images" and (url := _absent(method)):
+            said.append(f"classification.methods.{name}: the first job downloads {method.weights} from {url}.")
     return said
 
 
@@ -513,10 +557,14 @@ def _disk(study, stages):
 
 
 def _slow(probes, stages):
-    hours = sum(stage.hours for stage in stages if stage.name.startswith("features"))
-    if hours > LONG and any(probe.device == "cpu" for probe in probes.values()):
-        return [f"there is no GPU that torch can use, and features take some {hours:.0f} hours without one."]
-    return []
+    if all(probe.device != "cpu" for probe in probes.values()):
+        return []
+    hours = {what: sum(stage.hours for stage in stages if stage.name.startswith(what)) for what in SLOW}
+    return [
+        f"there is no GPU that torch can use, and {what} take{verb} some {hours[what]:.0f} hours without one."
+        for what, verb in SLOW.items()
+        if hours[what] > LONG
+    ]
 
 
 def _group_name(study):

@@ -4,6 +4,8 @@ A part learns from the training slides that it does not leave out, and nothing o
 does itself stands in its own module, as `slidecaf.classification.kinds` describes it.
 """
 
+import numpy as np
+
 from slidecaf.classification.kinds import Learned, Training, module_of
 from slidecaf.classification.svm import predicted_classes
 from slidecaf.classification.vectors import held_out_slides, rows_of, training_slides
@@ -80,22 +82,45 @@ def fit_classifier(
         method=method,
         calibrated=part != "final",
     )
-    found = learned.choice or _nothing_to_choose(learned.chosen, len(usable), inner_folds)
-    ranked = [
-        {"rank": rank, "feature": feature, learned.measure: weight}
-        for rank, (feature, weight) in enumerate(learned.weights.items(), 1)
-    ]
     seen = {key: learned.chosen[key] for key in ("features", "norm") if key in learned.chosen}
+    found = learned.choice or _nothing_to_choose(learned.chosen, len(usable), inner_folds)
+    told = dict(zip(usable, [] if learned.inner is None else learned.inner, strict=False))
     write_json(choice, {**found, "left_out": sorted(set(slides) - set(usable))})
-    write_tsv(selection, ["rank", "feature", learned.measure], ranked)
+    write_selection(selection, learned.weights, learned.measure)
     write_json(model, {**seen, **learned.model, "classes": list(classes)})
+    write_inner(inner, told, classes)
+
+
+def write_selection(path, weights, measure="weight") -> None:
+    """Write ``selection.tsv``.
+
+    Parameters
+    ----------
+    path : path-like
+    weights : mapping of int to float
+        Feature to how much it counts, the first first.
+    measure : str, optional
+        What this is called.
+    """
+    ranked = [{"rank": rank, "feature": key, measure: value} for rank, (key, value) in enumerate(weights.items(), 1)]
+    write_tsv(path, ["rank", "feature", measure], ranked)
+
+
+def write_inner(path, told, classes) -> None:
+    """Write ``inner.tsv``.
+
+    Parameters
+    ----------
+    path : path-like
+    told : mapping of str to array_like of float
+        Slide to its confidence, or with more than two classes one a class.
+    classes : sequence of str
+    """
     columns = confidence_columns(classes)
-    told = [] if learned.inner is None else learned.inner.reshape(len(usable), -1)
-    write_tsv(
-        inner,
-        ["slide", *columns],
-        [{"slide": slide, **dict(zip(columns, own, strict=True))} for slide, own in zip(usable, told, strict=False)],
-    )
+    rows = [
+        {"slide": slide, **dict(zip(columns, np.atleast_1d(values), strict=True))} for slide, values in told.items()
+    ]
+    write_tsv(path, ["slide", *columns], rows)
 
 
 def fit_part(source, slides, *, rows, classes, settings, **further) -> tuple[list, Learned]:
@@ -178,15 +203,36 @@ def decide(path, *, kind, model, vectors, folds, part, slides=(), on_bad_slide="
     wanted = sorted(slides) if part == "final" else held_out_slides(read_tsv(folds), part)
     seen = {key: [stored[key]] for key in ("features", "norm") if key in stored}
     source = module.SOURCE.read(vectors, slides=wanted, wanted=seen, on_bad_slide=on_bad_slide)
-    columns = confidence_columns(classes)
-    table = {
-        slide: {"slide": slide, "patches": source.patches[name, slide], "status": source.status[name, slide]}
-        for slide in wanted
-    }
     usable = source.usable(wanted)
-    if usable:
-        confidence = module.decide(stored, source, usable)
-        predicted = predicted_classes(confidence, classes)
-        for slide, label, values in zip(usable, predicted, confidence.reshape(len(usable), -1), strict=True):
-            table[slide] |= {"predicted": str(label), **dict(zip(columns, values, strict=True))}
+    confidence = module.decide(stored, source, usable) if usable else ()
+    write_decisions(
+        path,
+        wanted,
+        dict(zip(usable, confidence, strict=True)),
+        classes,
+        patches={slide: source.patches[name, slide] for slide in wanted},
+        status={slide: source.status[name, slide] for slide in wanted},
+    )
+
+
+def write_decisions(path, slides, confidence, classes, *, patches, status) -> None:
+    """Write ``decisions.tsv``.
+
+    Parameters
+    ----------
+    path : path-like
+        As for `decide`.
+    slides : sequence of str
+    confidence : mapping of str to float or ndarray of float, shape (K,)
+        Of those that have one.
+    classes : sequence of str, K of them
+    patches, status : mapping of str to int and str
+        Of all.
+    """
+    columns = confidence_columns(classes)
+    table = {slide: {"slide": slide, "patches": patches[slide], "status": status[slide]} for slide in slides}
+    if confidence:
+        predicted = predicted_classes(np.array(list(confidence.values())), classes)
+        for label, (slide, values) in zip(predicted, confidence.items(), strict=True):
+            table[slide] |= {"predicted": str(label), **dict(zip(columns, np.atleast_1d(values), strict=True))}
     write_tsv(path, ["slide", "predicted", *columns, "patches", "status"], table.values())

@@ -12,6 +12,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 from slidecaf.errors import SlidecafError
 from slidecaf.files.atomic import atomic
@@ -108,10 +109,23 @@ def export_model(study: Study, method: str, to, *, task: str | None = None, weig
         "revisions": predicting_revisions(narrow),
         "versions": {library: version(library) for library in LIBRARIES},
         "config": plain,
-        "files": {name: _sha256(path) for name, path in sorted(files.items())},
     }
-    _write(to, stated, files)
+    with TemporaryDirectory() as scratch:
+        for name, path in files.items():
+            if path.suffix == ".safetensors" and not name.startswith(WEIGHTS):
+                files[name] = _without_images(path, Path(scratch) / name.replace("/", "-"))
+        stated["files"] = {name: _sha256(path) for name, path in sorted(files.items())}
+        _write(to, stated, files)
     return stated
+
+
+def _without_images(path, copy):
+    """Write a network trained here without the ids of the images that it learned from."""
+    from slidecaf.training.file import read_tensors, write_tensors  # and torch, which takes seconds
+
+    tensors, said = read_tensors(path)
+    write_tensors(copy, tensors, {key: value for key, value in said.items() if key != "images"})
+    return copy
 
 
 def _check_run(study, layout, tasks):
@@ -146,6 +160,8 @@ def _narrowed(config: Config, layout, method, tasks) -> Config:
         if task == "classification" and config.methods(task)[method].about.reads == "pooled":
             model = read_json(layout.model.format(method=method, part="final"))
             chosen |= {key: [model[key]] for key in ("features", "norm")}
+        elif config.methods(task)[method].kind == "network":
+            chosen |= {"weights": None, "tuned_blocks": None}  # training began with them, and has ended
         plain[task] |= {"methods": {method: chosen}, "sheet": SHEET}
     plain.get("classification", {}).pop("ablation", None)
     narrow = Config.model_validate(plain)
@@ -166,6 +182,7 @@ def _final_files(config, layout, task, method):
         own = ClassificationTask(config.classification, [])
         patterns = [layout.choice, layout.selection, layout.model]
         patterns += [layout.mixtures] if method in own.encoding else []
+        patterns += [layout.network] if method in own.trained else []
         paths = [pattern.format(method=method, part="final") for pattern in patterns]
     else:
         own = SegmentationTask(config.segmentation, [], config.features, config.seed)
@@ -222,7 +239,8 @@ def _resolution(study, config, layout, task, method):
     None where sizes count in micrometres, where images are taken whole, and where no file says its resolution.
     """
     settings = config.methods(task)[method]
-    if names := sorted({split_output(name)[0] for name in feature_sets(settings)}):
+    names = sorted({split_output(name)[0] for name in feature_sets(settings)})
+    if names or task == "classification":
         patterns = [
             layout.tiles.replace("{features}", name)
             for name in names

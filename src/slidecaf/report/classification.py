@@ -46,8 +46,8 @@ def classification(study, name, album, patches) -> dict:
     rows = [row for row in listed if row["status"] not in (STATUS_COPY, STATUS_FEW)]
     parts = [f"fold-{fold}" for fold in sorted({int(row["fold"]) for row in rows if row["fold"]})]
     choices = {part: read_json(layout.choice.format(method=name, part=part)) for part in [*parts, "final"]}
-    features, _ = split_output(choices["final"]["chosen"]["features"])
-    whole = study.is_whole(features)
+    features, _ = split_output(choices["final"]["chosen"].get("features", ""))  # a network sees slides themselves
+    whole = not features or study.is_whole(features)
     # before the slides, which may fill the page
     maps = membership_maps(layout, name, album) if settings.maps else None
     explained = name in study.config.explained
@@ -64,7 +64,7 @@ def classification(study, name, album, patches) -> dict:
         "choices": choices,
         "chosen_by": getattr(settings, "choose_by", "accuracy"),
         "several_slides": len({row["patient"] for row in rows}) < len(rows),
-        "charts": _charts(rows, scores),
+        "charts": _charts(rows, scores) + _curves(layout, name, choices, settings),
         "patients": patients[:LISTED],
         "all_patients": len(patients),
         "slides": slides[:LISTED],
@@ -73,13 +73,14 @@ def classification(study, name, album, patches) -> dict:
         "gallery": surest,
         "features": features,
         "whole": whole,
+        "trained": settings.about.reads == "images",
         "maps": maps,
         "why": why,
         "neurons": _neurons(layout, name, scores["classes"], patches) if "neurons" in settings.about.shows else None,
         "warnings": _warnings(choices)
         + _copies(scores["copies"])
         + _rare(scores["rare_classes"], scores["item_name"])
-        + study.resolution_warning(features, [row["slide"] for row in rows]),
+        + (study.resolution_warning(features, [row["slide"] for row in rows]) if features else []),
     }
 
 
@@ -162,7 +163,8 @@ def _worst_first(rows, classes):
 
 def _slide(study, features, row, classes):
     """Describe one slide, as yet without its picture."""
-    warnings = study.slide_warnings(features, row["slide"], patches=int(row["patches"]) if row["patches"] else 0)
+    patches = int(row["patches"]) if row["patches"] else 0
+    warnings = study.slide_warnings(features, row["slide"], patches=patches) if features else []
     if row["status"] != "ok" and row["status"] not in warnings:
         warnings.append(row["status"])
     if len(classes) == 2:
@@ -182,7 +184,7 @@ def _slide(study, features, row, classes):
 def _picture(study, features, slide, side):
     """Draw a slide, with its patches where it has some."""
     picture = open_picture(study.thumbnail(slide), side)
-    coords, attributes = ((), {}) if study.is_whole(features) else study.tiles(features, slide)
+    coords, attributes = ((), {}) if not features or study.is_whole(features) else study.tiles(features, slide)
     if "level0_width" not in attributes:
         return picture
     picture, tissue = shrunk(picture, side), study.tissue(features, slide)
@@ -265,6 +267,22 @@ def _reliability(rows, classes, item):
     )
     uri = charts.reliability_chart(parts, f"probability of {what}", "share of which that is true")
     return [{"title": "Reliability", "uri": uri, "said": said}]
+
+
+def _curves(layout, name, choices, settings):
+    """Draw loss and accuracy by epoch, of a method that trains a network, for each part the learning rate chosen."""
+    if settings.about.reads != "images":
+        return []
+    curves = {}
+    for part, choice in choices.items():
+        rows, chosen = read_tsv(layout.curves.format(method=name, part=part)), choice["chosen"]
+        own = [row for row in rows if float(row["learning_rate"]) == chosen["learning_rate"]]
+        curves[part] = own, chosen["epoch"]
+    said = (
+        "Loss and accuracy by epoch, a line a model: solid on the images that it does not learn from, which choose the "
+        "epoch (the dot), and pale on those that it learns from, as they are changed for each epoch."
+    )
+    return [{"title": "Training", "uri": charts.training_chart(curves), "said": said}]
 
 
 def _arrays(rows, classes):

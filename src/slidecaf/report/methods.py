@@ -137,7 +137,7 @@ def classification_text(task, method, scores, versions, *, pooled=True) -> str:
     """
     group, found = task.group_name, scores["cross_validation"]
     said = [
-        *(_svm_text(task, method, scores, versions, pooled) if method.kind == "svm" else _kind_text(method, scores)),
+        *_told_by(task, method, scores, versions, pooled),
         "Accuracy was estimated by cross-validation, stratified by class, with all slides of a",
         f"{group} in one fold ({found['n']} slides of {found['patients']['all']} {group}s). It was {_accuracy(found)}",
     ]
@@ -215,6 +215,46 @@ def _fisher_text(fisher):
         f"{_candidates(fisher.components)} Gaussians with diagonal covariances as",
         f"{' or '.join(_ENCODINGS[kind] for kind in fisher.kind)}.",
         "Projection, mixture and weights were learned from the training slides alone, inside each inner fold anew.",
+    ]
+
+
+def _told_by(task, method, scores, versions, pooled):
+    if method.kind == "svm":
+        return _svm_text(task, method, scores, versions, pooled)
+    return _network_text(task, method, scores, versions) if method.kind == "network" else _kind_text(method, scores)
+
+
+def _network_text(task, method, scores, versions):
+    """Say how a network was trained."""
+    custom = method.architecture == "custom-cnn"
+    side = method.input_size or (128 if custom else 224)
+    model = (
+        "the convolutional network of Menkovski et al. (2015): ten convolutions and two dense layers with batch "
+        "normalisation, leaky ReLUs and dropout"
+        if custom
+        else f"{method.architecture} as implemented in torchvision {versions['torchvision']}"
+    )
+    begun = "from random values" if method.weights is None else f"from the weights {method.weights.rpartition('/')[2]}"
+    if method.tuned_blocks is not None:
+        begun += f", the last {method.tuned_blocks} blocks and the output alone"
+    changed = "as they are"
+    if own := method.augment:
+        changed = (
+            f"changed anew for every epoch: cut to {own.crop:.0%} of their area at least, stretched by up to "
+            f"{own.stretch:.0%}, turned by up to {own.rotate:g} degrees, moved by up to {own.translate:.0%}, sheared "
+            f"by up to {own.shear:g} degrees"
+        )
+        changed += {"none": "", "horizontal": ", mirrored", "both": ", mirrored both ways"}[own.flip]
+        changed += ", turned by quarters" if own.quarter_turns else ""
+    weighted = ", classes weighted alike" if method.class_weight == "balanced" else ""
+    return [
+        f"{_all_of(scores['classes'])} were told apart by {model}, trained {begun} on the training",
+        f"{task.item_name}s, whole{', in grey' if method.grey else ''}, at {side} px, {changed}.",
+        f"The loss was cross entropy{weighted}; {'AdamW' if method.optimiser == 'adamw' else 'SGD'} (learning rate",
+        f"{_candidates(method.learning_rate)}, {method.schedule}; weight decay {method.weight_decay:g}; batches of",
+        f"{method.batch_size}) ran for {method.epochs} epochs at most. One part in {method.validation} of the training",
+        f"{task.item_name}s, whole {task.group_name}s, was held back; the epoch with the smallest loss on it was kept,",
+        f"and training ended after {method.patience} epochs without a smaller one.",
     ]
 
 

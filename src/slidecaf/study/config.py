@@ -526,11 +526,119 @@ class ClassificationMcil(ClassifierSettings):
     )
 
 
+class Augment(Settings):
+    """How an image is changed anew for every epoch; the defaults are those that suit most images."""
+
+    crop: _number(gt=0, le=1) = Field(
+        0.8, description="A share above 0 to 1, of an image's area that is cut out at least; 1 cuts nothing."
+    )
+    stretch: _number(ge=0, le=3) = Field(
+        0.1, description="A share from 0 to 3, by which the part cut out is stretched one way or the other at most."
+    )
+    rotate: _number(ge=0, le=180) = Field(15, description="Degrees from 0 to 180, by which it is turned at most.")
+    translate: _number(ge=0, le=1) = Field(
+        0.05, description="A share from 0 to 1, of its side by which it is moved at most."
+    )
+    shear: _number(ge=0, le=60) = Field(5, description="Degrees from 0 to 60, by which it is sheared at most.")
+    flip: Literal["none", "horizontal", "both"] = Field(
+        "horizontal", description="none, horizontal (left and right change places in half the cases) or both."
+    )
+    quarter_turns: bool = Field(False, description="true (it is turned by 0, 90, 180 or 270 degrees) or false.")
+
+
+NO_AUGMENTATION = Augment(crop=1, stretch=0, rotate=0, translate=0, shear=0, flip="none")
+"""What null stands for."""
+
+
+class ClassificationNetwork(ClassifierSettings):
+    """A network trained here on whole images, by each part on its own training rows."""
+
+    kind: Literal["network"] = Field(
+        description="network (a convolutional network trained on the training images, whole)."
+    )
+    architecture: str = Field(
+        "custom-cnn",
+        min_length=1,
+        description="custom-cnn (ten convolutions and two dense layers, for images of 128 px), or the name of a "
+        "torchvision classification model, such as mobilenet_v2 or resnet50.",
+    )
+    weights: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="The values that training begins with: a torchvision weights name (IMAGENET1K_V1), the path of a "
+        "state dict, or null (drawn by the seed).",
+    )
+    tuned_blocks: int | None = Field(
+        None,
+        ge=0,
+        description="A whole number from 0, the last blocks of the network that learn beside its output, or null: all.",
+    )
+    input_size: int | None = Field(
+        None,
+        ge=1,
+        le=4096,
+        description="A whole number of px from 1, to which an image is resized, or null: 128 for custom-cnn, else 224.",
+    )
+    grey: bool = Field(False, description="true (custom-cnn sees grey images) or false (images in colour).")
+    image: ImageSteps = Field(
+        ImageSteps(),
+        description="A mapping such as {fit: pad}, what is done to pixels before the network.",
+        json_schema_extra=lambda schema: schema.pop("default"),  # which its keys say
+    )
+    augment: Augment | None = Field(
+        Augment(),
+        description="A mapping such as {rotate: 15, flip: both}, how an image is changed anew for every epoch, or "
+        "null: not at all.",
+        json_schema_extra=lambda schema: schema.pop("default"),  # which its keys say
+    )
+    class_weight: Literal["none", "balanced"] = Field(
+        "balanced", description="none (every image counts alike) or balanced (every class does)."
+    )
+    optimiser: Literal["adamw", "sgd"] = Field("adamw", description="adamw, or sgd (with a momentum of 0.9).")
+    learning_rate: _candidates(_number(gt=0), "A number above 0.") = Field(
+        [0.001],
+        description="A list of numbers above 0, the learning rate at the beginning, such as [0.001, 0.0001].",
+    )
+    schedule: Literal["cosine", "step", "constant"] = Field(
+        "cosine",
+        description="cosine (the learning rate falls to 0 over the epochs), step (to a tenth after every third of "
+        "them) or constant.",
+    )
+    weight_decay: _number(ge=0) = Field(0.0001, description="A number from 0, the decay of weights.")
+    epochs: int = Field(
+        60, ge=1, description="A whole number from 1, how many times at most the network learns from every image."
+    )
+    patience: int = Field(
+        15,
+        ge=1,
+        description="A whole number from 1, the epochs without a smaller loss on the images held back after which "
+        "training ends.",
+    )
+    validation: int = Field(
+        5,
+        ge=2,
+        description="A whole number from 2: one of so many parts of the training rows is held back, and chooses the "
+        "epoch and the learning rate.",
+    )
+    batch_size: int = Field(
+        32, ge=2, description="A whole number from 2, the images that the network learns from together."
+    )
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32", description="fp32 or bf16: the number format of the network's arithmetic."
+    )
+    features: ClassVar[list] = []
+
+    @property
+    def candidates(self) -> int:
+        """How many learning rates are tried."""
+        return len(self.learning_rate)
+
+
 ClassificationMethod = _kinds(
     "A mapping with features and what the kind has beside it; of kind svm, if wished, norm or fisher, keep, C and "
     "max_iter.",
     ClassificationSvm,
     ClassificationMcil,
+    ClassificationNetwork,
 )
 
 

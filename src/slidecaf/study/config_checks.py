@@ -35,7 +35,11 @@ def check_parts(sets, methods, *, names, folder) -> list:
     problems = [problem for name, one in computed.items() for problem in _tiling(f"features.{name}.tiling", one.tiling)]
     problems += [problem for name, one in networks.items() for problem in _whole(f"features.{name}", one)]
     problems += [problem for name, one in networks.items() for problem in _encoder(f"features.{name}", one)]
-    problems += [problem for name, one in networks.items() for problem in _weights(name, one.encoder.weights, folder)]
+    problems += [
+        problem
+        for name, one in networks.items()
+        for problem in _weights(f"features.{name}.encoder", one.encoder.weights, folder)
+    ]
     for task, named in methods.items():
         for name, method in named.items():
             where = f"{task}.methods.{name}"
@@ -59,6 +63,12 @@ def check_parts(sets, methods, *, names, folder) -> list:
     problems += [
         problem for name, method in methods.get("classification", {}).items() for problem in _fisher(name, method, sets)
     ]
+    problems += [
+        problem
+        for name, method in methods.get("classification", {}).items()
+        if method.about.reads == "images"
+        for problem in _network(f"classification.methods.{name}", method, folder)
+    ]
     return problems + [
         f"classification.methods.{name}.features: {features} takes the whole image as one patch (tiling: whole), and "
         f"kind: {method.kind} learns from many patches a slide; name a feature set whose tiling has a patch_size."
@@ -67,6 +77,30 @@ def check_parts(sets, methods, *, names, folder) -> list:
         for features in method.features
         if (chosen := sets.get(split_output(features)[0])) and chosen.is_whole
     ]
+
+
+def _network(where, method, folder):
+    """Grey images are for the network that is built for them, and blocks for one that has learned before."""
+    problems, custom = [], method.architecture == "custom-cnn"
+    if method.grey and not custom:
+        problems.append(
+            f"{where}.grey: true is for custom-cnn, and {method.architecture} takes images in colour; write false."
+        )
+    if method.weights is None and method.tuned_blocks is not None:
+        problems.append(
+            f"{where}.tuned_blocks: {method.tuned_blocks} leaves the other blocks as they are, which without weights "
+            "have not learned anything; write weights, or null."
+        )
+    if method.weights is not None and method.weights.startswith("random:"):
+        problems.append(f"{where}.weights: {method.weights!r}: weights are drawn by the study's seed; write null.")
+    elif method.weights is not None:
+        problems += _weights(where, method.weights, folder)
+    if custom and method.weights is not None and not is_weights_file(method.weights):
+        problems.append(
+            f"{where}.weights: there are no published ones of custom-cnn, and so no {method.weights!r}; write the path "
+            "of a state dict, or null."
+        )
+    return problems
 
 
 def _fisher(name, method, sets):
@@ -160,8 +194,8 @@ def _tiling(where, tiling):
     return []
 
 
-def _weights(name, weights, folder):
-    where = f"features.{name}.encoder.weights"
+def _weights(where, weights, folder):
+    where = f"{where}.weights"
     if is_weights_file(weights) and not is_file(folder / weights):
         return [
             f"{where}: there is no file {weights!r}; write the path of a state dict, a torchvision weights name such "

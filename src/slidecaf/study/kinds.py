@@ -19,10 +19,11 @@ class ClassificationKind:
     ----------
     module : str
         Of its code, within ``slidecaf``, as `slidecaf.classification.kinds` describes it.
-    reads : {"pooled", "features", "encoded"}
-        What its jobs read of a slide: one vector for each norm of its settings, the vectors of all its patches, or what
-        jobs of the part made of these. As `slidecaf.study.layout.Layout` names it. A kind that does not read pooled
-        vectors computes with the config's ``threads``.
+    reads : {"pooled", "features", "encoded", "images"}
+        What its jobs read of a slide: one vector for each norm of its settings, the vectors of all its patches, what
+        jobs of the part made of these, or its pixels. As `slidecaf.study.layout.Layout` names it. A kind that does not
+        read pooled vectors computes with the config's ``threads``. One that reads pixels has rules of its own, and its
+        module no ``SOURCE``.
     packages : collection of str
         Packages of slidecaf that its module imports beside ``classification``; a test holds them, with those of the
         rules in `slidecaf.study.steps`, against the module's imports.
@@ -39,7 +40,7 @@ class ClassificationKind:
     """
 
     module: str
-    reads: Literal["pooled", "features", "encoded"]
+    reads: Literal["pooled", "features", "encoded", "images"]
     packages: Collection[str] = ()
     libraries: Collection[str] = ()
     shows: Collection[str] = ()
@@ -64,6 +65,7 @@ CLASSIFICATION_KINDS = {
         two_classes=True,
         caveats=("reimplemented from public descriptions",),
     ),
+    "network": ClassificationKind("classification.network", "images"),
 }
 """Kind, as the config writes it, to what has to be known of it; ``fisher`` is a ``svm`` with the key `fisher`."""
 

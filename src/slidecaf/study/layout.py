@@ -53,6 +53,8 @@ class Layout:
         self.decisions = f"{classifier}/{{part}}/decisions.tsv"
         self.mixtures = f"{learned}/{{part}}/fisher/mixtures.h5"
         self.encoded = f"{classifier}/{{part}}/fisher/{{rows}}.h5"
+        self.network = f"{learned}/{{part}}/network.safetensors"
+        self.curves = f"{classifier}/{{part}}/curves.tsv"
         self.class_maps = f"{classifier}/maps/{{slide}}.png"
         self.map_scores = f"{classifier}/maps.tsv"
         self.heatmap = f"{classifier}/heatmap/{{slide}}.h5"
@@ -132,6 +134,20 @@ class Layout:
         if pattern == self.segments:
             return self.confidence, self.mask, self.overlay, self.score
         return (pattern,)
+
+    def checkpoint(self, method: str, part: str) -> str:
+        """Return where a network lies while it is trained: a hidden file, which Snakemake does not delete.
+
+        Parameters
+        ----------
+        method, part : str
+
+        Returns
+        -------
+        str
+        """
+        folder, _, name = self.network.format(method=method, part=part).rpartition("/")
+        return f"{folder}/.{name}.checkpoint"
 
     def log(self, step: str, pattern: str) -> str:
         """Return where the log of a step's job lies.

@@ -14,8 +14,8 @@ from slidecaf.study.checked import Study
 from slidecaf.study.layout import Layout
 from slidecaf.study.targets import targets_of
 
-HIDDEN = re.compile(r"\.(?P<name>.+)\.(made|sha256|left)")
-"""Beside a file: what it was made from, its checksum, what its job left alone."""
+HIDDEN = re.compile(r"\.(?P<name>.+)\.(made|sha256|left|checkpoint)")
+"""Beside a file: what it was made from, its checksum, what its job left alone, what a network is trained on from."""
 
 JOBS_GO_BY = ("task", "features", "method", "variant", "part", "rows", "setting", "batch", "shard")
 """Wildcards in the order in which logs have them."""

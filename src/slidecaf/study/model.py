@@ -133,7 +133,9 @@ def predicting_revisions(config: Config) -> dict[str, int]:
         steps |= {"whole_features"} if features.is_whole else {"tiles", made}
     packages = set()
     for method in config.methods("classification").values():
-        steps |= {"decisions", *({"pooling"} if method.about.reads == "pooled" else ())}
+        steps |= {"pooled": {"pooling", "decisions"}, "images": {"network_decisions"}}.get(
+            method.about.reads, {"decisions"}
+        )
         packages |= set(method.about.packages)
     for method in config.methods("segmentation").values():
         steps |= {"segment", "predict"} if feature_sets(method) else {"segment", "regions", "region_maps"}

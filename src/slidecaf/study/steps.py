@@ -21,6 +21,7 @@ STEPS = {
             "segmentation.solver",
             "slides",
             "tiles",
+            "training",
         ],
         [],
     ),
@@ -54,6 +55,14 @@ STEPS = {
     ),
     "classifier": (["classification", "features", "pooling"], ["scikit-learn", "h5py"]),
     "decisions": (["classification", "features", "pooling"], ["h5py"]),
+    "network": (
+        ["classification", "features", "pooling", "slides", "tiles", "training"],
+        ["torch", "torchvision", "scikit-learn", "openslide-bin", "tifffile", "pillow"],
+    ),
+    "network_decisions": (
+        ["classification", "features", "pooling", "slides", "tiles", "training"],
+        ["torch", "torchvision", "openslide-bin", "tifffile", "pillow"],
+    ),
     "heatmap": (["classification", "features", "pooling", "tiles"], ["numpy", "h5py"]),
     "patch_scores": (["classification", "features", "tiles"], ["numpy", "h5py"]),
     "membership": (

@@ -92,9 +92,10 @@ class Targets:
         task, layout = self._classification, self.layout
         files = self._all_manifests(self._slides_of_classification())
         learned = layout.choice, layout.selection, layout.model, layout.inner
-        encoding = [method for method in task.encoding if method in task.learning]
+        encoding, trained = ([one for one in own if one in task.learning] for own in (task.encoding, task.trained))
         files += _fill((layout.folds, *learned), method=task.learning, part=task.parts)
         files += _fill((layout.mixtures,), method=encoding, part=task.parts)
+        files += _fill((layout.network, layout.curves), method=trained, part=task.parts)
         files += _fill((layout.encoded,), method=encoding, part=task.parts, rows=["training"])
         files += _fill((layout.encoded,), method=task.encoding, part=task.decided, rows=["left_out"])
         files += _fill((layout.map_scores,), method=[name for name, method in task.methods.items() if method.maps])
@@ -211,6 +212,8 @@ class Targets:
         files = [layout.study, *self.for_the_report(), *self.encoders(), *self._comparison(), *self.compared()]
         files += _fill((layout.predictions, layout.scores), method=classification.methods)
         files += _fill((layout.choice,), method=classification.learning, part=classification.parts)
+        trained = [name for name in classification.trained if name in classification.learning]
+        files += _fill((layout.curves,), method=trained, part=classification.parts)
         for name in (name for name, method in classification.methods.items() if method.maps):
             files += _fill((layout.map_scores,), method=[name])
             files += self.manifests(layout.class_maps, classification.rows, method=name)

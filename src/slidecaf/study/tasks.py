@@ -114,6 +114,11 @@ class ClassificationTask(Task):
         """The methods that encode slides by what their parts learn."""
         return [name for name, method in self.methods.items() if method.about.reads == "encoded"]
 
+    @property
+    def trained(self) -> list[str]:
+        """The methods that train a network on images."""
+        return [name for name, method in self.methods.items() if method.about.reads == "images"]
+
     def candidates(self) -> dict[str, list]:
         """Return what the method of an ablation has itself, of the keys that are varied.
 

@@ -22,7 +22,7 @@ SAID = {("features", "*", "encoder", key) for key in ("map", "scales", "outputs"
 """Which stand in a comment: the demo has one output, and pins no weights."""
 OFF = (("classification", "ablation"), ("classification", "methods", "*", "fisher"))
 """What is null in these configs; its comment shows what may stand there."""
-ELSEWHERE = ("ImportedFeatures", "GraphRlm")
+ELSEWHERE = ("ImportedFeatures", "GraphRlm", "ClassificationNetwork")
 """Kinds that no commented config uses: `slidecaf import` writes the one, the reference page says the keys of all."""
 
 

@@ -72,6 +72,8 @@ def test_a_steps_packages_are_those_that_its_script_imports(rule, repository, ro
 @pytest.mark.parametrize("rule", ["classifier", "decisions", "patch_scores"])
 def test_a_kinds_packages_are_those_that_its_module_imports(name, rule, repository, rooms):
     kind, top = CLASSIFICATION_KINDS[name], Path(repository / "src/slidecaf")
+    if kind.reads == "images":  # its rules are its own, and import it
+        return
     if rule == "patch_scores" and "patches" not in kind.shows:
         return
     module = top.joinpath(*kind.module.split(".")).with_suffix(".py")

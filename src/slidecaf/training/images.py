@@ -1,0 +1,147 @@
+"""Images for a network: each read once, made a square, and kept where an epoch finds it without decoding it again."""
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torchvision.transforms.v2 import functional as pixels
+
+from slidecaf.errors import SlidecafError, SlideError
+from slidecaf.features.extraction.whole import PADDING, square
+from slidecaf.files.atomic import refused
+from slidecaf.logs import logger, progress
+from slidecaf.slides import Limits, open_slide
+from slidecaf.study.status import STATUS_OK, STATUS_UNREADABLE
+
+LARGER = 1.25
+"""How many times as large as the network's input an image is kept: what a crop resizes has then no fewer px."""
+
+
+def kept_size(input_size: int) -> int:
+    """Return the side of the squares that are kept for a network, in px.
+
+    Parameters
+    ----------
+    input_size : int
+
+    Returns
+    -------
+    int
+    """
+    return round(LARGER * input_size)
+
+
+def padding(grey: bool) -> list[float]:
+    """Return what is beside an image, by channel: zeros to the network.
+
+    Parameters
+    ----------
+    grey : bool
+
+    Returns
+    -------
+    list of float
+        1 or 3.
+    """
+    if not grey:
+        return [float(value) for value in PADDING]
+    return pixels.rgb_to_grayscale(torch.tensor(PADDING, dtype=torch.uint8)[:, None, None]).flatten().tolist()
+
+
+class Images:
+    """Some images as squares, in a file without a name: whatever ends the job, it is gone.
+
+    Parameters
+    ----------
+    slides : sequence of str
+        The images wanted, in this order.
+    sources : mapping of str to mapping
+        Slide to its ``path``, and ``mpp`` and ``scene`` as the sheet has them.
+    input_size : int
+        Of the network, in px.
+    grey : bool, optional
+    fit : {"stretch", "pad"}, optional
+        How an image becomes a square.
+    limits : mapping, optional
+        As for `slidecaf.slides.Limits.from_config`.
+    threads : int, optional
+        Images that are read side by side.
+    on_bad_slide : {"fail", "exclude"}, optional
+        Whether an image that cannot be read is an error.
+
+    Attributes
+    ----------
+    status : dict of str to str
+        Slide to ``ok`` or ``unreadable``.
+    slides : list of str
+        Those that could be read, n of them, in the order given.
+    squares : torch.Tensor of uint8, shape (n, c, S, S)
+        c is 1 of grey, else 3.
+
+    Raises
+    ------
+    SlidecafError
+        After all others were tried, if an image cannot be read and `on_bad_slide` is ``fail``; or if there is no room
+        for the file.
+    """
+
+    def __init__(
+        self,
+        slides: Sequence[str],
+        sources: Mapping[str, Mapping],
+        *,
+        input_size: int,
+        grey: bool = False,
+        fit: str = "stretch",
+        limits: Mapping | None = None,
+        threads: int = 1,
+        on_bad_slide: str = "fail",
+    ):
+        size, allowed = kept_size(input_size), Limits.from_config(limits) if limits else Limits()
+
+        def read(slide):
+            own = sources[slide]
+            try:
+                named = {"name": slide, "mpp": own["mpp"], "scene": own["scene"]}
+                with open_slide(own["path"], **named, limits=allowed) as opened:
+                    image = square(opened, size, fit)
+            except SlideError as error:  # no image stops another
+                return error
+            return pixels.rgb_to_grayscale(image) if grey else image
+
+        self.status, self.slides, bad = {}, [], []
+        squares = _on_disk((len(slides), 1 if grey else 3, size, size))
+        with progress(len(slides), "images read", unit="images") as advance, ThreadPoolExecutor(threads) as pool:
+            for slide, image in zip(slides, pool.map(read, slides), strict=True):
+                if isinstance(image, SlideError):
+                    (logger.error if on_bad_slide == "fail" else logger.warning)("%s", image)
+                    bad.append(slide)
+                else:
+                    squares[len(self.slides)] = image.numpy()
+                    self.slides.append(slide)
+                self.status[slide] = STATUS_UNREADABLE if isinstance(image, SlideError) else STATUS_OK
+                advance(1)
+        if bad and on_bad_slide == "fail":
+            raise SlidecafError(
+                f"{len(bad)} of {len(slides)} images cannot be read ({', '.join(bad)}); mend what is said of them "
+                "above and run again, or set on_bad_slide to exclude."
+            )
+        self.squares = torch.from_numpy(squares[: len(self.slides)])
+
+
+def _on_disk(shape):
+    """Return an array that lies in a file without a name, where the system keeps temporary ones."""
+    if 0 in shape:
+        return np.zeros(shape, np.uint8)
+    folder = tempfile.gettempdir()
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            os.posix_fallocate(file.fileno(), 0, int(np.prod(shape)))  # a hole that finds no room ends the process
+            return np.memmap(file, np.uint8, "r+", shape=shape)  # which keeps the file for itself
+    except OSError as error:
+        if reason := refused(error, folder):
+            raise SlidecafError(f"{folder}: images cannot be kept there: {reason}") from error
+        raise

@@ -1,0 +1,168 @@
+"""Training learns, chooses by images held back, and goes on after a kill to the same bytes."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from slidecaf.errors import SlidecafError
+from slidecaf.training import loop
+from slidecaf.training.checkpoint import Checkpoint
+from slidecaf.training.loop import class_weights, logits_of, scheduled
+from slidecaf.training.networks import build_network
+
+
+class Killed(BaseException):
+    """In place of SIGKILL."""
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_a_network_learns_to_tell_red_images(trained, settings):
+    found = trained(settings(epochs=12, learning_rate=[0.003], augment={"rotate": 5}))
+    assert found.curves[-1]["loss"] < 0.7 * found.curves[0]["loss"]
+    assert max(row["validation_accuracy"] for row in found.curves) == 1
+
+
+def test_the_epoch_kept_has_the_smallest_loss_and_its_tensors(trained, settings, images):
+    found = trained(settings(epochs=5))
+    losses = [row["validation_loss"] for row in found.curves]
+    assert found.epoch == 1 + losses.index(min(losses))
+    network = build_network(settings(), 2)
+    network.model.load_state_dict(found.state)
+    squares, labels = images
+    held = np.arange(16) % 4 == 0
+    logits = torch.from_numpy(logits_of(network, squares[held], batch_size=4))
+    weights = class_weights(labels[~held], 2, "balanced").double()
+    own = cross_entropy(logits, torch.from_numpy(labels[held]), weights).item()
+    assert own == pytest.approx(min(losses), rel=1e-9)
+
+
+def test_images_held_back_change_nothing_of_what_is_learned_from_others(trained, settings, images, tmp_path):
+    squares, _ = images
+    other = squares.clone()
+    other[np.arange(16) % 4 == 0] = 0
+    first = trained(settings(epochs=1), checkpoint=Checkpoint(tmp_path / "a", "x"))
+    second = trained(settings(epochs=1), squares=other, checkpoint=Checkpoint(tmp_path / "b", "x"))
+    assert same(first.state, second.state)
+    assert first.curves[0]["loss"] == second.curves[0]["loss"]
+    assert first.curves[0]["validation_loss"] != second.curves[0]["validation_loss"]
+
+
+@pytest.mark.parametrize(("optimiser", "killed"), [("adamw", 5), ("sgd", 14)])
+def test_killed_in_any_epoch_it_goes_on_to_the_same_bytes(trained, settings, tmp_path, monkeypatch, optimiser, killed):
+    chosen = settings(epochs=3, learning_rate=[0.001, 0.01], optimiser=optimiser)
+    undisturbed = trained(chosen, checkpoint=Checkpoint(tmp_path / "whole", "x"))
+    learn, steps = loop._Run._learn, []
+
+    def dies(self, *arguments):
+        steps.append(1)
+        if len(steps) == killed:
+            raise Killed
+        return learn(self, *arguments)
+
+    monkeypatch.setattr(loop._Run, "_learn", dies)
+    with pytest.raises(Killed):
+        trained(chosen, checkpoint=Checkpoint(tmp_path / "cut", "x"))
+    monkeypatch.undo()
+    again = []
+    monkeypatch.setattr(loop._Run, "_learn", lambda self, *given: again.append(1) or learn(self, *given))
+    gone_on = trained(chosen, checkpoint=Checkpoint(tmp_path / "cut", "x"))
+    assert same(gone_on.state, undisturbed.state)
+    assert gone_on.curves == undisturbed.curves
+    whole = 3 * len(undisturbed.curves)  # batches of an epoch
+    assert len(again) == whole - (killed - 1) // 3 * 3  # no whole epoch was run again
+
+
+def test_a_checkpoint_of_something_else_or_damaged_is_not_gone_on_from(trained, settings, tmp_path, caplog):
+    path = tmp_path / "checkpoint"
+    first = trained(settings(epochs=1), checkpoint=Checkpoint(path, "these images"))
+    other = trained(settings(epochs=1), checkpoint=Checkpoint(path, "other images"))
+    assert same(first.state, other.state)
+    path.write_bytes(path.read_bytes()[:-100])
+    assert same(trained(settings(epochs=1), checkpoint=Checkpoint(path, "other images")).state, first.state)
+    assert "Training starts anew" in caplog.text
+
+
+def test_patience_ends_a_candidate(trained, settings, monkeypatch):
+    losses = iter([0.5, 0.4, 0.6, 0.7, 0.8, 0.9])
+    monkeypatch.setattr(
+        loop._Run, "_judge", lambda self, network: {"validation_loss": next(losses), "validation_accuracy": 0.5}
+    )
+    found = trained(settings(epochs=6, patience=2))
+    assert [row["epoch"] for row in found.curves] == [1, 2, 3, 4]
+    assert found.epoch == 2
+
+
+def test_with_nothing_held_back_all_epochs_run_and_the_last_is_kept(trained, settings):
+    found = trained(settings(epochs=3, patience=1), held_back=np.zeros(16, bool))
+    assert (found.epoch, len(found.curves)) == (3, 3)
+    assert found.curves[0]["validation_loss"] is None
+
+
+def test_a_loss_that_is_no_number_ends_with_a_sentence_and_leaves_the_checkpoint(
+    trained, settings, tmp_path, monkeypatch
+):
+    checkpoint, learn, steps = Checkpoint(tmp_path / "kept", "x"), loop._Run._learn, []
+
+    def ruined(self, *given):
+        steps.append(1)
+        lost, right, weight = learn(self, *given)
+        return (math.nan if len(steps) == 5 else lost), right, weight
+
+    monkeypatch.setattr(loop._Run, "_learn", ruined)
+    with pytest.raises(SlidecafError, match=r"^cnn: with a learning rate of 0\.001 the loss of epoch 2 is no number; "):
+        trained(settings(epochs=4), checkpoint=checkpoint, method="cnn")
+    assert len(checkpoint.read().curves) == 1
+
+
+def test_a_learning_rate_that_does_not_do_is_dropped_where_there_are_others(trained, settings, caplog):
+    found = trained(settings(epochs=2, optimiser="sgd", learning_rate=[1e30, 0.001], weight_decay=0))
+    assert found.learning_rate == 0.001
+    assert [row["learning_rate"] for row in found.dropped] == [1e30]
+    assert "dropped: the method: with a learning rate of 1e+30" in caplog.text
+
+
+def test_a_batch_that_a_gpu_has_no_room_for_is_cut(trained, settings, monkeypatch, tmp_path, caplog):
+    whole = trained(settings(epochs=1, batch_size=8, augment=None), checkpoint=Checkpoint(tmp_path / "a", "x"))
+    forward = loop.Network.forward
+
+    def small(self, images):
+        if self.training and len(images) > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(self, images)
+
+    monkeypatch.setattr(loop.Network, "forward", small)
+    cut = trained(settings(epochs=1, batch_size=8, augment=None), checkpoint=Checkpoint(tmp_path / "b", "x"))
+    assert "it is cut into 2" in caplog.text
+    assert cut.curves[0]["loss"] == pytest.approx(whole.curves[0]["loss"], rel=0.5)
+
+    def none(self, images):
+        if self.training:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(self, images)
+
+    monkeypatch.setattr(loop.Network, "forward", none)
+    with pytest.raises(SlidecafError, match=r"batch_size: even \d images at once take more memory"):
+        trained(settings(epochs=1, batch_size=8), checkpoint=Checkpoint(tmp_path / "c", "x"))
+
+
+def test_an_images_outputs_do_not_depend_on_the_others(settings, images):
+    network = build_network(settings(), 2, seed=3)
+    together = logits_of(network, images[0], batch_size=4)
+    for place in (0, 7, 15):
+        alone = logits_of(network, images[0][place : place + 1], batch_size=4)
+        np.testing.assert_array_equal(alone[0], together[place])
+
+
+@pytest.mark.parametrize(
+    ("schedule", "wanted"),
+    [("constant", [1] * 6), ("step", [1, 1, 0.1, 0.1, 0.01, 0.01]), ("cosine", [1, 0.933, 0.75, 0.5, 0.25, 0.067])],
+)
+def test_schedules(settings, schedule, wanted):
+    chosen = settings(epochs=6, schedule=schedule)
+    assert [scheduled(chosen, epoch) for epoch in range(1, 7)] == pytest.approx(wanted, abs=1e-3)
