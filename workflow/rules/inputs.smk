@@ -11,6 +11,7 @@ from slidecaf.running.measured import jobs_behind
 from slidecaf.study.caveats import note_of
 from slidecaf.study.config import feature_sets
 from slidecaf.study.imported import ImportedSet
+from slidecaf.study.kinds import settings_used, told_apart
 from slidecaf.study.names import is_weights_file, split_output
 
 # Sets, made once a plan: every job asks for them.
@@ -202,8 +203,8 @@ if workflow.is_main_process:
 
 
 def setting(*keys):
-    """Return a function: some settings of a method."""
-    return lambda wildcards: {key: getattr(SEGMENTATION.methods[wildcards.method], key) for key in keys}
+    """Return a function: some settings of a method, without those of later versions that it does not use."""
+    return lambda wildcards: settings_used(SEGMENTATION.methods[wildcards.method], keys)
 
 
 def hard_settings(wildcards):
@@ -241,7 +242,7 @@ def of_training(kind):
 
 def grid(wildcards):
     """Return the candidates among which a part chooses: those that have maps of their own, and sizes."""
-    return setting(*SEGMENTATION.kind(wildcards.method).told_by, "smooth", "min_object", "max_hole")(wildcards)
+    return told_apart(SEGMENTATION.methods[wildcards.method]) | setting("smooth", "min_object", "max_hole")(wildcards)
 
 
 def mapped(wildcards):

@@ -78,7 +78,7 @@ rule patch_svm:
     params:
         tracked=tracked(
             "patch_svm",
-            settings=setting("training_stride", "inner_folds", "C", "max_iter"),
+            settings=setting("training_stride", "inner_folds", "C", "context", "max_iter"),
             hard=hard_settings,
             seed=STUDY.seed,
             on_bad_slide=STUDY.on_bad_slide,
@@ -259,7 +259,9 @@ rule hard_examples:
         mem_mb=memory(2000, a_slide=50),
         runtime=minutes(120, a_slide=1),
     params:
-        tracked=tracked("hard_examples", settings=setting("C", "training_stride"), hard=hard_settings, seed=STUDY.seed),
+        tracked=tracked(
+            "hard_examples", settings=setting("C", "context", "training_stride"), hard=hard_settings, seed=STUDY.seed
+        ),
         untracked=untracked(parts=SEGMENTATION.left_out),
     script:
         "../scripts/hard_examples.py"

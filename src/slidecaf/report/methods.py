@@ -1,6 +1,6 @@
 """A paragraph on methods, ready for a paper, from a study's config and what its results hold."""
 
-from slidecaf.study.kinds import SEGMENTATION_KINDS
+from slidecaf.study.kinds import told_apart
 
 NETWORKS = {
     "alexnet": "AlexNet",
@@ -294,9 +294,7 @@ _LEARNED = {"svm": _by_svm, "graph-rlm": _by_graph_rlm}
 
 def _chosen(method, group):
     """Say what was chosen, and on what."""
-    told = [
-        f"{key} (candidates {_candidates(getattr(method, key))})" for key in SEGMENTATION_KINDS[method.kind].told_by
-    ]
+    told = [f"{key} (candidates {_candidates(values)})" for key, values in told_apart(method).items()]
     least, most = (_candidates(getattr(method, key)) for key in ("min_object", "max_hole"))
     smooth = f"smoothing (σ {_candidates(method.smooth)} px), " if any(method.smooth) else ""
     return [

@@ -732,6 +732,12 @@ class SegmentationSvm(Settings):
         [0.0001, 0.001, 0.01, 0.1],
         description="A list of numbers above 0, the SVM's C, such as [0.001, 0.01].",
     )
+    context: _candidates(Literal["none", "slide"], "none or slide.") = Field(
+        ["none"],
+        description="A list of none (a patch's vector as it is) or slide (beside itself standardised within its own "
+        "slide, twice the values, which stains of slides change less), such as [none, slide].",
+        exclude_if=lambda value: value == ["none"],
+    )
     smooth: _candidates(_number(ge=0), "A number from 0, the sigma of a Gaussian in px; 0 does not smooth.") = Field(
         [0],
         description="A list of numbers from 0, the sigma in px by which the map is smoothed, such as [0, 16].",
@@ -799,7 +805,7 @@ class GraphRlm(Settings):
 
 
 SegmentationMethod = _kinds(
-    "A mapping with features and, if wished, training_stride, inner_folds, C, smooth, min_object, max_hole, "
+    "A mapping with features and, if wished, training_stride, inner_folds, C, context, smooth, min_object, max_hole, "
     "hard_examples and max_iter; or of kind: graph-rlm.",
     SegmentationSvm,
     GraphRlm,
