@@ -35,6 +35,22 @@ def feature_settings(features):
     return {key: value for key, value in FEATURES[features].given().items() if key not in ("store", "shards")}
 
 
+def stain_target(wildcards):
+    """Return what the slides of a feature set are made to look like; None where colours are left as they are."""
+    return CHECKED.stain_target(features_of(wildcards))
+
+
+def stain_digest(wildcards):
+    """Return what features depend on of it."""
+    target = stain_target(wildcards)
+    return {"digest": file_digest(target["path"]), "mpp": target["mpp"], "scene": target["scene"]} if target else UNUSED
+
+
+def with_target(files):
+    """Return a function: slides' files, and that of what they are made to look like."""
+    return lambda wildcards: {**files(wildcards), **({"": own["path"]} if (own := stain_target(wildcards)) else {})}
+
+
 def dense_tiling(wildcards):
     """Return a feature set's tiling where its stride has to suit the network."""
     chosen = FEATURES[wildcards.features]

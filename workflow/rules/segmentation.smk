@@ -126,7 +126,7 @@ rule predict:
         models=lambda wildcards: expand(
             LAYOUT.patch_models, variant=variants(wildcards), part="final", method=wildcards.method
         ),
-        drawn=ancient(drawn(paths(SEGMENTATION.test))),
+        drawn=ancient(drawn(with_target(paths(SEGMENTATION.test)))),
     output:
         LAYOUT.batch(LAYOUT.confidences),
     log:
@@ -147,9 +147,14 @@ rule predict:
             SEGMENTATION.test,
             own=slide_digest,
             features=lambda wildcards: feature_settings(SEGMENTATION.features(wildcards.method)),
+            stain=stain_digest,
         ),
         untracked=reading(
-            SEGMENTATION.test, variants=variants, max_unreadable=STUDY.max_unreadable, threads=STUDY.threads
+            SEGMENTATION.test,
+            variants=variants,
+            max_unreadable=STUDY.max_unreadable,
+            threads=STUDY.threads,
+            target=stain_target,
         ),
     script:
         "../scripts/predict.py"

@@ -8,7 +8,7 @@ import numpy as np
 from slidecaf.errors import SlideError
 from slidecaf.features.batch import network_on_demand
 from slidecaf.features.outputs import width_of
-from slidecaf.features.source import Sources
+from slidecaf.features.source import Image, Sources
 from slidecaf.files.hdf5 import scratch
 from slidecaf.files.manifests import file_of, make_batch, slide_files
 from slidecaf.files.tables import read_json
@@ -36,12 +36,13 @@ def judge_slides(
     on_bad_slide: str,
     max_unreadable: float,
     threads: int,
+    target: Mapping | None = None,
 ) -> None:
     """Let the final models judge the patches of some test slides; confidences of each beside the manifest.
 
     Parameters
     ----------
-    manifest, slides, settings, tiles, encoder, paths, limits, on_bad_slide, max_unreadable, threads
+    manifest, slides, settings, tiles, encoder, paths, limits, on_bad_slide, max_unreadable, threads, target
         As for `slidecaf.features.batch.extract_slides`.
     models : mapping of str to path-like
         Variant to its model of all training rows.
@@ -56,6 +57,7 @@ def judge_slides(
     of_tiles = slide_files([tiles])
     sources = Sources(slides, paths, of_tiles, lambda slide: folder / f"{slide}.h5")
     how = {"threads": threads, "max_unreadable": max_unreadable, "limits": Limits.from_config(limits)}
+    how["target"] = target and Image(**target)
     shared = {"encoder": file_of(encoder), "models": [file_of(path) for path in models.values()]}
     final = {variant: read_models(path)[0] for variant, path in models.items()}
     told = read_models(next(iter(models.values())))[1]

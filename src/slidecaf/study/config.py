@@ -186,9 +186,27 @@ class FeatureSettings(Settings):
         return list(encoder.outputs or ()) if encoder else []
 
 
+class Stain(Settings):
+    """Colours moved towards those of one slide or picture, slide by slide, before the network sees them."""
+
+    method: Literal["reinhard", "macenko"] = Field(
+        description="reinhard (mean and deviation of L*a*b* of the tissue) or macenko (two stains in optical density)."
+    )
+    target: str = Field(
+        min_length=1,
+        description="A slide's id, or the path of an image file: what the slides are made to look like. A training "
+        "slide is best, scanned as the others are.",
+    )
+
+
 class ImageSteps(Settings):
     """What is done to pixels before the network sees them."""
 
+    stain: Stain | None = Field(
+        None,
+        description="A mapping such as {method: reinhard, target: slide-1}, or null, which leaves colours as they are.",
+        exclude_if=lambda value: value is None,
+    )
     fit: Literal["stretch", "pad"] = Field(
         "stretch",
         description="stretch (a whole image is resized to a square) or pad (it keeps its shape, and the square is "

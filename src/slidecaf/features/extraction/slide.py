@@ -1,5 +1,6 @@
 """Extraction of a job's slides by either way, as a config describes it."""
 
+import json
 from contextlib import ExitStack
 
 from slidecaf.errors import SlidecafError
@@ -11,7 +12,7 @@ from slidecaf.features.networks.convolved import OWN_SIZE
 from slidecaf.features.networks.encoder import load_encoder
 from slidecaf.features.outputs import width_of
 from slidecaf.logs import logger, progress
-from slidecaf.slides import LIMITS, open_slide
+from slidecaf.slides import LIMITS, open_slide, stain
 
 
 class Extraction:
@@ -32,6 +33,8 @@ class Extraction:
     limits : slidecaf.slides.Limits, optional
     after : callable, optional
         A slide's id to the `slidecaf.features.source.Source` that comes after it, or None.
+    target : slidecaf.features.source.Image, optional
+        With ``image: stain``, what the slides are made to look like.
 
     Attributes
     ----------
@@ -40,16 +43,22 @@ class Extraction:
     Raises
     ------
     SlidecafError
-        If the network cannot be had or run like this.
+        If the network cannot be had or run like this, or the target's stain cannot be fitted.
     """
 
-    def __init__(self, settings, precision, *, threads, max_unreadable, limits=LIMITS, after=lambda slide: None):
+    def __init__(
+        self, settings, precision, *, threads, max_unreadable, limits=LIMITS, after=lambda slide: None, target=None
+    ):
         self._settings, self._precision, self._threads = settings, precision, threads
         self._max_unreadable, self._limits, self._after = max_unreadable, limits, after
-        self._begun = {}
+        self._stain, self._target = settings.get("image", {}).get("stain"), target
+        self._begun, self._fitted = {}, {}
 
     def __enter__(self):
         with ExitStack() as opened:
+            if self._stain:
+                with self._open(self._target) as slide:
+                    self._wanted = stain.fit(slide, self._stain["method"])
             if self._settings.get("kind") == "manual":
                 self.encoder = ManualEncoder(self._settings["tiling"]["patch_size"])
             else:
@@ -143,7 +152,23 @@ class Extraction:
         return patchwise.begin(slide, source.coords, self.encoder, self._pipeline, **common, **own)
 
     def open(self, source):
-        """Open a source's slide."""
+        """Open a source's slide, its colours as the network is to see them."""
+        with ExitStack() as opened:
+            slide = opened.enter_context(self._open(source))
+            if self._stain:
+                self._fitted[source.name] = stain.normalise(slide, self._wanted, self._stain["method"])
+            opened.pop_all()
+        return slide
+
+    def said_of(self, slide) -> dict:
+        """Return what a slide's features say of its stain, as attributes; nothing where colours are left alone."""
+        if not self._stain:
+            return {}
+        fitted, wanted = stain.described(self._fitted[slide]), stain.described(self._wanted)
+        own = {"method": self._stain["method"], "target": self._target.name, "from": fitted, "to": wanted}
+        return {"stain": json.dumps(own, sort_keys=True)}
+
+    def _open(self, source):
         return open_slide(source.path, name=source.name, mpp=source.mpp, scene=source.scene, limits=self._limits)
 
     def _begin_after(self, slide):
