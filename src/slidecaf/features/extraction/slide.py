@@ -3,7 +3,7 @@
 import json
 from contextlib import ExitStack
 
-from slidecaf.errors import SlidecafError
+from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.features.extraction import dense, devices, patchwise, places, whole
 from slidecaf.features.extraction.pipeline import Pipeline
 from slidecaf.features.manual import dense as manual_dense
@@ -57,8 +57,7 @@ class Extraction:
     def __enter__(self):
         with ExitStack() as opened:
             if self._stain:
-                with self._open(self._target) as slide:
-                    self._wanted = stain.fit(slide, self._stain["method"])
+                self._wanted = self._fit_target()
             if self._settings.get("kind") == "manual":
                 self.encoder = ManualEncoder(self._settings["tiling"]["patch_size"])
             else:
@@ -167,6 +166,14 @@ class Extraction:
         fitted, wanted = stain.described(self._fitted[slide]), stain.described(self._wanted)
         own = {"method": self._stain["method"], "target": self._target.name, "from": fitted, "to": wanted}
         return {"stain": json.dumps(own, sort_keys=True)}
+
+    def _fit_target(self):
+        """Fit the target; that it cannot be is no fault of the slides, and leaves none of them out."""
+        try:
+            with self._open(self._target) as slide:
+                return stain.fit(slide, self._stain["method"])
+        except SlideError as error:
+            raise SlidecafError(f"image.stain.target: {error} Or name another target.") from error
 
     def _open(self, source):
         return open_slide(source.path, name=source.name, mpp=source.mpp, scene=source.scene, limits=self._limits)
