@@ -20,7 +20,11 @@ ALTERNATIVES = {("features", "*", "tiling", "overlap"), ("features", "*", "tilin
 """Of which one stands in a feature set."""
 SAID = {("features", "*", "encoder", key) for key in ("map", "scales", "outputs")}
 """Which stand in a comment below the layer, since the demo has one output."""
-OFF = (("classification", "ablation"), ("classification", "methods", "*", "fisher"))
+OFF = (
+    ("classification", "ablation"),
+    ("classification", "methods", "*", "fisher"),
+    ("features", "*", "image", "stain"),
+)
 """What is null in these configs; its comment shows what may stand there."""
 ELSEWHERE = ("ImportedFeatures", "GraphRlm")
 """Kinds that no commented config uses: `slidecaf import` writes the one, the reference page says the keys of all."""
