@@ -1,10 +1,11 @@
 """The segmentation on 27 real glioblastoma sections: makes the study, runs it, and scores the masks by themselves.
 
     .venv/bin/python benchmarks/necrosis_sections.py FOLDER DATA [--precision bf16] [--extraction KIND] [--stride 32]
+        [--stain METHOD] [--target SLIDE] [--context none slide]
 
 DATA holds gbm_necrosis/ (sheet.tsv, images, masks) and weights/squeezenet1_0_imagenet.pth. Scores are recomputed from
 the mask files without slidecaf, and must equal those of scores.json. Runs with other settings, each in a folder of its
-own, say what a precision or a kind of extraction costs in S.
+own, say what a precision or a kind of extraction costs in S, and what context and stain bring.
 """
 
 import argparse
@@ -36,7 +37,11 @@ def make_study(folder, data, settings):
     encoder = {"model": "squeezenet1_0", "layer": "features", "weights": f"{top}/weights/squeezenet1_0_imagenet.pth"}
     tiling = {"patch_size": 112, "stride": settings.stride, "edge": "cover"}
     extracted = {"extraction": settings.extraction, "precision": settings.precision}
+    if settings.stain:
+        extracted["image"] = {"stain": {"method": settings.stain, "target": settings.target}}
     method = {"features": "sq-112", "training_stride": 32, "hard_examples": {"copies": 1}}
+    if settings.context:
+        method["context"] = settings.context
     config = {
         "features": {"sq-112": {"tiling": tiling, "encoder": encoder, **extracted}},
         "segmentation": {"sheet": "sheet.tsv", "group_name": "block", "methods": {"svm-cnn": method}},
@@ -66,6 +71,9 @@ def main():
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--extraction", default="dense")
     parser.add_argument("--stride", type=int, default=8)
+    parser.add_argument("--stain", choices=["reinhard", "macenko"])
+    parser.add_argument("--target", default="W3-1-1-A.1.01", help="with --stain; the sheet's first section by default")
+    parser.add_argument("--context", nargs="+", choices=["none", "slide"])
     settings = parser.parse_args()
     folder = settings.folder
     if not (folder / "config.yaml").exists():
@@ -79,6 +87,8 @@ def main():
             f"{variant}: {of['leave_one_out']['score']:.6f} in scores.json, {mean:.6f} from the masks; {above:.4f} over"
         )
         print(f"    the {np.sum(found[:, 1] > 0.01)} sections with more than 1 % necrosis")
+        empty = found[found[:, 1] == 0, 0]
+        print(f"    {np.sum(empty == 1)} of {len(empty)} sections without necrosis are left without")
         assert abs(of["leave_one_out"]["score"] - mean) < 1e-9
 
 

@@ -143,8 +143,12 @@ def slide_digest(slide, wildcards):
     return {"digest": file_digest(row.path), "mpp": row.mpp, "scene": row.scene}
 
 
+UNUSED = object()  # in place of a value that a job does not depend on: what came later reruns nothing of before
+
+
 def _values(named, wildcards):
-    return {name: value(wildcards) if callable(value) else value for name, value in named.items()}
+    values = {name: value(wildcards) if callable(value) else value for name, value in named.items()}
+    return {name: value for name, value in values.items() if value is not UNUSED}
 
 
 def tracked(step, *, kind=lambda wildcards: None, **named):

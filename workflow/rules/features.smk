@@ -39,7 +39,7 @@ rule encoder:
 
 rule features:
     input:
-        drawn=ancient(drawn(paths(kept_slides))),
+        drawn=ancient(drawn(with_target(paths(kept_slides)))),
         tiles=LAYOUT.batch(LAYOUT.tiles),
         encoder=looked_at_first,
     output:
@@ -65,15 +65,16 @@ rule features:
             own=slide_digest,
             features=lambda wildcards: feature_settings(wildcards.features),
             weights=weights_digest,
+            stain=stain_digest,
         ),
-        untracked=reading(kept_slides, max_unreadable=STUDY.max_unreadable, threads=STUDY.threads),
+        untracked=reading(kept_slides, max_unreadable=STUDY.max_unreadable, threads=STUDY.threads, target=stain_target),
     script:
         "../scripts/features.py"
 
 
 rule whole_features:
     input:
-        drawn=ancient(drawn(paths(shard))),
+        drawn=ancient(drawn(with_target(paths(shard)))),
         encoder=looked_at_first,
     output:
         LAYOUT.batch(LAYOUT.shard),
@@ -98,8 +99,9 @@ rule whole_features:
             own=slide_digest,
             features=lambda wildcards: feature_settings(wildcards.features),
             weights=weights_digest,
+            stain=stain_digest,
         ),
-        untracked=reading(shard, threads=STUDY.threads),
+        untracked=reading(shard, threads=STUDY.threads, target=stain_target),
     script:
         "../scripts/whole_features.py"
 

@@ -11,6 +11,7 @@ from slidecaf.running.measured import jobs_behind
 from slidecaf.study.caveats import note_of
 from slidecaf.study.config import feature_sets
 from slidecaf.study.imported import ImportedSet
+from slidecaf.study.kinds import settings_used, told_apart
 from slidecaf.study.names import is_weights_file, split_output
 
 # Sets, made once a plan: every job asks for them.
@@ -32,6 +33,22 @@ SETS = {name: ImportedSet(FEATURES[name], SLIDE.values()) for name in IMPORTED}
 def feature_settings(features):
     """Return what a feature set's features come of; which files are kept, and how many, reruns nothing."""
     return {key: value for key, value in FEATURES[features].given().items() if key not in ("store", "shards")}
+
+
+def stain_target(wildcards):
+    """Return what the slides of a feature set are made to look like; None where colours are left as they are."""
+    return CHECKED.stain_target(features_of(wildcards))
+
+
+def stain_digest(wildcards):
+    """Return what features depend on of it."""
+    target = stain_target(wildcards)
+    return {"digest": file_digest(target["path"]), "mpp": target["mpp"], "scene": target["scene"]} if target else UNUSED
+
+
+def with_target(files):
+    """Return a function: slides' files, and that of what they are made to look like."""
+    return lambda wildcards: {**files(wildcards), **({"": own["path"]} if (own := stain_target(wildcards)) else {})}
 
 
 def dense_tiling(wildcards):
@@ -223,8 +240,8 @@ if workflow.is_main_process:
 
 
 def setting(*keys):
-    """Return a function: some settings of a method."""
-    return lambda wildcards: {key: getattr(SEGMENTATION.methods[wildcards.method], key) for key in keys}
+    """Return a function: some settings of a method, without those of later versions that it does not use."""
+    return lambda wildcards: settings_used(SEGMENTATION.methods[wildcards.method], keys)
 
 
 def hard_settings(wildcards):
@@ -262,7 +279,7 @@ def of_training(kind):
 
 def grid(wildcards):
     """Return the candidates among which a part chooses: those that have maps of their own, and sizes."""
-    return setting(*SEGMENTATION.kind(wildcards.method).told_by, "smooth", "min_object", "max_hole")(wildcards)
+    return told_apart(SEGMENTATION.methods[wildcards.method]) | setting("smooth", "min_object", "max_hole")(wildcards)
 
 
 def mapped(wildcards):

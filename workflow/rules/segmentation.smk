@@ -82,7 +82,7 @@ rule patch_svm:
     params:
         tracked=tracked(
             "patch_svm",
-            settings=setting("training_stride", "inner_folds", "C", "max_iter"),
+            settings=setting("training_stride", "inner_folds", "C", "context", "max_iter"),
             hard=hard_settings,
             seed=STUDY.seed,
             on_bad_slide=STUDY.on_bad_slide,
@@ -130,7 +130,7 @@ rule predict:
         models=lambda wildcards: expand(
             LAYOUT.patch_models, variant=variants(wildcards), part="final", method=wildcards.method
         ),
-        drawn=ancient(drawn(paths(SEGMENTATION.test))),
+        drawn=ancient(drawn(with_target(paths(SEGMENTATION.test)))),
     output:
         LAYOUT.batch(LAYOUT.confidences),
     log:
@@ -151,9 +151,14 @@ rule predict:
             SEGMENTATION.test,
             own=slide_digest,
             features=lambda wildcards: feature_settings(SEGMENTATION.features(wildcards.method)),
+            stain=stain_digest,
         ),
         untracked=reading(
-            SEGMENTATION.test, variants=variants, max_unreadable=STUDY.max_unreadable, threads=STUDY.threads
+            SEGMENTATION.test,
+            variants=variants,
+            max_unreadable=STUDY.max_unreadable,
+            threads=STUDY.threads,
+            target=stain_target,
         ),
     script:
         "../scripts/predict.py"
@@ -265,7 +270,9 @@ rule hard_examples:
         mem_mb=memory(2000, a_slide=50),
         runtime=minutes(120, a_slide=1),
     params:
-        tracked=tracked("hard_examples", settings=setting("C", "training_stride"), hard=hard_settings, seed=STUDY.seed),
+        tracked=tracked(
+            "hard_examples", settings=setting("C", "context", "training_stride"), hard=hard_settings, seed=STUDY.seed
+        ),
         untracked=untracked(parts=SEGMENTATION.left_out),
     script:
         "../scripts/hard_examples.py"

@@ -134,6 +134,7 @@ def inspect_study(*, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=N
     masks = [mask for look in readable.values() for mask in look.masks]
     warnings += [mask.warning for mask in masks if mask.warning]
     warnings += _odd(study, readable) + _unnamed(study)
+    notes += _stains(study)
     imported = _imported(study, readable)
     notes += [f"features.{name}: {_imported_text(of)}" for name, of in imported.items()]
     warnings += [
@@ -166,6 +167,16 @@ def inspect_study(*, made=(), workers=1, timeout=120.0, seconds=2.0, job_start=N
         [asdict(mask) for mask in sorted(masks, key=lambda mask: min(mask.share, 1 - mask.share))],
         near,
     )
+
+
+def _stains(study):
+    """Say towards what colours are moved."""
+    return [
+        f"features.{name}: each slide's stain is normalised ({study.config.features[name].image.stain.method}) to that "
+        f"of {target['name']}, {target['path']}."
+        for name in study.config.features
+        if (target := study.stain_target(name))
+    ]
 
 
 def _rare(study):
@@ -343,11 +354,12 @@ def _one_sided(study, looks):
 def _look(study, rows, wanted, workers, timeout):
     task = study.config.segmentation
     masks = {key: getattr(task, key) for key in ("mask_value", "mask_channel", "mask_class")} if task else {}
+    stains = {name: one.image.stain.method for name, one in study.config.features.items() if study.stain_target(name)}
     looks = {}
     if rows:
         pairs = [(row, wanted[row.slide]) for row in rows]
         with progress(len(rows), "slides", unit="slides") as advance:
-            for look in survey(pairs, masks=masks, workers=workers, timeout=timeout):
+            for look in survey(pairs, masks=masks, stains=stains, workers=workers, timeout=timeout):
                 looks[look.slide] = look
                 advance(1)
     return looks
@@ -446,7 +458,8 @@ def _probe(study, looks, wanted, seconds):
             tried, of, options = probe_imported, wanted[chosen.slide][name], {"name": row.slide}
             what, remedy = "reading its files", "take a machine with more"
         else:
-            tried, of, options = probe, settings.plain(), {"seconds": seconds}
+            tried, of = probe, settings.plain()
+            options = {"seconds": seconds, "target": study.stain_target(name)}
             what, remedy = "trying its network", "take a smaller model, batch_size or number of threads"
         options |= {"mpp": row.mpp, "scene": row.scene, "threads": threads}
         where = f"features.{name}"

@@ -111,7 +111,7 @@ def absent_weights(settings) -> str:
     return "" if checkpoint(named).is_file() else named.url
 
 
-def probe(settings, path, *, mpp=None, scene="", threads=1, seconds=SECONDS) -> Probe:
+def probe(settings, path, *, mpp=None, scene="", threads=1, seconds=SECONDS, target=None) -> Probe:
     """Time a feature set on a part of a slide; memory is that of the whole process.
 
     Parameters
@@ -126,6 +126,8 @@ def probe(settings, path, *, mpp=None, scene="", threads=1, seconds=SECONDS) -> 
         Of an extraction.
     seconds : float, optional
         How long to measure.
+    target : mapping, optional
+        As for `slidecaf.features.batch.extract_slides`.
 
     Returns
     -------
@@ -141,7 +143,7 @@ def probe(settings, path, *, mpp=None, scene="", threads=1, seconds=SECONDS) -> 
     from slidecaf.features.extraction.slide import Extraction
     from slidecaf.features.networks.precision import choose_precision
 
-    tried = {"batch_size": TOGETHER, **settings}
+    tried, target = {"batch_size": TOGETHER, **settings}, target and Image(**target)
     if settings["kind"] == "network" and absent_weights(settings):  # other weights of the same network are as fast
         tried["encoder"] = {**settings["encoder"], "weights": "random:0"}
     precision = settings.get("precision", "fp32")
@@ -149,9 +151,9 @@ def probe(settings, path, *, mpp=None, scene="", threads=1, seconds=SECONDS) -> 
         with devices.device() as device:
             precision = choose_precision(tried["encoder"], device=device)
     if settings["tiling"] == WHOLE:
-        return _probe_whole(tried, precision, path, mpp, scene, threads, start)
+        return _probe_whole(tried, precision, path, mpp, scene, threads, start, target)
     with (
-        Extraction(tried, precision, threads=threads, max_unreadable=1.0) as extraction,
+        Extraction(tried, precision, threads=threads, max_unreadable=1.0, target=target) as extraction,
         open_slide(path, mpp=mpp, scene=scene) as slide,
         tempfile.TemporaryDirectory() as folder,
     ):
@@ -193,13 +195,13 @@ def probe(settings, path, *, mpp=None, scene="", threads=1, seconds=SECONDS) -> 
         )
 
 
-def _probe_whole(settings, precision, path, mpp, scene, threads, start):
+def _probe_whole(settings, precision, path, mpp, scene, threads, start, target):
     """Time the reading of a whole slide, and a batch of the network."""
     from slidecaf.features.extraction.slide import Extraction
     from slidecaf.features.extraction.whole import square
 
     image, places = Image(Path(path).stem, path, mpp, scene), settings["encoder"].get("map") == "places"
-    with Extraction(settings, precision, threads=threads, max_unreadable=1.0) as extraction:
+    with Extraction(settings, precision, threads=threads, max_unreadable=1.0, target=target) as extraction:
         encoder, start = extraction.encoder, perf_counter() - start
         times = []
         for _ in range(2):  # the first fills caches

@@ -22,7 +22,7 @@ from slidecaf.errors import MachineError, SlidecafError, SlideError
 from slidecaf.exchange.reading import check_length, encoder_name, read_patches, tiles_attributes
 from slidecaf.files.parts import parts_of
 from slidecaf.segmentation.masks import Mask
-from slidecaf.slides import open_slide
+from slidecaf.slides import open_slide, stain
 from slidecaf.study.imported import Source
 from slidecaf.tiles.grid import enlarged, has_tissue, lay, scale_of
 from slidecaf.tiles.otsu import find_tissue
@@ -184,7 +184,7 @@ class Look:
     imported : dict of str to Imported
         Imported feature set to what its files say.
     refused : list of str
-        Why files of imported feature sets cannot be taken.
+        Why files of imported feature sets cannot be taken, or its stain cannot be normalised.
     megapixel : float
         Seconds to read a million px of level 0.
     masks : list of MaskLook
@@ -218,7 +218,7 @@ class Look:
     picture: np.ndarray | None = None
 
 
-def look(row, wanted, masks=None) -> Look:
+def look(row, wanted, masks=None, stains=None) -> Look:
     """Look at one slide and its masks.
 
     Parameters
@@ -228,6 +228,8 @@ def look(row, wanted, masks=None) -> Look:
         Feature set to its tiling in the config, or to the slide's files where the set is imported.
     masks : mapping, optional
         ``mask_value``, ``mask_channel`` and ``mask_class``, as in the config.
+    stains : mapping of str to str, optional
+        Feature set to the method by which the stain of its slides is normalised.
 
     Returns
     -------
@@ -266,6 +268,7 @@ def look(row, wanted, masks=None) -> Look:
                 patches[name] = round(float(np.mean(reduce(np.multiply, rules.values()))) * cells[name])
                 levels[name] = slide.best_level(scale_of(slide, tiling))
                 warnings += [said] if (said := enlarged(slide, tiling)) else []
+            refused += _unfitted(slide, {name: stains[name] for name in wanted if name in (stains or {})})
             looked, refused_masks = _look_at_masks(row, slide, masks or {})
             problems += refused_masks
             return Look(
@@ -315,14 +318,14 @@ def forkserver():
     return get_context("forkserver")
 
 
-def survey(rows, *, masks=None, workers=1, timeout=TIMEOUT):
+def survey(rows, *, masks=None, stains=None, workers=1, timeout=TIMEOUT):
     """Look at many slides side by side, each in a process that may hang or crash without harm to the others.
 
     Parameters
     ----------
     rows : list of (slidecaf.study.sheets.Row, mapping)
         Slides with the feature sets that they need, as for `look`.
-    masks : mapping, optional
+    masks, stains : mapping, optional
         As for `look`.
     workers : int, optional
         Processes.
@@ -339,7 +342,7 @@ def survey(rows, *, masks=None, workers=1, timeout=TIMEOUT):
     context = forkserver()
     context.set_forkserver_preload([__name__])  # so that imports are no part of a slide's time
     with ProcessPool(workers, context=context) as pool:
-        waiting = [pool.schedule(look, args=(row, wanted, masks), timeout=timeout) for row, wanted in rows]
+        waiting = [pool.schedule(look, args=(row, wanted, masks, stains), timeout=timeout) for row, wanted in rows]
         try:
             for (row, _), one in zip(rows, waiting, strict=True):
                 where = f"slide {row.slide}: {row.path}"
@@ -355,6 +358,17 @@ def survey(rows, *, masks=None, workers=1, timeout=TIMEOUT):
                     yield Look(row.slide, unreadable=said)
         finally:
             pool.stop()
+
+
+def _unfitted(slide, stains):
+    """Say of which feature sets the slide's stain cannot be normalised, and why; each method is tried once."""
+    said = []
+    for method in dict.fromkeys(stains.values()):
+        try:
+            stain.fit(slide, method)
+        except SlideError as error:
+            said += [f"features.{name}: {error}" for name, own in stains.items() if own == method]
+    return said
 
 
 def _overview(slide):

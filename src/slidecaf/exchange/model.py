@@ -19,10 +19,11 @@ from slidecaf.files.atomic import atomic
 from slidecaf.files.checksums import beside
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.files.versions import version
+from slidecaf.slides import open_slide, stain
 from slidecaf.study.checked import Study
 from slidecaf.study.config import Config, feature_sets
 from slidecaf.study.layout import Layout
-from slidecaf.study.model import FORMAT, STATED, WEIGHTS, check_format, predicting_revisions
+from slidecaf.study.model import FORMAT, STAIN, STATED, WEIGHTS, check_format, predicting_revisions
 from slidecaf.study.names import TASKS, is_weights_file, split_output
 from slidecaf.study.provenance import read_study
 from slidecaf.study.tasks import ClassificationTask, SegmentationTask
@@ -94,29 +95,47 @@ def export_model(study: Study, method: str, to, *, task: str | None = None, weig
             if weights:
                 files[inside] = Path(encoder["weights"])
             encoder["weights"] = inside
+    with TemporaryDirectory() as scratch:
+        files |= _stain_targets(study, plain, sorted(sets), Path(scratch))
+        stated = _stated(study, narrow, layout, tasks, method, plain, encoders)
+        for one in tasks:
+            files |= _final_files(narrow, layout, one, method, Path(scratch))
+        stated["files"] = {name: _sha256(path) for name, path in sorted(files.items())}
+        _write(to, stated, files)
+    return stated
+
+
+def _stain_targets(study, plain, sets, scratch):
+    """Write what the stains of feature sets are fitted to, in place of the slides that show them."""
+    files = {}
+    for name in sets:
+        if target := study.stain_target(name):
+            method, inside = plain["features"][name]["image"]["stain"]["method"], f"{STAIN}/{name}{stain.FIT}"
+            copy = scratch / f"stain-{name}{stain.FIT}"
+            with open_slide(target["path"], name=target["name"], mpp=target["mpp"], scene=target["scene"]) as slide:
+                stain.write_fit(copy, stain.fit(slide, method), method)
+            plain["features"][name]["image"]["stain"]["target"] = inside
+            files |= {inside: copy}
+    return files
+
+
+def _stated(study, config, layout, tasks, method, plain, encoders):
+    """Return what the archive says of itself, but for its files."""
     described = {}
     for one in tasks:
-        files |= _final_files(narrow, layout, one, method)
         gather = {"classification": _of_classification, "segmentation": _of_segmentation}[one]
         described[one] = {"method": method, **gather(study, layout, method)}
-    stated = {
+    return {
         "format": FORMAT,
         "slidecaf_version": version(),
         "title": config.title,
         "tasks": described,
         "encoders": {name: {key: one[key] for key in DESCRIBED} for name, one in encoders.items()},
-        "resolution": {one: _resolution(study, narrow, layout, one, method) for one in tasks},
-        "revisions": predicting_revisions(narrow),
+        "resolution": {one: _resolution(study, config, layout, one, method) for one in tasks},
+        "revisions": predicting_revisions(config),
         "versions": {library: version(library) for library in LIBRARIES},
         "config": plain,
     }
-    with TemporaryDirectory() as scratch:
-        for name, path in files.items():
-            if path.suffix == ".safetensors" and not name.startswith(WEIGHTS):
-                files[name] = _without_images(path, Path(scratch) / name.replace("/", "-"))
-        stated["files"] = {name: _sha256(path) for name, path in sorted(files.items())}
-        _write(to, stated, files)
-    return stated
 
 
 def _without_images(path, copy):
@@ -176,8 +195,8 @@ def _narrowed(config: Config, layout, method, tasks) -> Config:
     return Config.model_validate(plain)
 
 
-def _final_files(config, layout, task, method):
-    """Return the files of the final part, and their checksums: the name in the archive to the file."""
+def _final_files(config, layout, task, method, scratch):
+    """Return the files of the final part, and their checksums: the name in the archive to the file, or to a copy."""
     if task == "classification":
         own = ClassificationTask(config.classification, [])
         patterns = [layout.choice, layout.selection, layout.model]
@@ -358,12 +377,15 @@ def unpack_model(path, folder, weights: Mapping[str, str] = {}) -> dict:
 
 
 def _name_weights(stated, folder, weights):
-    """Let the config name weights where they lie."""
+    """Let the config name weights, and what stains are fitted to, where they lie."""
     sets = stated["config"]["features"]
     for name in weights:
         if name not in stated["encoders"]:
             known = ", ".join(stated["encoders"]) or "none"
             raise SlidecafError(f"--weights: the model has no network {name!r}; write one of: {known}.")
+    for one in sets.values():
+        if (own := (one.get("image") or {}).get("stain")) and own["target"].startswith(f"{STAIN}/"):
+            own["target"] = f"{folder.name}/{own['target']}"
     for name in stated["encoders"]:
         encoder = sets[name]["encoder"]
         if name in weights:

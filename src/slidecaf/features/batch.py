@@ -10,7 +10,7 @@ from slidecaf.errors import SlideError
 from slidecaf.features.file import write_features
 from slidecaf.features.manual import ENCODER
 from slidecaf.features.outputs import outputs_of, width_of
-from slidecaf.features.source import Sources
+from slidecaf.features.source import Image, Sources
 from slidecaf.files.manifests import make_batch, slide_files
 from slidecaf.files.tables import read_json
 from slidecaf.files.versions import version
@@ -35,6 +35,7 @@ def extract_slides(
     on_bad_slide: str,
     max_unreadable: float,
     threads: int,
+    target: Mapping | None = None,
 ) -> None:
     """Compute the features of some slides with one network, and write a features file for each beside the manifest.
 
@@ -60,6 +61,9 @@ def extract_slides(
         The share, 0 to 1, of a slide's patches that may be unreadable.
     threads : int
         Of the extraction; features do not depend on it.
+    target : mapping, optional
+        With ``image: stain``, the ``name``, ``path``, ``mpp`` and ``scene`` of what the slides are made to look like;
+        its digest stands in `settings`, as ``stain``.
 
     Raises
     ------
@@ -84,6 +88,7 @@ def extract_slides(
             "threads": threads,
             "max_unreadable": max_unreadable,
             "limits": Limits.from_config(limits),
+            "target": target and Image(**target),
         },
     )
 
@@ -178,17 +183,19 @@ def _make(manifest, slides, settings, *, tiles, paths, on_bad_slide, describe, a
             source = sources(slide)
 
             def write(coords, status, fill=None):
+                said = {**own, "status": status}
                 with write_features(
                     files["features"],
                     coords,
                     width_of(described["dimension"]),
                     coords_attributes={**source.tiles, "status": status},
-                    attributes={**own, "status": status},
+                    attributes=said,
                     outputs=outputs_of(described),
                     origin={**origin, "weights_sha256": described["weights_sha256"]},
                 ) as writer:
                     if fill:
                         fill(writer)
+                        said |= network().said_of(slide)
 
             def extract(writer):
                 network().extract(source, writer)
@@ -249,7 +256,7 @@ def describe_loaded(loaded, chosen, precision) -> dict:
 
 
 def network_attributes(chosen, described) -> dict:
-    """Return what a features file says of its encoder; weights by their file's name, wherever it lies.
+    """Return what a features file says of its encoder; files by their name, wherever they lie.
 
     Parameters
     ----------
@@ -266,6 +273,10 @@ def network_attributes(chosen, described) -> dict:
     whole = chosen["tiling"] == WHOLE
     apart = {"kind", "store", "shards"} | (set() if whole else {"tiling", "image"})
     own = {key: value for key, value in chosen.items() if key not in apart}
+    if "stain" in chosen["image"]:
+        stain = chosen["image"]["stain"]
+        stain = {**stain, "target": stain["target"].rpartition("/")[2]}
+        own["image"] = {**(chosen["image"] if whole else {}), "stain": stain}
     config = {**own, "encoder": {**spec, "weights": spec["weights"].rpartition("/")[2]}}
     return {
         "encoder": spec["model"],

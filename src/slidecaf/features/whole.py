@@ -39,6 +39,7 @@ def extract_shard(
     limits: Mapping,
     on_bad_slide: str,
     threads: int,
+    target: Mapping | None = None,
 ) -> None:
     """Compute the features of whole images with one network, and write their shard beside the manifest.
 
@@ -51,7 +52,7 @@ def extract_shard(
         ``shard-{k}.tsv``: a row a slide, each with the file ``shard-{k}.h5``.
     slides : mapping of str to mapping
         Slide to its ``digest`` and, as the sheet has them, ``mpp`` and ``scene``; one at least.
-    settings, encoder, paths, limits, threads
+    settings, encoder, paths, limits, threads, target
         As for `slidecaf.features.batch.extract_slides`.
     on_bad_slide : {"fail", "exclude"}
         Whether an image that cannot be read is an error, or has no vector.
@@ -66,6 +67,7 @@ def extract_shard(
     chosen = NetworkFeatures.model_validate(settings["features"]).plain()
     described, precision = described_before(encoder, chosen)
     how = {"settings": chosen, "precision": precision, "threads": threads, "max_unreadable": 0.0}
+    how["target"] = target and Image(**target)
     with ExitStack() as waiting, network_on_demand(**how, limits=Limits.from_config(limits)) as network:
         described = described or describe_loaded(network().encoder, chosen, precision)
         # features come of the tensors in use, which are described; other bytes of a weights file make none anew

@@ -1,6 +1,6 @@
 """A paragraph on methods, ready for a paper, from a study's config and what its results hold."""
 
-from slidecaf.study.kinds import SEGMENTATION_KINDS
+from slidecaf.study.kinds import told_apart
 
 NETWORKS = {
     "alexnet": "AlexNet",
@@ -73,6 +73,7 @@ def features_text(feature_set, versions) -> str:
         )
         return "".join(said)
     side = feature_set["input_size"]
+    said.append(f". {stain}" if (stain := _stain(feature_set)) else "")
     said.append(f". Patches were resized to {side} × {side} px and passed through {network(feature_set)}")
     said.append(f", {_implemented(feature_set, versions)}; ")
     if feature_set["extraction"] == "dense":
@@ -86,19 +87,35 @@ def features_text(feature_set, versions) -> str:
 def _whole_text(feature_set, versions):
     side = feature_set["input_size"]
     shape = "" if feature_set["fit"] == "stretch" else ", their shape kept and the rest filled with one colour,"
-    implemented = _implemented(feature_set, versions)
+    implemented, stain = _implemented(feature_set, versions), _stain(feature_set)
+    stain = f"{stain}. " if stain else ""
     if feature_set.get("map") == "places":
         scales = ", ".join(f"{scale:g}" for scale in sorted(feature_set["scales"] or [1]))
         shape = "" if feature_set["fit"] == "stretch" else " on their longer side, their shape kept"
         return (
-            f"Slides were resized as a whole to {side} px{shape}, times {scales}, and passed through "
+            f"{stain}Slides were resized as a whole to {side} px{shape}, times {scales}, and passed through "
             f"{network(feature_set)}, {implemented}. Every place of the map of layer {feature_set['layer']} at every "
             f"scale, scaled to length 1 ({feature_set['dimension']:,} values, stored with 16 bit), is a feature vector."
         )
     return (
-        f"Slides were resized as a whole to {side} × {side} px{shape} and passed through {network(feature_set)}, "
+        f"{stain}Slides were resized as a whole to {side} × {side} px{shape} and passed through {network(feature_set)}, "
         f"{implemented}. {_output(feature_set)} is a slide's feature vector."
     )
+
+
+_STAINED = {
+    "reinhard": "mean and deviation of L*, a* and b* of its tissue made those of {target} (after Reinhard et al., 2001)",
+    "macenko": "its two stains told apart in optical density and shown in those of {target} (Macenko et al., 2009)",
+}
+
+
+def _stain(feature_set):
+    """Say how colours were normalised; nothing where they were left as they are."""
+    if "stain" not in feature_set:
+        return ""
+    stain = feature_set["stain"]
+    target = stain["target"].rpartition("/")[2]
+    return f"The stain of each slide was normalised: {_STAINED[stain['method']].format(target=target)}"
 
 
 def _implemented(feature_set, versions):
@@ -314,6 +331,11 @@ def _by_svm(method):
         "Patches of which more than half is necrosis by the mask were positive.",
         "A linear support vector machine (squared hinge loss) was fitted to the patches of every",
         f"{method.training_stride} px, features standardised by the training patches.",
+        *(
+            ["In context, a patch's vector stood beside itself standardised by all patches of its own slide."]
+            if "slide" in method.context
+            else []
+        ),
         "A pixel's confidence is the mean over all patches that contain it.",
     ]
 
@@ -334,9 +356,7 @@ _LEARNED = {"svm": _by_svm, "graph-rlm": _by_graph_rlm}
 
 def _chosen(method, group):
     """Say what was chosen, and on what."""
-    told = [
-        f"{key} (candidates {_candidates(getattr(method, key))})" for key in SEGMENTATION_KINDS[method.kind].told_by
-    ]
+    told = [f"{key} (candidates {_candidates(values)})" for key, values in told_apart(method).items()]
     least, most = (_candidates(getattr(method, key)) for key in ("min_object", "max_hole"))
     smooth = f"smoothing (σ {_candidates(method.smooth)} px), " if any(method.smooth) else ""
     return [

@@ -8,7 +8,7 @@ from slidecaf.report.paper import CHALLENGE_SEGMENTATION, FIGURE_SEGMENTATION, M
 from slidecaf.report.pictures import mark_points, open_picture, shrunk, without_legend
 from slidecaf.report.results import mixed_resolutions, warnings_of
 from slidecaf.study.caveats import note_of
-from slidecaf.study.kinds import SEGMENTATION_KINDS
+from slidecaf.study.kinds import told_apart
 
 PARTS = {"train": "leave_one_out", "test": "test"}
 IN_FIGURE = 8
@@ -45,7 +45,7 @@ def segmentation(study, name, album) -> dict:
     return {
         "name": name,
         "features": features,
-        "told_by": SEGMENTATION_KINDS[settings.kind].told_by,
+        "told_by": list(told_apart(settings)),
         "variants": list(scores),
         "last": last,
         "scores": scores,

@@ -1,9 +1,12 @@
 """Candidates of a method: what tells the models of a part, and so its maps, apart.
 
-Of an SVM that is C. Other kinds have settings of their own in its place, and may have several.
+Of an SVM that is C, and its context where this has candidates. Other kinds have settings of their own in its place, and
+may have several.
 """
 
 from itertools import product
+
+import numpy as np
 
 SIZES = ("smooth", "min_object", "max_hole")
 """Settings of what is done to a map, beside the threshold; all others say by which models it was made."""
@@ -62,3 +65,37 @@ def model_of(chosen):
     """
     values = tuple(chosen[key] for key in model_keys(chosen))
     return values[0] if len(values) == 1 else values
+
+
+def put_told(attributes, models) -> None:
+    """Say in a file what tells its models apart, by the attribute ``C``; of a context by ``context`` beside it.
+
+    Parameters
+    ----------
+    attributes : h5py.AttributeManager
+    models : sequence
+        As `models_of` gives them.
+    """
+    if any(isinstance(model, tuple) and isinstance(model[-1], str) for model in models):
+        models, contexts = zip(*models, strict=True)
+        attributes["context"] = list(contexts)
+    attributes["C"] = np.asarray(models, np.float64)
+
+
+def read_told(attributes) -> list:
+    """Return what tells the models of a file apart.
+
+    Parameters
+    ----------
+    attributes : h5py.AttributeManager
+        That `put_told` wrote.
+
+    Returns
+    -------
+    list
+        As `models_of` gives them.
+    """
+    values = attributes["C"].tolist()
+    if "context" in attributes:
+        return list(zip(values, attributes["context"].tolist(), strict=True))
+    return [tuple(value) if isinstance(value, list) else value for value in values]

@@ -4,6 +4,7 @@ import numpy as np
 
 from slidecaf.files.tables import read_tsv, write_json, write_tsv
 from slidecaf.logs import logger
+from slidecaf.segmentation.candidates import model_of
 from slidecaf.segmentation.cells import box_sums
 from slidecaf.segmentation.choice import choice_slides, choose_on_maps
 from slidecaf.segmentation.labels import read_truth
@@ -18,7 +19,7 @@ RAW = {"smooth": [0], "min_object": [0], "max_hole": [0]}
 
 
 def find_hard_examples(
-    examples, summary, *, folds, tiles, labels, maps, C, training_stride, stride, copies, max_share, seed
+    examples, summary, *, folds, tiles, labels, maps, C, training_stride, stride, copies, max_share, seed, context=None
 ) -> None:
     """Find the hard examples of every part on maps by models that never saw the slide.
 
@@ -36,7 +37,8 @@ def find_hard_examples(
     tiles, labels, maps : dict of str to path-like
         Training slide to file; the maps are those of the plain variant.
     C : sequence of float
-        The values that the maps were made with.
+    context : sequence of {"none", "slide"}, optional
+        The candidates that the maps were made with; by default of C alone.
     training_stride, stride : int
         Px of the tiling from one patch to the next: of the training grid, and of the search.
     copies, max_share, seed
@@ -47,16 +49,16 @@ def find_hard_examples(
     SlidecafError
         If a stride does not suit the tiling, no slide has a map, or a file is missing or damaged.
     """
-    rows, said = read_tsv(folds), {}
+    rows, said, grid = read_tsv(folds), {}, {"C": C, **({"context": context} if context else {})}
     for part, path in examples.items():
         slides = choice_slides(part, rows, maps, labels)
-        chosen = choose_on_maps(slides, grid={"C": C, **RAW})["chosen"]
+        chosen = choose_on_maps(slides, grid={**grid, **RAW})["chosen"]
         found, training_rows = [], 0
         for judged in slides:
             coords, attributes = read_tiles(tiles[judged.name])
             training_rows += int(on_grid(coords, attributes, training_stride).sum())
             coords = coords[on_grid(coords, attributes, stride)]
-            predicted = binarise(judged.read(chosen["C"]), chosen["threshold"])
+            predicted = binarise(judged.read(model_of(chosen)), chosen["threshold"])
             truth = read_truth(labels[judged.name])
             patches = hard_patches(truth, predicted, coords, int(attributes["patch_size_level0"]))
             found += [
@@ -67,7 +69,7 @@ def find_hard_examples(
         drawn = draw(found, training_rows=training_rows, copies=copies, max_share=max_share, seed=seed)
         write_tsv(path, ["slide", "x", "y", "kind"], drawn)
         kinds = {kind: sum(row["kind"] == kind for row in found) for kind in (MISSED, FALSE)}
-        used = {key: chosen[key] for key in ("C", "threshold")}
+        used = {key: chosen[key] for key in (*grid, "threshold")}
         said[part] = {**used, "training_rows": training_rows, **kinds, "drawn": len(drawn)}
         logger.info("%s: %s", part, said[part])
         if not drawn:

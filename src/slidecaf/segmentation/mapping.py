@@ -10,6 +10,7 @@ from slidecaf.files.manifests import file_of, make_batch, slide_files
 from slidecaf.files.tables import read_tsv
 from slidecaf.logs import logger
 from slidecaf.segmentation.cells import Cells
+from slidecaf.segmentation.context import SlideContext
 from slidecaf.segmentation.maps import confidence_map, confidences, write_maps
 from slidecaf.segmentation.parts import problems_of
 from slidecaf.segmentation.solver.patch_models import read_models
@@ -88,13 +89,13 @@ def map_slides(
 
 def _maps(file, coords, cells, size, mapping, models):
     """Give each part's maps, some parts at a time."""
-    C = read_models(models[mapping[0].part], mapping[0].inner)[1]
-    together = max(1, BYTES // max(1, 4 * len(C) * len(coords)))
+    told = read_models(models[mapping[0].part], mapping[0].inner)[1]
+    together = max(1, BYTES // max(1, 4 * len(told) * len(coords)))
+    context = SlideContext(file["features"], file["valid"])
     for start in range(0, len(mapping), together):
         chosen = mapping[start : start + together]
         own = [read_models(models[problem.part], problem.inner)[0] for problem in chosen]
-        values = confidences(
-            file, np.concatenate([model.coef for model in own]), np.concatenate([model.intercept for model in own])
-        )
+        coef, intercept = (np.concatenate([getattr(model, key) for model in own]) for key in ("coef", "intercept"))
+        values = confidences(file, *context.of(coef, intercept))
         for problem, value in zip(chosen, np.split(values, len(chosen)), strict=True):
-            yield problem.part, C, (confidence_map(cells, coords, size, one) for one in value)
+            yield problem.part, told, (confidence_map(cells, coords, size, one) for one in value)

@@ -4,6 +4,7 @@ import numpy as np
 
 from slidecaf.errors import SlidecafError
 from slidecaf.files.hdf5 import create_hdf5, open_hdf5, put_array
+from slidecaf.segmentation.candidates import put_told, read_told
 from slidecaf.segmentation.solver.row_blocks import widen
 
 STRIP_ROWS = 1024
@@ -33,14 +34,36 @@ def confidences(file, coef, intercept) -> np.ndarray:
     SlidecafError
         If a valid patch's confidence is infinite or not a number: box sums would spread it over the map.
     """
-    count = len(file["features"])
-    writer = ConfidenceWriter(count, coef, intercept)
-    for start in range(0, count, SCORED_ROWS):
+    try:
+        return judge_rows(file["features"], file["valid"], coef, intercept)
+    except SlidecafError as error:
+        raise SlidecafError(f"{file.filename}: {error} Delete it and its models and run again.") from error
+
+
+def judge_rows(features, valid, coef, intercept) -> np.ndarray:
+    """Let linear models judge patches, block by block.
+
+    Parameters
+    ----------
+    features : ndarray or h5py.Dataset of float16, shape (N, D)
+    valid : ndarray or h5py.Dataset of bool, shape (N,)
+    coef : ndarray of float64, shape (M, D)
+    intercept : ndarray of float64, shape (M,)
+
+    Returns
+    -------
+    ndarray of float32, shape (M, N)
+        As `confidences` returns it.
+
+    Raises
+    ------
+    SlidecafError
+        If a valid patch's confidence is infinite or not a number.
+    """
+    writer = ConfidenceWriter(len(features), coef, intercept)
+    for start in range(0, len(features), SCORED_ROWS):
         block = slice(start, start + SCORED_ROWS)
-        try:
-            writer.append(file["features"][block], file["valid"][block])
-        except SlidecafError as error:
-            raise SlidecafError(f"{file.filename}: {error} Delete it and its models and run again.") from error
+        writer.append(features[block], valid[block])
     return writer.values
 
 
@@ -159,7 +182,7 @@ def write_maps(path, maps, *, status, origin=None) -> None:
         file.attrs["status"] = status
         for part, C, values in maps:
             group = file.create_group(part)
-            group.attrs["C"] = np.asarray(C, np.float64)
+            put_told(group.attrs, C)
             for k, value in enumerate(values):
                 put_array(group, str(k), value)
 
@@ -172,7 +195,7 @@ def read_map(path, part, C) -> np.ndarray:
     path : path-like
     part : str
         The part whose models mapped it.
-    C : float or tuple of float
+    C : float or tuple
         Or what else tells the models apart, as `slidecaf.segmentation.candidates.model_of` gives it.
 
     Returns
@@ -185,11 +208,10 @@ def read_map(path, part, C) -> np.ndarray:
         If the file is missing or damaged, or has no such map.
     """
     with open_hdf5(path) as file:
-        known = file[part].attrs["C"].tolist()
-        wanted = list(C) if isinstance(C, tuple) else C
-        if wanted not in known:
+        known = read_told(file[part].attrs)
+        if C not in known:
             raise SlidecafError(f"{path} has no map for C = {C}; delete it and run again.")
-        return file[f"{part}/{known.index(wanted)}"][:]
+        return file[f"{part}/{known.index(C)}"][:]
 
 
 def write_confidences(path, values, *, C, origin=None) -> None:
@@ -200,12 +222,13 @@ def write_confidences(path, values, *, C, origin=None) -> None:
     path : path-like
     values : mapping of str to ndarray of float32, shape (C values, N)
         Variant to confidences.
-    C : sequence of float
+    C : sequence of float or of tuple
+        What tells models apart, as `slidecaf.segmentation.candidates.models_of` gives it.
     origin : mapping, optional
         As for `slidecaf.files.hdf5.create_hdf5`.
     """
     with create_hdf5(path, origin=origin) as file:
-        file.attrs["C"] = np.asarray(C, np.float64)
+        put_told(file.attrs, C)
         for variant in sorted(values):
             put_array(file, variant, values[variant])
 
@@ -217,7 +240,8 @@ def read_confidences(path, variant, C) -> np.ndarray:
     ----------
     path : path-like
     variant : str
-    C : float
+    C : float or tuple
+        As for `read_map`.
 
     Returns
     -------
@@ -229,7 +253,7 @@ def read_confidences(path, variant, C) -> np.ndarray:
         If the file is missing or damaged, or has no such model.
     """
     with open_hdf5(path) as file:
-        known = file.attrs["C"].tolist()
+        known = read_told(file.attrs)
         if C not in known:
             raise SlidecafError(f"{path} has no confidences for C = {C}; delete it and run again.")
         return file[variant][known.index(C)]

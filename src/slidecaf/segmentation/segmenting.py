@@ -12,6 +12,7 @@ from slidecaf.logs import logger
 from slidecaf.scores.segmentation import slide_scores
 from slidecaf.segmentation.candidates import model_of
 from slidecaf.segmentation.cells import Cells
+from slidecaf.segmentation.context import SlideContext
 from slidecaf.segmentation.labels import read_truth
 from slidecaf.segmentation.maps import confidence_map, confidences, read_confidences, read_map
 from slidecaf.segmentation.masks import mask_strips
@@ -184,7 +185,8 @@ def _mapped(read: Mapping[str, File], place, part, variant, C):
     with open_features(read["features"].path) as file:
         if len(file["coords"]) != len(place.coords):  # left out as unreadable
             return nothing
-        judged = confidences(file, model.coef[own], model.intercept[own])[0]
+        context = SlideContext(file["features"], file["valid"])
+        judged = confidences(file, *context.of(model.coef[own], model.intercept[own]))[0]
         return confidence_map(place.cells, place.coords, place.size, judged)
 
 

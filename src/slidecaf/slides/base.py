@@ -145,6 +145,8 @@ class Slide(ABC):
     orientation : int
         How the file says that it is to be shown, as EXIF and TIFF number it: 1 is upright, and so is a file that does
         not say it.
+    recolour : callable or None
+        What is done to the pixels of every region that is read: None, unless `slidecaf.slides.stain.normalise` set it.
     """
 
     def __init__(
@@ -175,6 +177,7 @@ class Slide(ABC):
         self.orientation = orientation
         if orientation != 1:
             logger.warning("slide %s: %s says that it is shown turned; it is read as stored.", name, path)
+        self.recolour = None
         self._closed = False
 
     @property
@@ -248,6 +251,8 @@ class Slide(ABC):
         what = f"{width} x {height} px at ({x}, {y}) of level {level}"
         with slide_errors(self.name, self.path, f"{what} cannot be read"):
             region = self._read(int(x), int(y), int(width), int(height), level)
+            if self.recolour is not None:
+                region = self.recolour(region)
             return np.require(region, requirements=["C_CONTIGUOUS", "WRITEABLE"])
 
     def read_padded(self, x, y, width, height, level=0) -> np.ndarray:

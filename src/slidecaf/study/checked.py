@@ -5,11 +5,13 @@ from functools import cached_property
 from math import ceil
 
 from slidecaf.errors import InputErrors
+from slidecaf.files.faults import is_file
 from slidecaf.study.batches import deal_shards
 from slidecaf.study.classes import cut_labels, drop_rare
 from slidecaf.study.config import Config, check_config
 from slidecaf.study.imported import find_sources
 from slidecaf.study.model import Model, check_revisions, read_model
+from slidecaf.study.names import near
 from slidecaf.study.sheets import check_classification, check_segmentation, check_together, read_sheet
 
 _WHOLE_SLIDES = (".svs", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".svslide", ".bif", ".czi")
@@ -86,6 +88,27 @@ class Study:
         for row in [*self.classification, *self.segmentation]:
             found.setdefault(row.slide, set()).add(row.split)
         return found
+
+    def stain_target(self, features) -> dict | None:
+        """Return what the slides of a feature set are made to look like.
+
+        Parameters
+        ----------
+        features : str
+
+        Returns
+        -------
+        dict or None
+            ``name``, ``path``, ``mpp`` and ``scene``, of a slide as its sheet has them; None where colours are left as
+            they are.
+        """
+        image = getattr(self.config.features[features], "image", None)
+        if image is None or image.stain is None:
+            return None
+        target = image.stain.target
+        if row := self.slides.get(target):
+            return {"name": target, "path": row.path, "mpp": row.mpp, "scene": row.scene}
+        return {"name": target.rpartition("/")[2], "path": target, "mpp": None, "scene": ""}
 
     def slides_with_features(self, features):
         """Return the slides of whose features a file is kept.
@@ -170,6 +193,7 @@ def check_study(config, *, made=(), copies=None) -> Study:
     if other:
         check_segmentation(segmented, source=other.sheet, folds=other.folds)
     check_imported(config, rows, segmented)
+    check_stains(config, {row.slide for row in [*rows, *segmented]})
     copied = [row for row in every if row.slide in left_out]
     return Study(config, rows, segmented, classes, copied, dict(left_out), rare, rare_classes)
 
@@ -286,6 +310,38 @@ def _fewest_left(own, rows, folds):
 def _left_by(patients, folds):
     """Return how many patients are left where one of so many folds, at most one a patient, is left out."""
     return patients if folds is None else patients - ceil(patients / max(1, min(folds, patients)))
+
+
+def check_stains(config, slides):
+    """Check that the target of each stain normalisation is there, and one thing.
+
+    Parameters
+    ----------
+    config : slidecaf.study.config.Config
+    slides : set of str
+        Ids of all slides.
+
+    Raises
+    ------
+    InputErrors
+        With every target that is not.
+    """
+    problems = []
+    for name, features in config.features.items():
+        image = getattr(features, "image", None)
+        if image is None or image.stain is None:
+            continue
+        target, where = image.stain.target, f"features.{name}.image.stain.target"
+        there = is_file(target)
+        if target in slides and there:
+            problems.append(f"{where}: {target!r} is a slide's id and a file; write ./{target} for the file.")
+        elif target not in slides and not there:
+            problems.append(
+                f"{where}: {target!r} is no slide's id{near(target, slides)} and no file; write the id of a slide in a "
+                "sheet, or the path of an image file."
+            )
+    if problems:
+        raise InputErrors("config.yaml", problems)
 
 
 def check_imported(config, classification, segmentation):

@@ -186,13 +186,36 @@ class FeatureSettings(Settings):
         return list(encoder.outputs or ()) if encoder else []
 
 
-class ImageSteps(Settings):
-    """What is done to pixels before the network sees them."""
+class Stain(Settings):
+    """Colours moved towards those of one slide or picture, slide by slide, before the network sees them."""
+
+    method: Literal["reinhard", "macenko"] = Field(
+        description="reinhard (mean and deviation of L*a*b* of the tissue) or macenko (two stains in optical density)."
+    )
+    target: str = Field(
+        min_length=1,
+        description="A slide's id, or the path of an image file: what the slides are made to look like. A training "
+        "slide is best, scanned as the others are. A model that is handed on has a .json of its fit.",
+    )
+
+
+class ImageFit(Settings):
+    """How an image becomes the square that a network sees."""
 
     fit: Literal["stretch", "pad"] = Field(
         "stretch",
         description="stretch (a whole image is resized to a square) or pad (it keeps its shape, and the square is "
         "filled up with the mean colour of ImageNet).",
+    )
+
+
+class ImageSteps(ImageFit):
+    """What is done to pixels before the network sees them."""
+
+    stain: Stain | None = Field(
+        None,
+        description="A mapping such as {method: reinhard, target: slide-1}, or null, which leaves colours as they are.",
+        exclude_if=lambda value: value is None,
     )
 
 
@@ -579,9 +602,9 @@ class ClassificationNetwork(ClassifierSettings):
         description="A whole number of px from 1, to which an image is resized, or null: 128 for custom-cnn, else 224.",
     )
     grey: bool = Field(False, description="true (custom-cnn sees grey images) or false (images in colour).")
-    image: ImageSteps = Field(
-        ImageSteps(),
-        description="A mapping such as {fit: pad}, what is done to pixels before the network.",
+    image: ImageFit = Field(
+        ImageFit(),
+        description="A mapping such as {fit: pad}, how an image becomes a square.",
         json_schema_extra=lambda schema: schema.pop("default"),  # which its keys say
     )
     augment: Augment | None = Field(
@@ -843,6 +866,12 @@ class SegmentationSvm(Settings):
         [0.0001, 0.001, 0.01, 0.1],
         description="A list of numbers above 0, the SVM's C, such as [0.001, 0.01].",
     )
+    context: _candidates(Literal["none", "slide"], "none or slide.") = Field(
+        ["none"],
+        description="A list of none (a patch's vector as it is) or slide (beside itself standardised within its own "
+        "slide, twice the values, which stains of slides change less), such as [none, slide].",
+        exclude_if=lambda value: value == ["none"],
+    )
     smooth: _candidates(_number(ge=0), "A number from 0, the sigma of a Gaussian in px; 0 does not smooth.") = Field(
         [0],
         description="A list of numbers from 0, the sigma in px by which the map is smoothed, such as [0, 16].",
@@ -910,7 +939,7 @@ class GraphRlm(Settings):
 
 
 SegmentationMethod = _kinds(
-    "A mapping with features and, if wished, training_stride, inner_folds, C, smooth, min_object, max_hole, "
+    "A mapping with features and, if wished, training_stride, inner_folds, C, context, smooth, min_object, max_hole, "
     "hard_examples and max_iter; or of kind: graph-rlm.",
     SegmentationSvm,
     GraphRlm,

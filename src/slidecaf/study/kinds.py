@@ -6,8 +6,8 @@ revision of one kind reruns no method of another. What is behind decisions and m
 name.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -84,6 +84,9 @@ class SegmentationKind:
         That of a part's models.
     told_by : tuple of str
         The settings whose candidates have models, and maps, of their own; sorted.
+    unused : mapping of str to list
+        Settings that came later than their kind, and their value with which results are those of before: with it they
+        stand in no file, and no job depends on them.
     maps_test : bool
         Whether test slides have a maps file too, by the final models.
     caveats : tuple of str
@@ -94,12 +97,19 @@ class SegmentationKind:
     labels: str
     models: str
     told_by: tuple[str, ...]
+    unused: Mapping[str, list] = field(default_factory=dict)
     maps_test: bool = False
     caveats: tuple[str, ...] = ()
 
 
 SEGMENTATION_KINDS = {
-    "svm": SegmentationKind(cells="tiles", labels="labels", models="patch_models", told_by=("C",)),
+    "svm": SegmentationKind(
+        cells="tiles",
+        labels="labels",
+        models="patch_models",
+        told_by=("C", "context"),
+        unused={"context": ["none"]},
+    ),
     "graph-rlm": SegmentationKind(
         cells="regions",
         labels="region_labels",
@@ -112,3 +122,34 @@ SEGMENTATION_KINDS = {
     ),
 }
 """Kind, as the config writes it, to what has to be known of it; a further kind is one more entry."""
+
+
+def told_apart(method) -> dict:
+    """Return the settings of a method of the segmentation whose candidates have models, and maps, of their own.
+
+    Parameters
+    ----------
+    method : slidecaf.study.config.Settings
+
+    Returns
+    -------
+    dict of str to list
+    """
+    return settings_used(method, SEGMENTATION_KINDS[method.kind].told_by)
+
+
+def settings_used(method, keys) -> dict:
+    """Return some settings of a method of the segmentation, without those that it does not use.
+
+    Parameters
+    ----------
+    method : slidecaf.study.config.Settings
+    keys : iterable of str
+
+    Returns
+    -------
+    dict
+        Without keys that have the value which `SegmentationKind.unused` names.
+    """
+    unused, values = SEGMENTATION_KINDS[method.kind].unused, {key: getattr(method, key) for key in keys}
+    return {key: value for key, value in values.items() if key not in unused or value != unused[key]}

@@ -19,8 +19,8 @@ FORMAT = 1
 STATED = "model.json"
 """The file that says what a model is."""
 
-WEIGHTS = "weights"
-"""The folder of networks' weights, within the model's."""
+WEIGHTS, STAIN = "weights", "stain"
+"""The folders of networks' weights, and of what stains are fitted to, within the model's."""
 
 
 @dataclass(frozen=True)

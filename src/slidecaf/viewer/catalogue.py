@@ -91,6 +91,12 @@ class Catalogue:
         )
         if random:
             said.append(f"random weights: the network was never trained ({', '.join(random)})")
+        if stained := sorted(
+            f"{name}: {features.image.stain.method}, to {features.image.stain.target}"
+            for name, features in sets.items()
+            if features.kind == "network" and features.image.stain
+        ):
+            said.append(f"stain normalised ({'; '.join(stained)}): networks saw other colours than are shown")
         if any(row.path in self._made for row in self.slides.values()):
             said.append("synthetic slides: drawn by slidecaf.demo, no tissue")
         # what scores say, of this or other matters, is said here too

@@ -8,8 +8,10 @@ from slidecaf.features.batch import extract_slides
 from slidecaf.features.describe import describe_encoder
 from slidecaf.features.file import open_features
 from slidecaf.files.tables import read_json
+from slidecaf.segmentation import judging
+from slidecaf.segmentation.context import SlideContext
 from slidecaf.segmentation.judging import judge_slides
-from slidecaf.segmentation.maps import read_confidences
+from slidecaf.segmentation.maps import confidences, read_confidences
 from slidecaf.segmentation.solver.patch_models import PatchModels, write_models
 from slidecaf.tiles.batch import tile_slides
 from tests.unit.batch_jobs import LIMITS, broken, done_twice, of, picture
@@ -84,6 +86,30 @@ def test_confidences_are_those_of_features_that_are_stored(models):
                 found = read_confidences(f"results/segmentation/m/confidences/{slide}.h5", variant, value)
                 expected = features @ model.coef[k] + model.intercept[k]
                 np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("held", [0, 2**20])
+def test_models_in_context_judge_a_slide_once_it_is_whole_as_from_a_file(models, monkeypatch, held):
+    monkeypatch.setattr(judging, "HELD", held)  # on disk, and in memory
+    told, length = [(0.1, "none"), (0.1, "slide")], read_json(ENCODER)["dimension"]
+    coef = np.random.default_rng(5).normal(size=(2, 2 * length))
+    coef[0, length:] = 0
+    in_context = PatchModels(coef, np.ones(2), False, np.ones(2, bool), 9, 4)
+    for variant in models:
+        write_models(f"{variant}/final/model.h5", [in_context], C=told, inner=[None])
+    paths = paths_of("t", "u")
+    tile(paths)
+    assert done_twice(lambda: judge(paths), MANIFEST) == ["t", "u"]
+    slides, options = common(paths, "fail")
+    own = of("features", features=FEATURES)
+    stored = "results/features/cnn/batch-1.tsv"
+    extract_slides(stored, slides, own, tiles=TILES, encoder=ENCODER, max_unreadable=0.0, threads=1, **options)
+    for slide in paths:
+        with open_features(f"results/features/cnn/{slide}.h5") as file:
+            expected = confidences(file, *SlideContext(file["features"], file["valid"]).of(coef, np.ones(2)))
+        for k, one in enumerate(told):
+            found = read_confidences(f"results/segmentation/m/confidences/{slide}.h5", "hard", one)
+            np.testing.assert_array_equal(found, expected[k])
 
 
 def test_a_slide_that_is_damaged_after_its_tiles_were_found_fails_or_has_no_confidence(models):

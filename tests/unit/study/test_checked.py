@@ -129,3 +129,30 @@ def test_foreground_vectors_need_two_patients_of_each_class_wherever_they_learn(
     assert problem.startswith("classification.methods.fisher.fisher.kind: ffv holds half of the training rows back")
     assert said in problem
     assert ("inner folds" in problem) == (len(kind) > 1)
+
+
+STAIN = {"method": "reinhard", "target": "a"}
+
+
+def test_the_target_of_a_stain_is_a_slide_or_a_file(config):
+    config["features"]["one"] = {**config["features"]["one"], "image": {"stain": STAIN}}
+    config["features"]["two"] = {**config["features"]["two"], "image": {"stain": {**STAIN, "target": "./d.h5"}}}
+    study = check_study(config)
+    assert study.stain_target("one") == {"name": "a", "path": "a.png", "mpp": None, "scene": ""}
+    assert study.stain_target("two") == {"name": "d.h5", "path": "./d.h5", "mpp": None, "scene": ""}
+    assert study.stain_target("uni") is None
+    assert study.stain_target("spare") is None
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("e.png", r"'e.png' is no slide's id and no file; write the id of a slide in a sheet"),
+        ("b", r"'b' is a slide's id and a file; write \./b for the file"),
+    ],
+)
+def test_a_target_that_is_missing_or_two_things_is_refused(config, tmp_path, target, said):
+    (tmp_path / "b").touch()
+    config["features"]["one"] = {**config["features"]["one"], "image": {"stain": {**STAIN, "target": target}}}
+    with pytest.raises(InputErrors, match=rf"features\.one\.image\.stain\.target: {said}"):
+        check_study(config)

@@ -20,7 +20,11 @@ ALTERNATIVES = {("features", "*", "tiling", "overlap"), ("features", "*", "tilin
 """Of which one stands in a feature set."""
 SAID = {("features", "*", "encoder", key) for key in ("map", "scales", "outputs", "weights_sha256")}
 """Which stand in a comment: the demo has one output, and pins no weights."""
-OFF = (("classification", "ablation"), ("classification", "methods", "*", "fisher"))
+OFF = (
+    ("classification", "ablation"),
+    ("classification", "methods", "*", "fisher"),
+    ("features", "*", "image", "stain"),
+)
 """What is null in these configs; its comment shows what may stand there."""
 ELSEWHERE = ("ImportedFeatures", "GraphRlm", "ClassificationNetwork")
 """Kinds that no commented config uses: `slidecaf import` writes the one, the reference page says the keys of all."""

@@ -1,8 +1,10 @@
 """Extraction of a job's slides by either way, as a config describes it."""
 
+import json
 from contextlib import ExitStack
+from pathlib import Path
 
-from slidecaf.errors import SlidecafError
+from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.features.extraction import dense, devices, patchwise, places, whole
 from slidecaf.features.extraction.pipeline import Pipeline
 from slidecaf.features.manual import dense as manual_dense
@@ -11,7 +13,7 @@ from slidecaf.features.networks.convolved import OWN_SIZE
 from slidecaf.features.networks.encoder import load_encoder
 from slidecaf.features.outputs import width_of
 from slidecaf.logs import logger, progress
-from slidecaf.slides import LIMITS, open_slide
+from slidecaf.slides import LIMITS, open_slide, stain
 
 
 class Extraction:
@@ -32,6 +34,8 @@ class Extraction:
     limits : slidecaf.slides.Limits, optional
     after : callable, optional
         A slide's id to the `slidecaf.features.source.Source` that comes after it, or None.
+    target : slidecaf.features.source.Image, optional
+        With ``image: stain``, what the slides are made to look like.
 
     Attributes
     ----------
@@ -40,16 +44,21 @@ class Extraction:
     Raises
     ------
     SlidecafError
-        If the network cannot be had or run like this.
+        If the network cannot be had or run like this, or the target's stain cannot be fitted.
     """
 
-    def __init__(self, settings, precision, *, threads, max_unreadable, limits=LIMITS, after=lambda slide: None):
+    def __init__(
+        self, settings, precision, *, threads, max_unreadable, limits=LIMITS, after=lambda slide: None, target=None
+    ):
         self._settings, self._precision, self._threads = settings, precision, threads
         self._max_unreadable, self._limits, self._after = max_unreadable, limits, after
-        self._begun = {}
+        self._stain, self._target = settings.get("image", {}).get("stain"), target
+        self._begun, self._fitted = {}, {}
 
     def __enter__(self):
         with ExitStack() as opened:
+            if self._stain:
+                self._wanted = self._fit_target()
             if self._settings.get("kind") == "manual":
                 self.encoder = ManualEncoder(self._settings["tiling"]["patch_size"])
             else:
@@ -143,7 +152,33 @@ class Extraction:
         return patchwise.begin(slide, source.coords, self.encoder, self._pipeline, **common, **own)
 
     def open(self, source):
-        """Open a source's slide."""
+        """Open a source's slide, its colours as the network is to see them."""
+        with ExitStack() as opened:
+            slide = opened.enter_context(self._open(source))
+            if self._stain:
+                self._fitted[source.name] = stain.normalise(slide, self._wanted, self._stain["method"])
+            opened.pop_all()
+        return slide
+
+    def said_of(self, slide) -> dict:
+        """Return what a slide's features say of its stain, as attributes; nothing where colours are left alone."""
+        if not self._stain:
+            return {}
+        fitted, wanted = stain.described(self._fitted[slide]), stain.described(self._wanted)
+        own = {"method": self._stain["method"], "target": self._target.name, "from": fitted, "to": wanted}
+        return {"stain": json.dumps(own, sort_keys=True)}
+
+    def _fit_target(self):
+        """Fit the target; that it cannot be is no fault of the slides, and leaves none of them out."""
+        if Path(self._target.path).suffix == stain.FIT:
+            return stain.read_fit(self._target.path, self._stain["method"])
+        try:
+            with self._open(self._target) as slide:
+                return stain.fit(slide, self._stain["method"])
+        except SlideError as error:
+            raise SlidecafError(f"image.stain.target: {error} Or name another target.") from error
+
+    def _open(self, source):
         return open_slide(source.path, name=source.name, mpp=source.mpp, scene=source.scene, limits=self._limits)
 
     def _begin_after(self, slide):

@@ -10,6 +10,7 @@ import numpy as np
 
 from slidecaf.errors import SlidecafError
 from slidecaf.files.hdf5 import create_hdf5, open_hdf5
+from slidecaf.segmentation.candidates import put_told, read_told
 from slidecaf.segmentation.solver.squared_hinge import TOLERANCE, fit_squared_hinge
 
 MEMORY = 8 * 2**30
@@ -120,14 +121,15 @@ def write_models(path, models, *, C, inner, origin=None) -> None:
     path : path-like
     models : sequence of PatchModels
         One a problem of the part.
-    C : sequence of float
+    C : sequence of float or of tuple
+        What tells the models of a problem apart, as `slidecaf.segmentation.candidates.models_of` gives it.
     inner : sequence of int or None
         The inner fold that each problem leaves out; None for the part's own model.
     origin : mapping, optional
         As for `slidecaf.files.hdf5.create_hdf5`.
     """
     with create_hdf5(path, origin=origin) as file:
-        file.attrs["C"] = np.asarray(C, np.float64)
+        put_told(file.attrs, C)
         for model, fold in zip(models, inner, strict=True):
             group = file.create_group("part" if fold is None else f"inner-{fold}")
             for name in ("coef", "intercept", "converged"):
@@ -148,7 +150,8 @@ def read_models(path, inner=None) -> tuple[PatchModels, list]:
     Returns
     -------
     PatchModels
-    C : list of float
+    C : list of float or of tuple
+        As `write_models` took it.
 
     Raises
     ------
@@ -165,4 +168,4 @@ def read_models(path, inner=None) -> tuple[PatchModels, list]:
             rows=int(group.attrs["rows"]),
             positive=int(group.attrs["positive"]),
         )
-        return model, file.attrs["C"].tolist()
+        return model, read_told(file.attrs)
