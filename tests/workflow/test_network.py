@@ -26,7 +26,7 @@ def test_it_runs_to_scores_and_says_what_the_contract_asks(trained):
     assert read_tsv(trained / "results/classification/comparison.tsv")[0]["kind"] == "network"
     page = (trained / "results/report.html").read_text()
     assert "the convolutional network of Menkovski et al. (2015)" in page
-    assert "Loss and accuracy by epoch, a line a model" in page
+    assert all(f"Training, {key}" in page for key in ("loss", "accuracy"))
     log = (trained / "results/logs/network/cnn/final.log").read_text()
     assert "epoch 2 of 2: loss " in log
     assert "images a second, at most" in log
