@@ -137,12 +137,16 @@ def _read(path):
         rows = read_tsv(path)[:50]
         return [{key: _number(text) for key, text in row.items() if key not in MEASURED} for row in rows]
     if path.suffix in (".json", ".geojson"):
-        return _short(json.loads(path.read_text(encoding="utf-8")))
+        said = json.loads(path.read_text(encoding="utf-8"))
+        if path.name == "model.json":
+            said.pop("weights_sha256", None)  # of a network trained here, whose last bits are the machine's
+        return _short(said)
     if path.suffix == ".tif":
         return _array(tifffile.imread(path))
     if path.suffix == ".safetensors":
         with safe_open(path, "np") as file:
-            return {name: _array(file.get_tensor(name)) for name in sorted(file.keys())}
+            tensors = {name: _array(file.get_tensor(name)) for name in sorted(file.keys())}
+            return {name: {key: said[key] for key in ("shape", "mean")} for name, said in tensors.items()}
     with Image.open(path) as opened:  # what a decoder makes of JPEG is a version's: its size and rough mean
         return {"size": list(opened.size), "mean": float(round(np.asarray(opened).mean() / 4))}
 

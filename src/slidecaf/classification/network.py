@@ -116,7 +116,7 @@ def fit_network(
         loaded.model.load_state_dict(trained.state)
         told = _confidences(loaded.to(on), images.squares[held_back], settings, on)
     said = origin(revision, made_from=made_from, classes=list(classes), settings=_named(settings))
-    said |= {"part": part, "device": on.type, "threads": threads}
+    said |= {"part": part, "device": on.type, "threads": threads, "began_with": weights}
     said |= {"images": {slide: own["digest"] for slide, own in known.items()}}
     write_tensors(network, trained.state, said)
     write_tsv(curves, COLUMNS, trained.curves)

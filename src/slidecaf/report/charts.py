@@ -189,33 +189,31 @@ def threshold_chart(curves) -> str:
     return done["uri"]
 
 
-def training_chart(curves) -> str:
-    """Draw loss and accuracy by epoch.
+def training_chart(curves, key) -> str:
+    """Draw the loss or accuracy of networks by epoch.
 
     Parameters
     ----------
     curves : mapping of str to (list of dict, int)
         Part to rows of ``curves.tsv``, of one learning rate, and the epoch that was kept.
+    key : {"loss", "accuracy"}
 
     Returns
     -------
     str
         A data URI.
     """
-    with _chart(height=4.6) as (axes, done):
-        loss, accuracy = axes, axes.inset_axes([0, -0.62, 1, 0.5])
+    with _chart() as (axes, done):
         for k, (part, (rows, kept)) in enumerate(curves.items()):
-            for drawn, key in ((loss, "loss"), (accuracy, "accuracy")):
-                epochs = [int(row["epoch"]) for row in rows]
-                drawn.plot(epochs, [float(row[key]) for row in rows], color=f"C{k % 5}", alpha=0.3, linewidth=1)
-                if rows and rows[0][f"validation_{key}"]:
-                    values = [float(row[f"validation_{key}"]) for row in rows]
-                    drawn.plot(epochs, values, color=f"C{k % 5}", label=part, linewidth=1.8)
-                    drawn.plot([kept], [values[epochs.index(kept)]], "o", color=f"C{k % 5}")
-        loss.set(ylabel="loss", ylim=(0, None))
-        accuracy.set(xlabel="epoch (the dot: kept)", ylabel="accuracy", ylim=(0, 1.02))
-        if loss.get_legend_handles_labels()[0]:
-            loss.legend(loc="best")
+            epochs, colour = [int(row["epoch"]) for row in rows], f"C{k % 5}"
+            axes.plot(epochs, [float(row[key]) for row in rows], color=colour, alpha=0.35, linewidth=1)
+            if rows and rows[0][f"validation_{key}"]:
+                values = [float(row[f"validation_{key}"]) for row in rows]
+                axes.plot(epochs, values, color=colour, label=part, linewidth=1.8)
+                axes.plot([kept], [values[epochs.index(kept)]], "o", color=colour)
+        axes.set(xlabel="epoch (the dot: kept)", ylabel=key, ylim=(0, 1.02 if key == "accuracy" else None))
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(loc="best")
     return done["uri"]
 
 

@@ -270,7 +270,7 @@ def _reliability(rows, classes, item):
 
 
 def _curves(layout, name, choices, settings):
-    """Draw loss and accuracy by epoch, of a method that trains a network, for each part the learning rate chosen."""
+    """Draw loss and accuracy by epoch of a method that trains a network, for each part the learning rate chosen."""
     if settings.about.reads != "images":
         return []
     curves = {}
@@ -279,10 +279,13 @@ def _curves(layout, name, choices, settings):
         own = [row for row in rows if float(row["learning_rate"]) == chosen["learning_rate"]]
         curves[part] = own, chosen["epoch"]
     said = (
-        "Loss and accuracy by epoch, a line a model: solid on the images that it does not learn from, which choose the "
+        "By epoch, a line a model: solid on the images that it does not learn from, which choose the "
         "epoch (the dot), and pale on those that it learns from, as they are changed for each epoch."
     )
-    return [{"title": "Training", "uri": charts.training_chart(curves), "said": said}]
+    return [
+        {"title": f"Training, {key}", "uri": charts.training_chart(curves, key), "said": said}
+        for key in ("loss", "accuracy")
+    ]
 
 
 def _arrays(rows, classes):

@@ -200,7 +200,7 @@ def test_copies_are_errors_of_the_check_too(study, capsys):
 
 def test_whole_slides_are_one_patch_each_without_tiles_and_pooling(study, capsys):
     def whole(config):
-        del config["segmentation"]
+        config.pop("segmentation", None)
         config["features"] = {"whole": {"tiling": "whole", "encoder": ENCODER, "shards": 3}}
         config["classification"]["methods"] = {"image-level": {"features": ["whole"], "norm": [3]}}
 
@@ -244,3 +244,24 @@ def test_a_method_without_features_is_estimated_and_says_which_slides_are_too_la
     errors = inspect_study().errors
     assert len(errors) == 4
     assert "slide s0: s0.png has 400 x 300 px, more than the 0.1 megapixels that kind: graph-rlm takes" in errors[0]
+
+
+def test_training_a_network_is_tried_and_estimated_by_parts_epochs_and_candidates(study, monkeypatch):
+    monkeypatch.chdir(study)
+
+    def cnn(config, **further):
+        config.pop("segmentation", None)
+        network = {"kind": "network", "input_size": 32, "epochs": 1000, "batch_size": 8}
+        config["classification"]["methods"] = {"cnn": network | further}
+
+    change(study, cnn)
+    found = inspect_study(job_start=lambda: 0.0, seconds=0.1)
+    assert not found.errors
+    (stage,) = found.stages  # the feature sets are not used
+    assert (stage["name"], stage["jobs"]) == ("training, cnn", 8)  # three folds and the last, trained and used
+    assert stage["memory"] > 10**8
+    change(study, lambda config: cnn(config, learning_rate=[0.1, 0.01, 0.001]))
+    (three,) = inspect_study(job_start=lambda: 0.0, seconds=0.1).stages
+    assert three["hours"] > 1.5 * stage["hours"]  # of three learning rates; machines are not steady
+    change(study, lambda config: cnn(config, architecture="resnet19"))
+    assert "no classification model 'resnet19'" in inspect_study(job_start=lambda: 0.0, seconds=0.1).errors[0]

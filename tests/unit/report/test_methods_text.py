@@ -31,3 +31,24 @@ def test_it_says_what_is_chosen_from_and_by_what(settings, said):
 
 def test_two_classes_need_no_scheme():
     assert "told a and b apart. Its C" in text(classes=("a", "b"), scheme="one-vs-rest")
+
+
+def network_text(**settings):
+    task = Classification.model_validate(
+        {"sheet": "c.tsv", "item_name": "image", "methods": {"cnn": {"kind": "network", **settings}}}
+    )
+    scores = {"classes": ["a", "b"], "cross_validation": FOUND, "test": None}
+    return classification_text(task, task.methods["cnn"], scores, {"torchvision": "2"})
+
+
+def test_it_says_how_a_network_was_trained():
+    said = network_text(grey=True)
+    assert "the convolutional network of Menkovski et al. (2015)" in said
+    assert (
+        "trained from random values on the training images, whole, in grey, at 128 px, changed anew for every epoch"
+        in said
+    )
+    assert "cross entropy, classes weighted alike; AdamW (learning rate 0.001, cosine; weight decay 0.0001" in said
+    said = network_text(architecture="resnet18", weights="own/net.pth", tuned_blocks=2, augment=None, optimiser="sgd")
+    assert "resnet18 as implemented in torchvision 2, trained from the weights net.pth, the last 2 blocks" in said
+    assert "at 224 px, as they are." in said

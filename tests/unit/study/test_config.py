@@ -445,3 +445,26 @@ def test_fisher_needs_many_vectors_an_image(config):
     config["features"]["cnn"]["tiling"] = {"patch_size": 336, "overlap": 0.25}
     config["classification"]["ablation"] = {"method": "svm", "keep": [1]}
     assert "'svm': it has fisher in place of norm" in problems(config)
+
+
+def test_a_network_that_is_trained_has_no_feature_set_and_keys_that_fit_each_other(config):
+    config["classification"]["methods"]["cnn"] = {"kind": "network", "learning_rate": 0.01}
+    method = check_config(config).classification.methods["cnn"]
+    assert (method.candidates, method.features, method.about.reads) == (1, [], "images")
+    assert classification_method(method.given()) == method
+    wrong = {"weights": "IMAGENET1K_V1", "learning_rate": [0.1, 0.1], "epochs": 0, "augment": {"rotate": 200}}
+    config["classification"]["methods"]["cnn"] |= wrong
+    said = problems(config)
+    where = "classification.methods.cnn"
+    assert f"{where}.epochs: 0 will not do; write a whole number from 1" in said
+    assert f"{where}.augment.rotate: 200 will not do; write degrees from 0 to 180" in said
+    config["classification"]["methods"]["cnn"] |= {"epochs": 1, "augment": None}
+    said = problems(config)
+    assert f"{where}.learning_rate: [0.1, 0.1] names a candidate twice" in said
+    config["classification"]["methods"]["cnn"]["learning_rate"] = 0.1
+    said = problems(config)
+    assert f"{where}.weights: there are no published ones of custom-cnn, and so no 'IMAGENET1K_V1'" in said
+    config["classification"]["methods"]["cnn"] = {"kind": "network", "architecture": "resnet18", "tuned_blocks": 2}
+    assert f"{where}.tuned_blocks: 2 leaves the other blocks as they are, which without weights" in problems(config)
+    config["classification"]["methods"]["cnn"] |= {"weights": "random:0"}
+    assert f"{where}.weights: 'random:0': weights are drawn by the study's seed; write null." in problems(config)
