@@ -78,7 +78,9 @@ def test_regions_are_mapped_as_in_the_study_which_is_gone(segmented, tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("name", "method"), [("boosted", "mcil"), ("finished", "mean"), ("graphed", "graph-rlm")])
+@pytest.mark.parametrize(
+    ("name", "method"), [("boosted", "mcil"), ("finished", "mean"), ("graphed", "graph-rlm"), ("trained", "cnn")]
+)
 def test_every_kind_decides_as_in_its_study(request, name, method, tmp_path):
     study = request.getfixturevalue(name)
     task = "segmentation" if name == "graphed" else "classification"
