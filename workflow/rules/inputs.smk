@@ -11,7 +11,7 @@ from slidecaf.running.measured import jobs_behind
 from slidecaf.study.caveats import note_of
 from slidecaf.study.config import feature_sets
 from slidecaf.study.imported import ImportedSet
-from slidecaf.study.names import is_weights_file, split_output
+from slidecaf.study.names import is_timm, is_weights_file, split_output
 
 # Sets, made once a plan: every job asks for them.
 TESTED = frozenset(SEGMENTATION.test)
@@ -42,8 +42,18 @@ def dense_tiling(wildcards):
 
 def weights_digest(wildcards):
     """Return the digest of a weights file, or nothing for weights that have a name or a seed."""
-    weights = FEATURES[wildcards.features].encoder.weights
-    return FINGERPRINTS(weights, whole=True) if is_weights_file(weights) else ""
+    encoder = FEATURES[wildcards.features].encoder
+    return FINGERPRINTS(encoder.weights, whole=True) if is_weights_file(encoder.weights, encoder.model) else ""
+
+
+def timm_of(features):
+    """Return the library of a feature set's network where that is not torchvision."""
+    return ("timm",) if is_timm(FEATURES[features].encoder.model) else ()
+
+
+def network_library(wildcards):
+    """Return the same of wildcards: only who uses timm computes anew with another version of it."""
+    return timm_of(wildcards.features)
 
 
 def kept_slides(wildcards):

@@ -18,8 +18,8 @@ FURTHER = {"mcil": "ClassificationMcil"}
 """Kinds of methods that stand there in a comment, on one line, and their models."""
 ALTERNATIVES = {("features", "*", "tiling", "overlap"), ("features", "*", "tiling", "stride")}
 """Of which one stands in a feature set."""
-SAID = {("features", "*", "encoder", key) for key in ("map", "scales", "outputs")}
-"""Which stand in a comment below the layer, since the demo has one output."""
+SAID = {("features", "*", "encoder", key) for key in ("map", "scales", "outputs", "model_args", "mean", "std")}
+"""Which stand in a comment below the model or the layer, since the demo has one output of a network of torchvision."""
 OFF = (("classification", "ablation"), ("classification", "methods", "*", "fisher"))
 """What is null in these configs; its comment shows what may stand there."""
 ELSEWHERE = ("ImportedFeatures", "GraphRlm")
