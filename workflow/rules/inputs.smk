@@ -26,6 +26,17 @@ def slides_of(wildcards):
     return FOR[wildcards.features]
 
 
+def regions(wildcards):
+    """Return slide to the file of its region of interest, of the slides of a batch that have one."""
+    return {slide: SLIDE[slide].roi for slide in batch(slides_of)(wildcards) if SLIDE[slide].roi}
+
+
+def tiled_from(slide, wildcards):
+    """Return what the patches of a slide depend on: also its region of interest, where it has one."""
+    own, region = slide_digest(slide, wildcards), SLIDE[slide].roi
+    return own | {"roi": file_digest(region, whole=True)} if region else own
+
+
 SETS = {name: ImportedSet(FEATURES[name], SLIDE.values()) for name in IMPORTED}
 
 

@@ -164,6 +164,7 @@ def check_study(config, *, made=(), copies=None) -> Study:
     if other:
         check_segmentation(segmented, source=other.sheet, folds=other.folds)
     check_imported(config, rows, segmented)
+    check_regions(config, rows, segmented)
     copied = [row for row in every if row.slide in left_out]
     return Study(config, rows, segmented, classes, copied, dict(left_out), rare, rare_classes)
 
@@ -246,6 +247,42 @@ def _fewest_left(own, rows, folds):
 def _left_by(patients, folds):
     """Return how many patients are left where one of so many folds, at most one a patient, is left out."""
     return patients if folds is None else patients - ceil(patients / max(1, min(folds, patients)))
+
+
+def check_regions(config, classification, segmentation):
+    """Check that regions of interest limit all that looks at their slides: what lays no patches knows none.
+
+    Parameters
+    ----------
+    config : slidecaf.study.config.Config
+    classification, segmentation : list of slidecaf.study.sheets.Row
+
+    Raises
+    ------
+    InputErrors
+        With every feature set and method that would look at whole slides.
+    """
+    problems = []
+    for task, rows in (("classification", classification), ("segmentation", segmentation)):
+        row = next((row for row in rows if row.roi), None)
+        if row is None:
+            continue
+        said = f"slide {row.slide!r} has {row.roi!r} in column roi; empty the column, or"
+        for name in config.feature_sets_of(task):
+            if config.features[name].is_whole:
+                problems.append(f"features.{name}.tiling: whole looks at all of a slide, and {said} lay patches.")
+            elif config.features[name].kind == "imported":
+                problems.append(
+                    f"features.{name}.kind: the patches of imported features are another program's, and {said} limit "
+                    "them there and take the column out."
+                )
+        problems += [
+            f"{task}.methods.{name}.kind: {method.kind} looks at all of a slide, and {said} leave the method out."
+            for name, method in config.methods(task).items()
+            if method.kind == "graph-rlm"
+        ]
+    if problems:
+        raise InputErrors("config.yaml", problems)
 
 
 def check_imported(config, classification, segmentation):
