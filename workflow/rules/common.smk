@@ -151,13 +151,13 @@ def _values(named, wildcards):
     return {name: value for name, value in values.items() if value is not UNUSED}
 
 
-def tracked(step, *, kind=lambda wildcards: None, **named):
+def tracked(step, *, kind=lambda wildcards: None, libraries=lambda wildcards: (), **named):
     """Return a params function: all that a job's results depend on beside its inputs.
 
     That is also the revision of slidecaf's packages that the step runs, for its method's kind, and the versions of
-    libraries. It is one mapping by name, since Snakemake compares the set of params without their names.
+    libraries: the step's, and those that `libraries` gives of wildcards. It is one mapping by name, since Snakemake compares the set of params without their names.
     """
-    return lambda wildcards: {**_values(named, wildcards), **made_by(step, kind(wildcards))}
+    return lambda wildcards: {**_values(named, wildcards), **made_by(step, kind(wildcards), libraries(wildcards))}
 
 
 def tracked_batch(step, pattern, slides, *, own=lambda slide, wildcards: {}, **named):

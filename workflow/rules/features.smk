@@ -28,6 +28,7 @@ rule encoder:
     params:
         tracked=tracked(
             "encoder",
+            libraries=network_library,
             encoder=lambda wildcards: FEATURES[wildcards.features].encoder.given(),
             precision=lambda wildcards: FEATURES[wildcards.features].precision,
             weights=weights_digest,
@@ -63,6 +64,7 @@ rule features:
             LAYOUT.features,
             kept_slides,
             own=slide_digest,
+            libraries=network_library,
             features=lambda wildcards: feature_settings(wildcards.features),
             weights=weights_digest,
             stain=stain_digest,
@@ -97,6 +99,7 @@ rule whole_features:
             LAYOUT.shard,
             shard,
             own=slide_digest,
+            libraries=network_library,
             features=lambda wildcards: feature_settings(wildcards.features),
             weights=weights_digest,
             stain=stain_digest,

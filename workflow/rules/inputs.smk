@@ -12,7 +12,7 @@ from slidecaf.study.caveats import note_of
 from slidecaf.study.config import feature_sets
 from slidecaf.study.imported import ImportedSet
 from slidecaf.study.kinds import settings_used, told_apart
-from slidecaf.study.names import is_weights_file, split_output
+from slidecaf.study.names import is_timm, is_weights_file, split_output
 
 # Sets, made once a plan: every job asks for them.
 TESTED = frozenset(SEGMENTATION.test)
@@ -25,6 +25,17 @@ KEPT = {name: frozenset(CHECKED.slides_with_features(name) or SLIDE) for name in
 def slides_of(wildcards):
     """Return the slides that a feature set is for: all where no method uses it and it is asked for by name."""
     return FOR[wildcards.features]
+
+
+def regions(wildcards):
+    """Return slide to the file of its region of interest, of the slides of a batch that have one."""
+    return {slide: SLIDE[slide].roi for slide in batch(slides_of)(wildcards) if SLIDE[slide].roi}
+
+
+def tiled_from(slide, wildcards):
+    """Return what the patches of a slide depend on: also its region of interest, where it has one."""
+    own, region = slide_digest(slide, wildcards), SLIDE[slide].roi
+    return own | {"roi": file_digest(region, whole=True)} if region else own
 
 
 SETS = {name: ImportedSet(FEATURES[name], SLIDE.values()) for name in IMPORTED}
@@ -59,8 +70,18 @@ def dense_tiling(wildcards):
 
 def weights_digest(wildcards):
     """Return the digest of a weights file, or nothing for weights that have a name or a seed."""
-    weights = FEATURES[wildcards.features].encoder.weights
-    return FINGERPRINTS(weights, whole=True) if is_weights_file(weights) else ""
+    encoder = FEATURES[wildcards.features].encoder
+    return FINGERPRINTS(encoder.weights, whole=True) if is_weights_file(encoder.weights, encoder.model) else ""
+
+
+def timm_of(features):
+    """Return the library of a feature set's network where that is not torchvision."""
+    return ("timm",) if is_timm(FEATURES[features].encoder.model) else ()
+
+
+def network_library(wildcards):
+    """Return the same of wildcards: only who uses timm computes anew with another version of it."""
+    return timm_of(wildcards.features)
 
 
 def kept_slides(wildcards):

@@ -27,9 +27,9 @@ rule tiles:
             "tiles",
             LAYOUT.tiles,
             slides_of,
-            own=slide_digest,
+            own=tiled_from,
             tiling=lambda wildcards: FEATURES[wildcards.features].tiling.given(),
         ),
-        untracked=reading(slides_of, threads=STUDY.threads),
+        untracked=reading(slides_of, regions=regions, threads=STUDY.threads),
     script:
         "../scripts/tiles.py"

@@ -23,7 +23,7 @@ from slidecaf.features.source import Image, Source
 from slidecaf.pooling.norms import Pooler
 from slidecaf.slides import open_slide
 from slidecaf.study.config import WHOLE
-from slidecaf.study.names import is_weights_file
+from slidecaf.study.names import is_timm, is_weights_file
 from slidecaf.tiles.grid import lay
 from slidecaf.tiles.tiling import Tiling
 
@@ -95,19 +95,22 @@ def absent_weights(settings) -> str:
     Returns
     -------
     str
-        The address of torchvision weights that are not on this machine; empty where nothing is missing.
+        The address of published weights that are not on this machine; empty where nothing is missing.
 
     Raises
     ------
     SlidecafError
-        If torchvision has no weights of this name.
+        If torchvision or timm has no weights of this name.
     """
+    from slidecaf.features.networks.timm_networks import absent
     from slidecaf.features.networks.weights import checkpoint, torchvision_weights
 
-    weights = settings["encoder"]["weights"]
-    if is_weights_file(weights) or weights.startswith("random:"):
+    model, weights = settings["encoder"]["model"], settings["encoder"]["weights"]
+    if is_weights_file(weights, model) or weights.startswith("random:"):
         return ""
-    named = torchvision_weights(settings["encoder"]["model"], weights)
+    if is_timm(model):
+        return absent(model, weights)
+    named = torchvision_weights(model, weights)
     return "" if checkpoint(named).is_file() else named.url
 
 

@@ -26,6 +26,7 @@ from slidecaf.slides import open_slide, stain
 from slidecaf.study.imported import Source
 from slidecaf.tiles.grid import enlarged, has_tissue, lay, scale_of
 from slidecaf.tiles.otsu import find_tissue
+from slidecaf.tiles.region import Region
 from slidecaf.tiles.tiling import Tiling
 
 OVERVIEW, READ = 4_000_000, 32_000_000
@@ -255,6 +256,8 @@ def look(row, wanted, masks=None, stains=None) -> Look:
                     xs, ys, size, _ = lay(slide, tiling)
                     grid, downsample = (xs, ys, size), slide.levels[level].downsample
                     rules = _rules(slide, tiling, blocks, grid, downsample, whole, tissue)
+                    if row.roi:
+                        rules["roi"] = Region(row.roi, slide).holds(*grid)
                 except SlideError as error:  # of imported files, or of a slide whose tissue cannot be told
                     (refused if isinstance(config, ImportedFiles) else problems).append(f"features.{name}: {error}")
                     continue

@@ -90,7 +90,7 @@ def export_model(study: Study, method: str, to, *, task: str | None = None, weig
         own["precision"] = known["precision"]  # auto was decided there
         encoder = own["encoder"]
         encoder["weights_sha256"] = known["weights_sha256"]
-        if is_weights_file(encoder["weights"]):
+        if is_weights_file(encoder["weights"], encoder["model"]):
             inside = f"{WEIGHTS}/{name}{PurePosixPath(encoder['weights']).suffix}"
             if weights:
                 files[inside] = Path(encoder["weights"])

@@ -10,6 +10,7 @@ from slidecaf.errors import SlideError
 from slidecaf.features.file import write_features
 from slidecaf.features.manual import ENCODER
 from slidecaf.features.outputs import outputs_of, width_of
+from slidecaf.features.seen import SEEN, seen_by
 from slidecaf.features.source import Image, Sources
 from slidecaf.files.manifests import make_batch, slide_files
 from slidecaf.files.tables import read_json
@@ -17,6 +18,7 @@ from slidecaf.files.versions import version
 from slidecaf.logs import logger
 from slidecaf.slides import Limits
 from slidecaf.study.config import WHOLE, ManualFeatures, NetworkFeatures
+from slidecaf.study.names import is_timm
 from slidecaf.study.status import STATUS_UNREADABLE
 
 TOGETHER = 32
@@ -252,7 +254,7 @@ def describe_loaded(loaded, chosen, precision) -> dict:
     dict
     """
     own = {"dimension": loaded.dimension, "weights_sha256": loaded.sha256, "precision": precision}
-    return {**chosen["encoder"], **own}
+    return {**chosen["encoder"], **own, **seen_by(loaded, chosen["encoder"])}
 
 
 def network_attributes(chosen, described) -> dict:
@@ -284,6 +286,7 @@ def network_attributes(chosen, described) -> dict:
         "weights_sha256": described["weights_sha256"],
         "extraction": chosen["extraction"],
         "precision": described["precision"],
+        **({key: described[key] for key in SEEN} if is_timm(spec["model"]) else {}),
         "slidecaf_version": version(),
         "config": json.dumps(config, sort_keys=True),
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from slidecaf.features.seen import SEEN, seen_by
 from slidecaf.files.hdf5 import open_hdf5
 from slidecaf.files.manifests import slide_paths
 from slidecaf.files.tables import write_json
@@ -39,6 +40,7 @@ def _read(manifest):
     with open_hdf5(next(iter(slide_paths([manifest]).values()))) as file:
         said = file["features"].attrs
         own = {key: str(said[key]) for key in ("weights_sha256", "precision")}
+        own |= {key: said[key].tolist() for key in SEEN if key in said}
         features = file["features"]
         if isinstance(features, Mapping):  # a dataset an output
             return {"dimension": {name: one.shape[1] for name, one in features.items()}, **own}
@@ -61,4 +63,5 @@ def _look(spec, precision, dense):
     if precision == "auto":
         with devices.device() as device:
             precision = choose_precision(spec, device=device)
-    return {"dimension": encoder.dimension, "weights_sha256": encoder.sha256, "precision": precision}
+    own = {"dimension": encoder.dimension, "weights_sha256": encoder.sha256, "precision": precision}
+    return {**own, **seen_by(encoder, spec)}

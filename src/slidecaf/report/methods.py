@@ -1,6 +1,7 @@
 """A paragraph on methods, ready for a paper, from a study's config and what its results hold."""
 
 from slidecaf.study.kinds import told_apart
+from slidecaf.study.names import TIMM, is_timm
 
 NETWORKS = {
     "alexnet": "AlexNet",
@@ -14,7 +15,7 @@ NETWORKS = {
 
 def network_name(feature_set) -> str:
     """Name the network of a feature set, as `network` does without its weights; other sets by their kind."""
-    model = feature_set.get("model", feature_set["kind"])
+    model = feature_set.get("model", feature_set["kind"]).removeprefix(TIMM)
     return NETWORKS.get(model, model)
 
 
@@ -121,10 +122,16 @@ def _stain(feature_set):
 def _implemented(feature_set, versions):
     if feature_set["model"] in OWN:
         return "built by the table of its paper"
+    if is_timm(feature_set["model"]):
+        return f"as implemented in timm {versions['timm']}"
     return f"as implemented in torchvision {versions['torchvision']}"
 
 
 def _output(feature_set):
+    words = {"pooled": "What the network pools before its classifier", "class": "The class token"}
+    words |= {"mean": "The mean of the tokens of places", "class+mean": "The class token beside the mean of the others"}
+    if is_timm(feature_set["model"]) and feature_set["layer"] in words:
+        return f"{words[feature_set['layer']]} ({feature_set['dimension']:,} values, stored with 16 bit)"
     largest = ", of a map the largest value of each channel," if feature_set.get("map") == "max" else ""
     return (
         f"The output of layer {feature_set['layer']}{largest} ({feature_set['dimension']:,} values, stored with 16 bit)"

@@ -29,7 +29,7 @@ from slidecaf.report.timings import duration_text, rule_timings
 from slidecaf.study.caveats import MEANINGLESS
 from slidecaf.study.config import feature_sets
 from slidecaf.study.kinds import CLASSIFICATION_KINDS, SEGMENTATION_KINDS
-from slidecaf.study.names import TASKS
+from slidecaf.study.names import TASKS, is_timm
 
 TEMPLATES = Path(__file__).parent / "templates"
 VIEWER = "http://127.0.0.1:8080/"
@@ -93,7 +93,8 @@ def context(study, *, command="", commit="") -> dict:
         ],
         "segmentation": [segmentation(study, name, album) for name in study.config.methods("segmentation")],
     }
-    versions, files = package_versions(), study.slide_files()
+    used = any(is_timm(encoder["model"]) for encoder in study.encoders.values())
+    versions, files = package_versions(["timm"] if used else []), study.slide_files()
     several = len(study.methods("classification")) > 1
     caveats, sets, varied = _caveats(found), study.feature_sets(), ablation(study)
     layers, beside = layer_grid(varied, sets), xray_tables if _of_images(study) else classification_tables

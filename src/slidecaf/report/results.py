@@ -276,6 +276,16 @@ def _where(tiling):
     return {"stride": tiling.stride_px, "unit": unit, **{key: getattr(tiling, key) for key in keys}}
 
 
-def package_versions() -> dict:
-    """Return the packages that decide what result files hold, name to version."""
-    return {name: version(name) for name in PACKAGES}
+def package_versions(further=()) -> dict:
+    """Return the packages that decide what result files hold, name to version.
+
+    Parameters
+    ----------
+    further : iterable of str, optional
+        Those that this study alone needs, such as timm.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    return {name: version(name) for name in (*PACKAGES, *further)}

@@ -168,7 +168,7 @@ def check_temporary() -> None:
 def use_caches(folder) -> None:
     """Let this process and its children keep caches in a folder where the user's own cannot be written to.
 
-    Those are Snakemake's copies of the workflow's files, matplotlib's list of fonts, and torch's downloaded weights.
+    Those are Snakemake's copies of the workflow's files, matplotlib's list of fonts, and downloaded weights.
 
     Parameters
     ----------

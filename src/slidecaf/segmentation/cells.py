@@ -90,6 +90,24 @@ class Cells:
         )
         return left, right, top, bottom
 
+    def covered(self, coords, patch_size) -> np.ndarray:
+        """Tell which cells lie in any of some patches.
+
+        Parameters
+        ----------
+        coords : ndarray of int64, shape (N, 2)
+        patch_size : int
+
+        Returns
+        -------
+        ndarray of bool, shape (rows, columns)
+        """
+        left, right, top, bottom = self.spans(np.asarray(coords, np.int64).reshape(-1, 2), patch_size)
+        change = np.zeros(np.add(self.shape, 1), np.int64)
+        for rows, columns, step in ((top, left, 1), (top, right, -1), (bottom, left, -1), (bottom, right, 1)):
+            np.add.at(change, (rows, columns), step)
+        return change.cumsum(axis=0).cumsum(axis=1)[:-1, :-1] > 0
+
     def count(self, strips) -> np.ndarray:
         """Count the pixels of masks in each cell, strip by strip.
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from slidecaf.files.manifests import make_batch, slide_files
 from slidecaf.logs import logger
 from slidecaf.segmentation.cells import Cells
-from slidecaf.segmentation.labels import count_masks, patch_labels, write_labels
+from slidecaf.segmentation.labels import count_masks, patch_labels, within, write_labels
 from slidecaf.segmentation.masks import Mask
 from slidecaf.slides import Limits
 from slidecaf.study.status import STATUS_UNREADABLE
-from slidecaf.tiles.file import read_tiles
+from slidecaf.tiles.file import read_region, read_tiles
 from slidecaf.tiles.grid import slide_bounds
 
 
@@ -73,6 +73,11 @@ def label_slides(
             cells = Cells.of_patches(coords, size, width, height, stride=float(attributes["stride_level0"]))
             bled = hemorrhage.strips() if masks[slide]["hemorrhage"] else None
             truth = count_masks(cells, necrosis.strips(), bled)
+            if (region := read_region(of_tiles[slide].path)) is not None:
+                marked, truth = truth.necrosis.sum(), within(truth, cells.covered(region, size))
+                if outside := marked - truth.necrosis.sum():
+                    share = 100 * outside / marked
+                    logger.info("%s: %.1f %% of the mask lie outside the region of interest", slide, share)
             labels = patch_labels(truth, coords, size)
             share = truth.necrosis.sum() / (width * height)
             count = (sum(labels), len(labels))

@@ -56,6 +56,22 @@ def count_masks(cells, necrosis, hemorrhage=None) -> Truth:
     return Truth(cells, *cells.count(np.stack([dead, bled, dead & bled]) for dead, bled in pairs))
 
 
+def within(truth, judged) -> Truth:
+    """Count masks in some cells only: those that a slide's region of interest has judged.
+
+    Parameters
+    ----------
+    truth : Truth
+    judged : ndarray of bool, shape (rows, columns)
+
+    Returns
+    -------
+    Truth
+        With 0 px elsewhere.
+    """
+    return Truth(truth.cells, *(getattr(truth, name) * judged for name in COUNTS))
+
+
 def patch_labels(truth, coords, patch_size) -> np.ndarray:
     """Label patches: necrosis where the mask covers more than half of a patch.
 

@@ -12,11 +12,12 @@ from PIL.PngImagePlugin import PngImageFile
 from slidecaf.files.faults import is_file
 from slidecaf.segmentation import mask_values
 from slidecaf.segmentation.mask_channels import PALETTE, WHITE_IS_ZERO, choose_channel
-from slidecaf.segmentation.mask_geojson import geojson_bands, is_geojson
+from slidecaf.segmentation.mask_geojson import geojson_bands
 from slidecaf.segmentation.mask_values import CLASS_KEY, MaskProblem
 from slidecaf.slides import TIFF
 from slidecaf.slides.cache import SegmentCache
 from slidecaf.slides.directories import check_directories
+from slidecaf.slides.geojson import is_geojson
 from slidecaf.slides.pages import open_page
 from slidecaf.slides.segments import sides
 

@@ -23,7 +23,7 @@ from slidecaf.segmentation.solver.patch_models import read_models
 from slidecaf.slides import open_slide
 from slidecaf.slides.thumbnail import write_jpeg
 from slidecaf.study.status import STATUS_OK, STATUS_UNREADABLE
-from slidecaf.tiles.file import read_tiles
+from slidecaf.tiles.file import read_region, read_tiles
 from slidecaf.tiles.grid import slide_bounds
 
 
@@ -128,6 +128,8 @@ def segment_slides(
         if place.readable:
             with open_slide(paths[slide], name=slide, mpp=own["mpp"], scene=own["scene"]) as opened:
                 strips = _truth_strips(slide, masks[slide], place, settings)
+                if strips and (region := read_region(read["tiles"].path)) is not None:
+                    strips = _judged(strips, place.cells, place.cells.covered(region, place.size))
                 picture = overlay(opened, place.cells, mask, strips, title=title)
         else:
             picture = placeholder(f"{title}\n{status}")
@@ -188,6 +190,14 @@ def _mapped(read: Mapping[str, File], place, part, variant, C):
         context = SlideContext(file["features"], file["valid"])
         judged = confidences(file, *context.of(model.coef[own], model.intercept[own]))[0]
         return confidence_map(place.cells, place.coords, place.size, judged)
+
+
+def _judged(strips, cells, judged):
+    """Leave out of a mask what lies outside the region of interest."""
+    top = 0
+    for strip in strips:
+        yield strip & cells.expand(judged, top, top + len(strip))
+        top += len(strip)
 
 
 def _truth_strips(slide, masks, place, settings):

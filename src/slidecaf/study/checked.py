@@ -194,6 +194,7 @@ def check_study(config, *, made=(), copies=None) -> Study:
         check_segmentation(segmented, source=other.sheet, folds=other.folds)
     check_imported(config, rows, segmented)
     check_stains(config, {row.slide for row in [*rows, *segmented]})
+    check_regions(config, rows, segmented)
     copied = [row for row in every if row.slide in left_out]
     return Study(config, rows, segmented, classes, copied, dict(left_out), rare, rare_classes)
 
@@ -340,6 +341,42 @@ def check_stains(config, slides):
                 f"{where}: {target!r} is no slide's id{near(target, slides)} and no file; write the id of a slide in a "
                 "sheet, or the path of an image file."
             )
+    if problems:
+        raise InputErrors("config.yaml", problems)
+
+
+def check_regions(config, classification, segmentation):
+    """Check that regions of interest limit all that looks at their slides: what lays no patches knows none.
+
+    Parameters
+    ----------
+    config : slidecaf.study.config.Config
+    classification, segmentation : list of slidecaf.study.sheets.Row
+
+    Raises
+    ------
+    InputErrors
+        With every feature set and method that would look at whole slides.
+    """
+    problems = []
+    for task, rows in (("classification", classification), ("segmentation", segmentation)):
+        row = next((row for row in rows if row.roi), None)
+        if row is None:
+            continue
+        said = f"slide {row.slide!r} has {row.roi!r} in column roi; empty the column, or"
+        for name in config.feature_sets_of(task):
+            if config.features[name].is_whole:
+                problems.append(f"features.{name}.tiling: whole looks at all of a slide, and {said} lay patches.")
+            elif config.features[name].kind == "imported":
+                problems.append(
+                    f"features.{name}.kind: the patches of imported features are another program's, and {said} limit "
+                    "them there and take the column out."
+                )
+        problems += [
+            f"{task}.methods.{name}.kind: {method.kind} looks at all of a slide, and {said} leave the method out."
+            for name, method in config.methods(task).items()
+            if method.kind in ("graph-rlm", "network")
+        ]
     if problems:
         raise InputErrors("config.yaml", problems)
 

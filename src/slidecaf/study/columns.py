@@ -132,6 +132,12 @@ SCENE = Column(
     "Name or number, from 0, of the image that is the slide, where the file holds several; otherwise empty.",
     _words,
 )
+ROI = Column(
+    "roi",
+    "The region of interest, GeoJSON as QuPath exports it, relative to the folder of this sheet: patches whose centre "
+    "lies outside are left out. Empty takes the whole slide.",
+    _path,
+)
 FOLD = Column(
     "fold",
     "A whole number from 0 to a million that fixes the fold of a training row, for all training rows or none.",
@@ -139,7 +145,7 @@ FOLD = Column(
 )
 
 COLUMNS = {
-    "classification": (SLIDE, PATH, LABEL, PATIENT, SPLIT, LESION, MPP, SCENE, FOLD),
-    "segmentation": (SLIDE, PATH, MASK, HEMORRHAGE, LEFT_OUT, SPLIT, MPP, SCENE, FOLD),
+    "classification": (SLIDE, PATH, LABEL, PATIENT, SPLIT, LESION, MPP, SCENE, ROI, FOLD),
+    "segmentation": (SLIDE, PATH, MASK, HEMORRHAGE, LEFT_OUT, SPLIT, MPP, SCENE, ROI, FOLD),
 }
 """Task to the columns of its sheet."""

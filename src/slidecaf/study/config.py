@@ -23,6 +23,8 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     WrapValidator,
+    model_serializer,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -31,7 +33,7 @@ from slidecaf.study.config_checks import check_ablation, check_parts
 from slidecaf.study.config_errors import explain
 from slidecaf.study.config_file import read_config
 from slidecaf.study.kinds import CLASSIFICATION_KINDS, ClassificationKind
-from slidecaf.study.names import NAME, TASKS, sets_of
+from slidecaf.study.names import NAME, TASKS, is_timm, sets_of
 
 
 class Settings(BaseModel):
@@ -228,22 +230,82 @@ class EncoderOutput(Settings):
     )
 
 
+class ModelArgs(Settings):
+    """How one of timm's networks differs from what its name stands for, by timm's own names of arguments.
+
+    These are the arguments that the cards of published weights have. Others change what a network computes in ways
+    that weights say nothing of.
+    """
+
+    img_size: int = _optional("A whole number of px from 1, the side of the images that it is built for.", ge=1)
+    patch_size: int = _optional("A whole number of px from 1, the side of the squares that become tokens.", ge=1)
+    embed_dim: int = _optional("A whole number from 1, the values of a token.", ge=1)
+    depth: int = _optional("A whole number from 1, the blocks.", ge=1)
+    num_heads: int = _optional("A whole number from 1, the heads of an attention.", ge=1)
+    mlp_ratio: _number(gt=0) = _optional("A number above 0, the width of the layers between attentions.")
+    mlp_layer: Literal["Mlp", "GluMlp", "SwiGLU", "SwiGLUPacked"] = _optional(
+        "Mlp, GluMlp, SwiGLU or SwiGLUPacked: the layers between attentions."
+    )
+    act_layer: Literal["gelu", "gelu_tanh", "quick_gelu", "relu", "silu"] = _optional(
+        "gelu, gelu_tanh, quick_gelu, relu or silu: what follows on a linear layer."
+    )
+    init_values: _number(gt=0) = _optional("A number above 0, such as 1.0e-5: there are layer scales.")
+    reg_tokens: int = _optional("A whole number from 0, the register tokens.", ge=0)
+    class_token: bool = _optional("true or false: whether there is a class token.")
+    no_embed_class: bool = _optional("true or false: whether class and register tokens have no position.")
+    dynamic_img_size: bool = _optional("true or false: whether it takes images of other sizes than img_size.")
+    global_pool: Literal["", "token", "avg", "avgmax", "max", "map"] = _optional(
+        "token, avg, avgmax, max, map or an empty text: how it pools what layer: pooled gives."
+    )
+    qkv_bias: bool = _optional("true or false: whether attentions have biases.")
+    qk_norm: bool = _optional("true or false: whether attentions normalise queries and keys.")
+    pre_norm: bool = _optional("true or false: whether there is a normalisation before the blocks.")
+    final_norm: bool = _optional("true or false: whether there is a normalisation behind the blocks.")
+    fc_norm: bool = _optional("true or false: whether it normalises behind its pooling, in place of before.")
+
+
+OWN = "own"
+"""In place of an input size: that of the weights."""
+
+
+def _size_or_own(value, check):
+    return value if value == OWN else check(value)
+
+
+def _or_own(schema):
+    """Let a field's JSON schema take the word beside the number."""
+    number = {key: schema.pop(key) for key in ("type", "minimum")}
+    schema["anyOf"] = [number, {"const": OWN, "type": "string"}]
+
+
+_Mean = Annotated[_number(ge=0, le=1), Field(description="A number from 0 to 1.")]
+_Std = Annotated[_number(gt=0, le=1), Field(description="A number above 0 to 1.")]
+_Scale = Annotated[_number(gt=0), Field(description="A number above 0.")]
+
+
 class Encoder(Settings):
     """What turns a patch into a vector."""
 
     model: str = Field(
         min_length=1,
-        description="The name of a torchvision classification model, such as alexnet, vgg19 or resnet50, or "
-        "overfeat-fast.",
+        description="The name of a torchvision classification model, such as alexnet, vgg19 or resnet50, "
+        "overfeat-fast, or timm/ with the name of one of timm's networks, such as timm/vit_small_patch14_dinov2.",
+    )
+    model_args: ModelArgs = _optional(
+        "A mapping such as {reg_tokens: 8, init_values: 1.0e-5}: with timm/, arguments of the network that the card of "
+        "its weights gives."
     )
     layer: str = _optional(
-        "The name of a layer of the model, such as classifier.5; a spatial map is averaged.", min_length=1
+        "The name of a layer of the model, such as classifier.5; a spatial map is averaged. With timm/ also pooled "
+        "(what the network makes of an image before its classifier), class (the class token), mean (of the tokens of "
+        "places, without class and registers) or class+mean (both, one behind the other).",
+        min_length=1,
     )
     map: Literal["average", "max", "places"] = _optional(
         "average, max, or places (every place of the map of a whole image is a vector of its own, of length 1, at all "
         "scales): what becomes of the spatial map of layer."
     )
-    scales: list[_number(gt=0)] = _optional(
+    scales: list[_Scale] = _optional(
         "A list of numbers above 0, such as [0.5, 1, 2]: with map: places, how many times as large as input_size the "
         "network sees an image.",
         min_length=1,
@@ -255,17 +317,41 @@ class Encoder(Settings):
     )
     weights: str = Field(
         min_length=1,
-        description="A torchvision weights name (IMAGENET1K_V1), the path of a state dict, or random:SEED.",
+        description="A torchvision weights name (IMAGENET1K_V1), the path of a state dict, or random:SEED. With timm/ "
+        "a tag of timm's (lvd142m), hf-hub:NAME of weights on Hugging Face's hub, a path, or random:SEED.",
     )
     weights_sha256: str = _optional(
         "64 hexadecimal digits, the digest of the weights in use: others are refused.", pattern=r"^[0-9a-f]{64}$(?!\n)"
     )
-    input_size: int = Field(
-        224,
-        ge=1,
-        description="A whole number of px from 1, to which a patch is resized; above the own size of AlexNet, VGG and "
-        "OverFeat their fully connected layers run as convolutions, and the map that they give is averaged.",
+    mean: list[_Mean] = _optional(
+        "A list of three numbers from 0 to 1, such as [0.485, 0.456, 0.406]: with timm/, by what R, G and B are "
+        "normalised, in place of what timm knows of the weights; a file needs it, with std.",
+        min_length=3,
+        max_length=3,
     )
+    std: list[_Std] = _optional(
+        "A list of three numbers above 0 to 1, such as [0.229, 0.224, 0.225], as mean.", min_length=3, max_length=3
+    )
+    input_size: Annotated[int, Field(ge=1), WrapValidator(_size_or_own)] = Field(
+        224,
+        description="A whole number of px from 1, to which a patch is resized; above the own size of AlexNet, VGG and "
+        "OverFeat their fully connected layers run as convolutions, and the map that they give is averaged. With timm/ "
+        "it is own where it is left out: the size of the weights.",
+        json_schema_extra=_or_own,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_size(cls, value):
+        if isinstance(value, dict) and is_timm(str(value.get("model", ""))):
+            return {**value, "input_size": value.get("input_size", OWN)}
+        return value
+
+    @model_serializer(mode="wrap")
+    def _size_said(self, serialised):
+        """Keep the size of one of timm's networks, also where it is what others have by default."""
+        said = serialised(self)
+        return said | {"input_size": self.input_size} if is_timm(self.model) else said
 
 
 class NetworkFeatures(FeatureSettings):

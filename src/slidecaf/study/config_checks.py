@@ -6,7 +6,7 @@ Each returns sentences that name the key, its value and what to write.
 import re
 
 from slidecaf.files.faults import is_file
-from slidecaf.study.names import is_weights_file, near, split_output
+from slidecaf.study.names import HUB, TIMM, is_timm, is_weights_file, near, split_output
 
 LEAST_SIDE, MOST_SIDE = 32, 4096
 """Px of the longer side of an image at a scale: below there is nothing to see, and above memory is not bounded."""
@@ -38,8 +38,9 @@ def check_parts(sets, methods, *, names, folder) -> list:
     problems += [
         problem
         for name, one in networks.items()
-        for problem in _weights(f"features.{name}.encoder", one.encoder.weights, folder)
+        for problem in _weights(f"features.{name}.encoder", one.encoder.weights, one.encoder.model, folder)
     ]
+    problems += [problem for name, one in networks.items() for problem in _timm(f"features.{name}", one)]
     for task, named in methods.items():
         for name, method in named.items():
             where = f"{task}.methods.{name}"
@@ -94,7 +95,7 @@ def _network(where, method, folder):
     if method.weights is not None and method.weights.startswith("random:"):
         problems.append(f"{where}.weights: {method.weights!r}: weights are drawn by the study's seed; write null.")
     elif method.weights is not None:
-        problems += _weights(where, method.weights, folder)
+        problems += _weights(where, method.weights, method.architecture, folder)
     if custom and method.weights is not None and not is_weights_file(method.weights):
         problems.append(
             f"{where}.weights: there are no published ones of custom-cnn, and so no {method.weights!r}; write the path "
@@ -194,16 +195,66 @@ def _tiling(where, tiling):
     return []
 
 
-def _weights(where, weights, folder):
+def _weights(where, weights, model, folder):
     where = f"{where}.weights"
-    if is_weights_file(weights) and not is_file(folder / weights):
+    if weights.startswith(HUB) and not is_timm(model):
         return [
-            f"{where}: there is no file {weights!r}; write the path of a state dict, a torchvision weights name such "
-            "as IMAGENET1K_V1, or random:SEED."
+            f"{where}: {weights!r} is loaded by timm, and {model!r} is not one of its networks; write model: "
+            f"{TIMM} with the name of its architecture."
         ]
+    if weights.startswith(HUB) and not re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w.-]+)?", weights.removeprefix(HUB)):
+        return [f"{where}: {weights!r} is no name on the hub; write such as hf-hub:MahmoodLab/UNI2-h."]
+    if is_weights_file(weights, model) and not is_file(folder / weights):
+        named = "a tag of timm's, hf-hub:NAME" if is_timm(model) else "a torchvision weights name such as "
+        named += "" if is_timm(model) else "IMAGENET1K_V1"
+        return [f"{where}: there is no file {weights!r}; write the path of a state dict, {named}, or random:SEED."]
     if weights.startswith("random:") and not re.fullmatch(r"random:\d{1,9}", weights):
         return [f"{where}: {weights!r} has no seed; write random:0."]
     return []
+
+
+def _timm(where, features):
+    """Check what is said of one of timm's networks, or of another and is timm's."""
+    one, where_encoder, problems = features.encoder, f"{where}.encoder", []
+    if not is_timm(one.model):
+        given = {"model_args": one.model_args, "mean": one.mean, "std": one.std}
+        given["input_size"] = one.input_size if one.input_size == "own" else None
+        return [
+            f"{where_encoder}.{key}: it is for networks of timm, and {one.model!r} is not one; leave it out, or write "
+            f"model: {TIMM} with a name."
+            for key, value in given.items()
+            if value is not None
+        ]
+    name = one.model.removeprefix(TIMM)
+    if not re.fullmatch(r"\w+", name):
+        instead = "write timm/ with the name of an architecture, such as timm/vit_small_patch14_dinov2"
+        if found := re.fullmatch(r"(\w+)\.(\w+)", name):
+            instead = f"write model: {TIMM}{found[1]} and weights: {found[2]}"
+        problems.append(f"{where_encoder}.model: {one.model!r} will not do; {instead}.")
+    if features.extraction == "dense":
+        problems.append(
+            f"{where}.extraction: dense runs torchvision's networks alone; write patchwise for {one.model}."
+        )
+    if (one.mean is None) != (one.std is None):
+        given, missing = ("mean", "std") if one.std is None else ("std", "mean")
+        problems.append(f"{where_encoder}.{missing}: missing, and {given} is given; write both or neither.")
+    elif one.mean is None and is_weights_file(one.weights, one.model):
+        problems.append(
+            f"{where_encoder}.mean: missing; the file {one.weights!r} does not say how its images are normalised: "
+            "write mean and std of the card of the weights; ImageNet's are [0.485, 0.456, 0.406] and [0.229, 0.224, "
+            "0.225]."
+        )
+    args = one.model_args
+    if args and (args.mlp_layer or "").startswith("SwiGLU") and args.act_layer != "silu":
+        problems.append(
+            f"{where_encoder}.model_args.act_layer: {args.act_layer or 'missing'}; {args.mlp_layer} is gated by silu, "
+            "which timm takes from act_layer; write silu."
+        )
+    if features.is_whole and one.input_size == "own":
+        problems.append(
+            f"{where_encoder}.input_size: missing; with tiling: whole write it in px, since images are read for it."
+        )
+    return problems
 
 
 def _candidates(where, method):
@@ -268,6 +319,8 @@ def _encoder(where, features):
         problems.append(
             f"{where_encoder}.map: places are those of whole images; write tiling: whole, or average or max."
         )
+    if one.input_size == "own":  # of a whole image it is asked for
+        return problems
     sides = {scale: round(one.input_size * scale) for scale in one.scales or [1]}
     for scale, side in sides.items():
         if not LEAST_SIDE <= side <= MOST_SIDE:

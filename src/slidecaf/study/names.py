@@ -12,27 +12,54 @@ NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 TASKS = ("classification", "segmentation")
 
+TIMM = "timm/"
+"""Before the names of timm's networks."""
 
-def is_weights_file(weights) -> bool:
+HUB = "hf-hub:"
+"""Before the names of weights on Hugging Face's hub, as timm writes it."""
+
+
+def is_timm(model) -> bool:
+    """Tell whether a config's ``model`` is one of timm's.
+
+    Parameters
+    ----------
+    model : str
+
+    Returns
+    -------
+    bool
+    """
+    return model.startswith(TIMM)
+
+
+def is_weights_file(weights, model="") -> bool:
     """Tell whether a config's ``weights`` name a file.
 
     Parameters
     ----------
     weights : str
+    model : str, optional
+        The config's. With one of timm's a word without a dot and a slash is a tag of its weights.
 
     Returns
     -------
     bool
         True for anything that is neither ``random:SEED`` nor a torchvision weights name such as
-        ``IMAGENET1K_V1`` or ``AlexNet_Weights.IMAGENET1K_V1``.
+        ``IMAGENET1K_V1`` or ``AlexNet_Weights.IMAGENET1K_V1``; with timm nor a tag, nor on the hub.
 
     Examples
     --------
     >>> [is_weights_file(weights) for weights in ("random:0", "IMAGENET1K_V1", "networks/own.pth")]
     [False, False, True]
+    >>> [is_weights_file(weights, "timm/vit_small_patch14_dinov2") for weights in ("lvd142m", "hf-hub:a/b", "own.pth")]
+    [False, False, True]
     """
-    named = re.fullmatch(r"(\w+_Weights\.)?[A-Z][A-Z0-9_]*", weights)
-    return not weights.startswith("random:") and not named
+    if weights.startswith("random:"):
+        return False
+    if is_timm(model):
+        return not weights.startswith(HUB) and not re.fullmatch(r"\w+", weights)
+    return not re.fullmatch(r"(\w+_Weights\.)?[A-Z][A-Z0-9_]*", weights)
 
 
 def split_output(name) -> tuple[str, str]:

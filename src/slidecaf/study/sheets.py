@@ -18,7 +18,7 @@ from slidecaf.study.names import near
 from slidecaf.study.sheet_file import read_table
 from slidecaf.study.spellings import check_spellings
 
-PATHS = ("path", "mask", "hemorrhage")
+PATHS = ("path", "mask", "hemorrhage", "roi")
 """Columns that name a file."""
 
 IMAGE = "image"
@@ -56,6 +56,8 @@ class Row:
         The file of its necrosis mask; empty where unknown. Of segmentation, as
     hemorrhage : str
         the file of its hemorrhage mask; empty where there is none.
+    roi : str
+        The file of its region of interest; empty where that is the whole slide.
     more : dict of str to str
         Further columns, as they are.
     """
@@ -71,6 +73,7 @@ class Row:
     label: str = ""
     mask: str = ""
     hemorrhage: str = ""
+    roi: str = ""
     more: dict = field(default_factory=dict, hash=False)
 
 
@@ -393,7 +396,7 @@ def _left_without_two(train):
 
 
 def check_together(first, second, *, sources):
-    """Check two sheets against one another: one id, one path, one scene, one resolution.
+    """Check two sheets against one another: one id, one path, one scene, one resolution, one region.
 
     Parameters
     ----------
@@ -410,7 +413,7 @@ def check_together(first, second, *, sources):
     problems = []
     for row in second:
         same = by_slide.get(row.slide)
-        for column in ("path", "scene", "mpp"):
+        for column in ("path", "scene", "mpp", "roi"):
             if not same or getattr(same, column) == getattr(row, column):
                 continue
             problems.append(

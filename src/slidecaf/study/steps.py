@@ -1,5 +1,7 @@
 """What the rules of the workflow run: whose revision and whose version a rule's results depend on."""
 
+from collections.abc import Collection
+
 from slidecaf.files.versions import revisions, version
 from slidecaf.study.kinds import ClassificationKind
 
@@ -130,7 +132,7 @@ packages and libraries too (`slidecaf.study.kinds`).
 """
 
 
-def made_by(step: str, kind: ClassificationKind | None = None) -> dict[str, dict]:
+def made_by(step: str, kind: ClassificationKind | None = None, further: Collection[str] = ()) -> dict[str, dict]:
     """Return what makes a step's results beside its settings and inputs.
 
     Parameters
@@ -139,6 +141,8 @@ def made_by(step: str, kind: ClassificationKind | None = None) -> dict[str, dict
         A rule.
     kind : ClassificationKind, optional
         Of the method, where the rule is one of all kinds.
+    further : collection of str, optional
+        Libraries that this job alone needs, such as timm.
 
     Returns
     -------
@@ -146,7 +150,8 @@ def made_by(step: str, kind: ClassificationKind | None = None) -> dict[str, dict
         ``revision``, package of slidecaf to its revision, and ``versions``, library to its version.
     """
     packages, libraries = STEPS[step]
-    packages, libraries = {*packages, *(kind.packages if kind else ())}, {*libraries, *(kind.libraries if kind else ())}
+    packages = {*packages, *(kind.packages if kind else ())}
+    libraries = {*libraries, *(kind.libraries if kind else ()), *further}
     return {
         "revision": revisions(*sorted(packages)),
         "versions": {library: version(library) for library in sorted(libraries)},

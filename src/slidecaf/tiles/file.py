@@ -5,7 +5,7 @@ import numpy as np
 from slidecaf.files.hdf5 import create_hdf5, open_hdf5, put_array
 
 
-def write_tiles(path, coords, attributes, *, tissue=None, origin=None) -> None:
+def write_tiles(path, coords, attributes, *, tissue=None, region=None, origin=None) -> None:
     """Write where a slide's patches are.
 
     Parameters
@@ -17,6 +17,8 @@ def write_tiles(path, coords, attributes, *, tissue=None, origin=None) -> None:
         Attributes of ``coords``: those that CLAM and TRIDENT read, ``status`` and ``slide_digest``.
     tissue : slidecaf.tiles.otsu.Tissue, optional
         Kept as dataset ``tissue``, for report and viewer.
+    region : ndarray of int64, shape (M, 2), optional
+        Kept as dataset ``region``: the patches in the slide's region of interest, before any rule.
     origin : mapping, optional
         As for `create_hdf5`.
     """
@@ -25,6 +27,30 @@ def write_tiles(path, coords, attributes, *, tissue=None, origin=None) -> None:
         if tissue is not None:
             put_array(file, "tissue", tissue.mask)
             file["tissue"].attrs["saturation_above"] = tissue.threshold
+        if region is not None:
+            put_array(file, "region", region)
+
+
+def read_region(path) -> np.ndarray | None:
+    """Read which patches of the grid are in a slide's region of interest.
+
+    Parameters
+    ----------
+    path : path-like
+        A tiles file.
+
+    Returns
+    -------
+    ndarray of int64, shape (M, 2), or None
+        x and y at level 0, before any rule; None where the slide has no region.
+
+    Raises
+    ------
+    SlidecafError
+        If the file is missing or damaged.
+    """
+    with open_hdf5(path) as file:
+        return file["region"][:] if "region" in file else None
 
 
 def read_tissue(path):

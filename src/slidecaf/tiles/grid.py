@@ -44,6 +44,8 @@ class Patches:
         Where the slide has tissue, where the tiling asks for it.
     without_tissue : int
         Patches discarded for want of it; the white rule looks at the others.
+    region : ndarray of int64, shape (M, 2), or None
+        Corners of the patches in the slide's region of interest, before the other rules; None where it has none.
     kept_by : dict of int to int
         Level to the patches that it proved to be kept.
     pixels_read : int
@@ -59,18 +61,20 @@ class Patches:
     pixels_read: int
     tissue: Tissue | None = None
     without_tissue: int = 0
+    region: np.ndarray | None = None
 
     @property
     def effort(self) -> str:
         """What the rules decided, the white rule at which level, in words."""
-        if self.tiling.white_above is None and self.tissue is None:
+        looked_at = self.squares if self.region is None else len(self.region)
+        if self.tiling.white_above is None and self.tissue is None and self.region is None:
             return f"all {self.squares} of the grid, no white rule"
-        parts = []
+        parts = [] if self.region is None else [f"{self.squares - looked_at} outside the region of interest"]
         if self.tissue is not None:
             parts.append(f"{self.without_tissue} without tissue ({100 * self.tissue.share:.1f} % of the slide has it)")
         if self.tiling.white_above is not None:
             parts += [f"{count} kept by level {level}" for level, count in self.kept_by.items() if count]
-            white = self.squares - self.without_tissue - len(self.coords)
+            white = looked_at - self.without_tissue - len(self.coords)
             parts += [f"{white} white", f"{self.pixels_read / 1e6:.1f} Mpx read"]
         return f"of {self.squares} of the grid " + ", ".join(parts)
 
@@ -111,13 +115,15 @@ def lay(slide, tiling) -> tuple[np.ndarray, np.ndarray, int, float]:
     return xs, ys, size, stride
 
 
-def tile(slide, tiling, *, threads=1) -> Patches:
+def tile(slide, tiling, *, region=None, threads=1) -> Patches:
     """Find a slide's patches.
 
     Parameters
     ----------
     slide : slidecaf.slides.Slide
     tiling : Tiling
+    region : slidecaf.tiles.region.Region, optional
+        Patches outside are left out before any rule looks at them.
     threads : int, optional
         Of the white rule. Patches do not depend on it.
 
@@ -131,7 +137,7 @@ def tile(slide, tiling, *, threads=1) -> Patches:
     ------
     SlidecafError
         If the tiling names a resolution and the slide has none or has no square pixels, or the stride is below 1 px of
-        level 0.
+        level 0, or the region holds no patch.
     SlideError
         If the slide cannot be read, or the grid has more than `MOST_SQUARES`.
 
@@ -155,25 +161,33 @@ def tile(slide, tiling, *, threads=1) -> Patches:
             f"{stride:g} px would be {len(xs) * len(ys)}, more than {MOST_SQUARES}; raise tiling.stride."
         )
     kept, tissue, kept_by, pixels_read = np.ones((len(ys), len(xs)), bool), None, {}, 0
+    if region is not None:
+        kept = region.holds(xs, ys, size)
+    inside = kept.copy()
     if tiling.tissue == "otsu":
         tissue = find_tissue(slide)
-        kept = has_tissue(tissue, slide, tiling, (xs, ys, size))
+        kept = kept & has_tissue(tissue, slide, tiling, (xs, ys, size))
     with_tissue = np.count_nonzero(kept)
     if tiling.white_above is not None:
         white, kept_by, pixels_read = find_white(slide, xs, ys, size, tiling.white_above, among=kept, threads=threads)
         kept &= ~white
-    rows, columns = np.nonzero(kept)
     return Patches(
         tiling=tiling,
-        coords=np.stack([xs[columns], ys[rows]], axis=1),
+        coords=_corners(kept, xs, ys),
         patch_size_level0=size,
         stride_level0=stride,
         squares=kept.size,
         kept_by=kept_by,
         pixels_read=pixels_read,
         tissue=tissue,
-        without_tissue=int(kept.size - with_tissue),
+        without_tissue=int(np.count_nonzero(inside) - with_tissue),
+        region=None if region is None else _corners(inside, xs, ys),
     )
+
+
+def _corners(chosen, xs, ys):
+    rows, columns = np.nonzero(chosen)
+    return np.stack([xs[columns], ys[rows]], axis=1)
 
 
 def has_tissue(tissue, slide, tiling, grid) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Slides looked at before a run."""
 
 import errno
+import json
 import os
 import tempfile
 import time
@@ -40,6 +41,20 @@ def crash(row, tilings, masks=None):
     if row.slide == "hang":
         time.sleep(600)
     return look(row, tilings, masks)
+
+
+def test_a_region_of_interest_limits_the_estimate_and_one_that_will_not_do_is_said(tmp_path):
+    geometry = {"type": "Polygon", "coordinates": [[[0, 0], [800, 0], [800, 190], [0, 190], [0, 0]]]}
+    roi = tmp_path / "roi.geojson"
+    roi.write_text(json.dumps([{"type": "Feature", "geometry": geometry}]))
+    limited = row(half_white(tmp_path / "a.png"), roi=str(roi))
+    seen = look(limited, {"x": TILING, "all": TILING | {"white_above": None}})
+    assert seen.patches == {"x": 8, "all": 16}  # the upper two of four rows, of the second the centres alone
+    assert seen.kept["x"] == {"white": 0.5, "roi": 0.5}
+    roi.write_text("[]")
+    (problem,) = look(limited, {"x": TILING, "all": TILING}).problems
+    assert "slide a: column roi:" in problem
+    assert "has no area" in problem
 
 
 def test_patches_are_estimated_from_the_white_share(tmp_path):

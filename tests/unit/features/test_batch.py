@@ -10,6 +10,7 @@ import torch
 from slidecaf.errors import SlidecafError
 from slidecaf.features.batch import extract_slides
 from slidecaf.features.describe import describe_encoder
+from slidecaf.features.extraction.patchwise import resize
 from slidecaf.features.file import open_features
 from slidecaf.features.networks.encoder import load_encoder
 from slidecaf.tiles.batch import tile_slides
@@ -90,6 +91,33 @@ def test_another_digest_of_a_weights_file_makes_no_slide_anew_where_the_tensors_
     made = {path: path.stat() for path in Path("results/features/cnn").glob("*.h5")}
     job(paths, weights="other")
     assert {path: path.stat() for path in made} == made
+
+
+TIMM = {"model": "timm/vit_small_patch14_dinov2", "layer": "class+mean", "weights": "random:0", "input_size": "own"}
+TIMM |= {"model_args": {"img_size": 28, "depth": 1}, "mean": [0.7, 0.6, 0.7], "std": [0.2, 0.25, 0.2]}
+
+
+def test_features_of_timms_networks_say_what_the_weights_say_of_their_images(slides, monkeypatch):
+    for key in list(SPEC):
+        monkeypatch.delitem(SPEC, key)
+    for key, value in TIMM.items():
+        monkeypatch.setitem(SPEC, key, value)
+    paths = {slide: picture(f"{slide}.png", pixels) for slide, pixels in slides.items()}
+    job(paths, encoder=None)
+    encoder = load_encoder(TIMM)
+    for slide, pixels in slides.items():
+        with open_features(f"results/features/cnn/{slide}.h5") as file:
+            said, found = dict(file["features"].attrs), file["features"][:]
+        x = resize(torch.from_numpy(np.stack([pixels[:, :32], pixels[:, 32:]])).permute(0, 3, 1, 2), 28)
+        np.testing.assert_allclose(found, encoder(x).numpy(), rtol=2e-3, atol=2e-3)
+        assert (said["encoder"], said["layer"], said["input_size"]) == (TIMM["model"], "class+mean", 28)
+        assert (said["mean"].tolist(), said["std"].tolist()) == (TIMM["mean"], TIMM["std"])
+    describe_encoder("after.json", TIMM, precision="fp32", features=MANIFEST)
+    describe_encoder("before.json", TIMM, precision="fp32")
+    assert Path("after.json").read_bytes() == Path("before.json").read_bytes()
+    made = {path: path.stat() for path in Path("results/features/cnn").glob("*.h5")}
+    job(paths, encoder="before.json")
+    assert {path: path.stat() for path in made} == made  # the same, whoever describes it
 
 
 def test_a_network_that_cannot_be_had_is_said_before_any_slide(slides, monkeypatch):

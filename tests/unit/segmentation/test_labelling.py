@@ -16,15 +16,17 @@ COORDS = np.array([[x, y] for y in (0, 32) for x in (0, 32, 64)])
 MANIFEST = "results/labels/cnn/batch-0.tsv"
 
 
-def tiles(slide, status="ok"):
+def tiles(slide, status="ok", region=None):
     known = {"level0_width": 96, "level0_height": 64, "patch_size_level0": SIDE, "stride_level0": 32.0}
     path = f"tiles/{slide}.h5"
-    write_tiles(path, COORDS if status == "ok" else COORDS[:0], {"status": status, **(known if status == "ok" else {})})
+    coords = COORDS if status == "ok" else COORDS[:0]
+    coords = coords if region is None else region[:-1]  # one of which another rule leaves out
+    write_tiles(path, coords, {"status": status, **(known if status == "ok" else {})}, region=region)
     return path
 
 
-def job(masks, statuses=None, **settings):
-    files = {slide: tiles(slide, (statuses or {}).get(slide, "ok")) for slide in masks}
+def job(masks, statuses=None, regions=None, **settings):
+    files = {slide: tiles(slide, (statuses or {}).get(slide, "ok"), (regions or {}).get(slide)) for slide in masks}
     listed = manifest("tiles/batch-0.tsv", files)
     named = {slide: {"number": 2, "mask": mask, "hemorrhage": other} for slide, (mask, other) in masks.items()}
     own = {slide: {"mask": "digest", "hemorrhage": ""} for slide in masks}
@@ -56,6 +58,21 @@ def test_hemorrhage_takes_necrosis_back(mask):
     bled[:32, :32] = 255
     job({"a": (picture("mask.png", mask), picture("bled.png", bled))})
     assert read_patch_labels("results/labels/cnn/a.h5", 6).tolist() == [False, False, False, True, False, False]
+
+
+def test_a_mask_counts_where_the_region_of_interest_has_patches_whatever_other_rules_leave(mask, caplog):
+    path = picture("mask.png", mask)
+    region = np.array([[0, 0], [32, 0], [32, 32]])
+    with caplog.at_level("INFO", logger="slidecaf"):
+        job({"a": (path, ""), "whole": (path, "")}, regions={"a": region})
+    truth, whole = read_truth("results/labels/cnn/a.h5"), read_truth("results/labels/cnn/whole.h5")
+    judged = np.zeros((64, 96), bool)
+    for x, y in region:
+        judged[y : y + SIDE, x : x + SIDE] = True
+    assert truth.necrosis.sum() == (judged & (mask > 0)).sum() == 32 * 40 + 32 * 8
+    assert whole.necrosis.sum() == 64 * 40
+    assert read_patch_labels("results/labels/cnn/a.h5", 2).tolist() == [True, False]
+    assert "a: 40.0 % of the mask lie outside the region of interest" in caplog.text
 
 
 def test_a_mask_of_another_size_fails_after_the_others(mask):

@@ -13,7 +13,7 @@ from slidecaf.segmentation.maps import write_confidences, write_maps
 from slidecaf.segmentation.rasters import read_attributes, read_cells
 from slidecaf.segmentation.segmenting import segment_slides
 from slidecaf.segmentation.solver.patch_models import PatchModels, write_models
-from slidecaf.tiles.file import write_tiles
+from slidecaf.tiles.file import read_tiles, write_tiles
 from tests.unit.batch_jobs import broken, done_twice, manifest, of, picture
 
 WIDTH, HEIGHT, SIDE = 96, 64, 32
@@ -112,6 +112,22 @@ def test_a_slide_is_scored_where_it_has_a_mask(study):
     assert score["predicted_pixels"] == found * SIDE**2
     assert (score["variant"], score["threshold"], score["area"]) == ("plain", 0.0, WIDTH * HEIGHT)
     assert "score" not in read_json(made("t", "score"))
+
+
+def test_the_picture_shows_no_necrosis_that_was_missed_outside_the_region_of_interest(study):
+    def shown(region):
+        attributes = read_tiles("tiles/a.h5")[1]
+        write_tiles("tiles/a.h5", COORDS, attributes, region=region)
+        study.segment("a")
+        with Image.open(made("a", "overlay")) as picture:
+            return np.asarray(picture).astype(int)
+
+    write_json("fold-1/choice.json", {"chosen": {**CHOSEN, "threshold": 5.0}})  # all of it is missed
+    whole, upper = shown(None), shown(COORDS[:3])
+    rows, columns = np.nonzero(np.abs(whole - upper).max(axis=2) > 40)
+    edge = rows.min(), rows.max(), columns.min(), columns.max()
+    np.testing.assert_allclose(edge, (SIDE, HEIGHT - 1, 0, SIDE - 1), atol=2)  # JPEG, and the outline's own width
+    assert np.array_equal(shown(COORDS), whole)
 
 
 def test_a_slide_that_could_not_be_read_counts_as_wrong(study):

@@ -156,3 +156,43 @@ def test_a_target_that_is_missing_or_two_things_is_refused(config, tmp_path, tar
     config["features"]["one"] = {**config["features"]["one"], "image": {"stain": {**STAIN, "target": target}}}
     with pytest.raises(InputErrors, match=rf"features\.one\.image\.stain\.target: {said}"):
         check_study(config)
+
+
+def with_region(tmp_path, tasks="cs"):
+    """Write a column roi into the sheets, whose first slide alone has one."""
+    (tmp_path / "a.geojson").touch()
+    for task in tasks:
+        header, *lines = (tmp_path / f"{task}.tsv").read_text().splitlines()
+        lines = [f"{line}\t{'' if number else 'a.geojson'}" for number, line in enumerate(lines)]
+        (tmp_path / f"{task}.tsv").write_text("\n".join([f"{header}\troi", *lines]) + "\n")
+
+
+def test_a_region_of_interest_is_a_column_of_both_sheets(config, tmp_path):
+    config["classification"]["methods"].pop("other")
+    with_region(tmp_path)
+    study = check_study(config)
+    assert [row.roi for row in study.classification] == ["a.geojson", "", "", ""]
+    assert {slide: row.roi for slide, row in study.slides.items()} == {"a": "a.geojson", "b": "", "c": "", "d": ""}
+    (tmp_path / "a.geojson").unlink()
+    with pytest.raises(InputErrors, match=r"row 2, column roi: there is no file 'a\.geojson' for slide 'a'; write its"):
+        check_study(config)
+
+
+def test_both_sheets_have_to_say_the_same_region(config, tmp_path):
+    config["classification"]["methods"].pop("other")
+    with_region(tmp_path, "c")
+    with pytest.raises(InputErrors, match=r"column roi: slide 'a' has '' here and 'a\.geojson' in row 2 of c\.tsv"):
+        check_study(config)
+
+
+def test_what_lays_no_patches_of_its_own_takes_no_region(config, tmp_path):
+    with_region(tmp_path)
+    config["features"]["one"] = {**config["features"]["one"], "tiling": "whole"}
+    config["segmentation"]["methods"]["regions"] = {"kind": "graph-rlm"}
+    with pytest.raises(InputErrors) as caught:
+        check_study(config)
+    said = "\n".join(caught.value.problems)
+    region = "slide 'a' has 'a.geojson' in column roi; empty the column, or"
+    assert f"features.one.tiling: whole looks at all of a slide, and {region} lay patches." in said
+    assert "features.uni.kind: the patches of imported features are another program's" in said
+    assert f"segmentation.methods.regions.kind: graph-rlm looks at all of a slide, and {region} leave" in said

@@ -18,8 +18,11 @@ FURTHER = {"mcil": "ClassificationMcil"}
 """Kinds of methods that stand there in a comment, on one line, and their models."""
 ALTERNATIVES = {("features", "*", "tiling", "overlap"), ("features", "*", "tiling", "stride")}
 """Of which one stands in a feature set."""
-SAID = {("features", "*", "encoder", key) for key in ("map", "scales", "outputs", "weights_sha256")}
-"""Which stand in a comment: the demo has one output, and pins no weights."""
+SAID = {
+    ("features", "*", "encoder", key)
+    for key in ("map", "scales", "outputs", "weights_sha256", "model_args", "mean", "std")
+}
+"""Which stand in a comment: the demo has one output of a network of torchvision, and pins no weights."""
 OFF = (
     ("classification", "ablation"),
     ("classification", "methods", "*", "fisher"),

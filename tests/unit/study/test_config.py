@@ -415,6 +415,64 @@ def test_an_encoder_says_what_it_gives_once(config, given, said):
     assert said in problems(with_encoder(config, **given))
 
 
+SIGLIP = {"model": "timm/vit_base_patch16_siglip_224", "layer": "pooled", "weights": "webli"}
+TIMM = {"model": "timm/vit_giant_patch14_224", "layer": "class", "weights": "hf-hub:MahmoodLab/UNI2-h"}
+
+
+@pytest.mark.parametrize(("given", "size"), [({}, "own"), ({"input_size": 224}, 224), ({"input_size": 112}, 112)])
+def test_the_size_of_one_of_timms_networks_is_the_weights_own_unless_one_is_written(config, given, size):
+    config["features"]["cnn"]["encoder"] = {**TIMM, "model_args": {"reg_tokens": 8, "init_values": 1e-5}, **given}
+    checked = check_config(config)
+    encoder = checked.features["cnn"].encoder
+    assert encoder.given() == encoder.plain() == {**config["features"]["cnn"]["encoder"], "input_size": size}
+    assert type(encoder).model_validate(encoder.given()) == encoder  # as a job is handed it
+    assert check_config(yaml.safe_load(yaml.safe_dump(checked.plain()))) == checked
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({**TIMM, "model": "timm/resnet18.a1_in1k"}, "write model: timm/resnet18 and weights: a1_in1k."),
+        ({**TIMM, "model": "timm/"}, "encoder.model: 'timm/' will not do; write timm/ with the name"),
+        ({**TIMM, "weights": "hf-hub:UNI2-h"}, "'hf-hub:UNI2-h' is no name on the hub"),
+        ({**TIMM, "weights": "uni2.bin", "mean": [0.5] * 3, "std": [0.5] * 3}, "there is no file 'uni2.bin'"),
+        ({**TIMM, "weights": "uni2.bin"}, "encoder.mean: missing; the file 'uni2.bin' does not say how its images are"),
+        ({**TIMM, "mean": [0.5, 0.5, 0.5]}, "encoder.std: missing, and mean is given; write both or neither."),
+        ({**TIMM, "mean": [0.5, 128, 0.5], "std": [1, 1, 1]}, "encoder.mean.1: 128 will not do; write a number from 0"),
+        ({**TIMM, "model_args": {"mlp_layer": "SwiGLUPacked"}}, "encoder.model_args.act_layer: missing; SwiGLUPacked"),
+        (
+            {**TIMM, "model_args": {"mlp_layer": "SwiGLUPaked"}},
+            "model_args.mlp_layer: 'SwiGLUPaked' will not do",
+        ),
+        (
+            {**TIMM, "model_args": {"register_tokens": 8}},
+            "register_tokens: unknown key, did you mean reg_tokens",
+        ),
+        (
+            {**TIMM, "model_args": {"init_values": "1e-5"}},
+            "init_values: '1e-5' will not do; write a number above 0",
+        ),
+        ({**TIMM, "input_size": "large"}, "encoder.input_size: 'large' will not do"),
+        ({"model_args": {"reg_tokens": 8}}, "encoder.model_args: it is for networks of timm, and 'alexnet' is not one"),
+        ({"mean": [0.5] * 3, "std": [0.5] * 3}, "encoder.mean: it is for networks of timm"),
+        ({"input_size": "own"}, "encoder.input_size: it is for networks of timm"),
+        ({"weights": "hf-hub:MahmoodLab/UNI2-h"}, "is loaded by timm, and 'alexnet' is not one of its networks"),
+    ],
+)
+def test_what_does_not_go_with_timms_networks_or_with_others_is_refused(config, given, said):
+    config["features"]["cnn"]["encoder"] |= given
+    assert said in problems(config)
+
+
+def test_timms_networks_take_patches_one_by_one_and_whole_images_of_a_size_that_is_written(config):
+    config["features"]["cnn"] |= {"encoder": SIGLIP, "extraction": "dense"}
+    assert "features.cnn.extraction: dense runs torchvision's networks alone; write patchwise" in problems(config)
+    config["features"]["cnn"] |= {"tiling": "whole", "extraction": "patchwise"}
+    assert "features.cnn.encoder.input_size: missing; with tiling: whole write it in px" in problems(config)
+    config["features"]["cnn"]["encoder"] = {**SIGLIP, "input_size": 224}
+    check_config(config)
+
+
 def test_outputs_are_not_for_dense_extraction_nor_for_maps(config):
     config["features"]["cnn"]["extraction"] = "dense"
     said = problems(with_encoder(config, tiling=None, features="cnn/fc1", outputs=OUTPUTS))

@@ -1,4 +1,4 @@
-"""Encoders: any torchvision classification model as far as any of its layers, patches in and vectors out."""
+"""Encoders: any network of torchvision or timm as far as any of its layers, patches in and vectors out."""
 
 import contextlib
 from collections.abc import Mapping
@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from torch import fx
 
 from slidecaf.errors import SlidecafError
-from slidecaf.features.networks import models
+from slidecaf.features.networks import models, timm_networks
 from slidecaf.features.networks import weights as weights_of
 from slidecaf.features.networks.convolved import convolved
 from slidecaf.features.networks.layers import no_tensor, trace
 from slidecaf.features.networks.weights_file import read_state
-from slidecaf.study.names import is_weights_file
+from slidecaf.study.names import is_timm, is_weights_file
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -58,14 +57,16 @@ class Encoder:
     device : str or torch.device, optional
     precision : {"fp32", "bf16", "fp16"}, optional
         Number format of the network's arithmetic; features come out as fp32 in any case.
-    traced : slidecaf.features.networks.layers.Trace, optional
+    traced : slidecaf.features.networks.layers.Trace or slidecaf.features.networks.timm_networks.Run, optional
         Of the model, for these layers in this order; it is traced by default.
+    mean, std : sequence of float, optional
+        By which R, G and B are normalised, on a scale of 0 to 1: the model's own, or ImageNet's, by default.
 
     Attributes
     ----------
     model : torch.nn.Module
         The whole, of which what lies behind the last layer does not run.
-    network : torch.fx.GraphModule
+    network : torch.nn.Module
         What runs; it gives a list of the layers' outputs.
     layer : str, or mapping of str to Output
     input_size : int
@@ -84,7 +85,9 @@ class Encoder:
         vector or map.
     """
 
-    def __init__(self, model, layer, *, input_size=224, device="cpu", precision="fp32", traced=None):
+    def __init__(
+        self, model, layer, *, input_size=224, device="cpu", precision="fp32", traced=None, mean=None, std=None
+    ):
         self.device = torch.device(device)
         self._outputs = outputs_of(layer)
         self.layer = layer.layer if isinstance(layer, Output) else layer
@@ -96,15 +99,15 @@ class Encoder:
         layers = [output.layer for output in self._outputs.values()]
         traced = traced or trace(model, layers)
         self.model, self.dtype, self._tensors = model, torch.float32, traced.tensors
-        self.mean, self.std = getattr(model, "mean", MEAN), getattr(model, "std", STD)
+        self.mean, self.std = mean or getattr(model, "mean", MEAN), std or getattr(model, "std", STD)
         if precision == "bf16" and self.device.type == "cpu":  # autocast would convert the weights for every batch
             self.sha256  # noqa: B018  of the weights as they were given
             self.dtype = torch.bfloat16
         if larger := convolved(model, layers, input_size, self._blank):
             self.sha256  # noqa: B018  of the weights before they are reshaped
-            self.network = fx.GraphModule(larger, trace(larger, layers).graph)
+            self.network = trace(larger, layers).network(larger)
         else:
-            self.network = fx.GraphModule(model, traced.graph)
+            self.network = traced.network(model)
         # channels_last is how oneDNN and cuDNN like to run convolutions: 1.5 times as fast on CPUs.
         self.network.to(self.device, self.dtype, memory_format=torch.channels_last)
         # As large as a patch: broadcasting over three channels that lie innermost is ten times as slow.
@@ -195,7 +198,9 @@ class Encoder:
             return module(torch.zeros(1, 3, self.input_size, self.input_size))
 
     def _channels_last(self, layer):
-        # Swin's stages keep channels last; every other map in torchvision has them second.
+        # Swin's stages keep channels last; every other map in torchvision has them second. timm says it of each.
+        if getattr(self.model, "output_fmt", "") == "NHWC":
+            return True
         return type(self.model).__name__ == "SwinTransformer" and layer.startswith(("features", "norm"))
 
     def _plane(self, values):
@@ -258,7 +263,7 @@ def load_encoder(spec, *, device="cpu", precision="fp32"):
         weights name, a path, or ``random:SEED``) and ``input_size`` in px; ``weights_sha256``, the digest that the
         weights in use have to have, where it is given. In place of ``layer`` it may have
         ``outputs``: names, each with a mapping of ``layer`` and, where it is not ``average``, ``map``. Beside ``layer``
-        it may have ``map``.
+        it may have ``map``. Of timm's networks, as for `slidecaf.features.networks.timm_networks.load`.
     device : str or torch.device, optional
     precision : {"fp32", "bf16", "fp16"}, optional
 
@@ -293,11 +298,16 @@ def load_encoder(spec, *, device="cpu", precision="fp32"):
     {'early': 128, 'late': 512}
     """
     name, weights = spec["model"], spec["weights"]
-    models.check_model(name)
+    if not is_timm(name):
+        models.check_model(name)
     layer = {key: Output(**given) for key, given in spec["outputs"].items()} if "outputs" in spec else spec["layer"]
     if spec.get("map", "average") != "average":
         layer = Output(layer, spec["map"])
     layers = [output.layer for output in outputs_of(layer).values()]
+    if is_timm(name):
+        found = timm_networks.load(spec, layers)
+        how = {"input_size": found.input_size, "traced": found.traced, "mean": found.mean, "std": found.std}
+        return _checked(Encoder(found.model, layer, device=device, precision=precision, **how), spec)
     if weights.startswith("random:"):
         model = models.build_random(name, int(weights.removeprefix("random:")))
         traced = trace(model, layers)
@@ -312,10 +322,15 @@ def load_encoder(spec, *, device="cpu", precision="fp32"):
         model = models.build(name, **options)
         traced = trace(model, layers)
         weights_of.load_state(model, state, source, traced)
-    encoder = Encoder(model, layer, input_size=spec["input_size"], device=device, precision=precision, traced=traced)
+    how = {"input_size": spec["input_size"], "traced": traced}
+    return _checked(Encoder(model, layer, device=device, precision=precision, **how), spec)
+
+
+def _checked(encoder, spec):
+    """Return an encoder, if its weights are those that the config asks for."""
     if (wanted := spec.get("weights_sha256")) and encoder.sha256 != wanted:
         raise SlidecafError(
-            f"weights: those of {weights} have the digest {encoder.sha256}, and weights_sha256 is {wanted}; take the "
-            "weights that it is of, or leave it out."
+            f"weights: those of {spec['weights']} have the digest {encoder.sha256}, and weights_sha256 is {wanted}; "
+            "take the weights that it is of, or leave it out."
         )
     return encoder

@@ -34,6 +34,10 @@ class Trace:
     modules: frozenset
     tensors: frozenset
 
+    def network(self, model) -> fx.GraphModule:
+        """Return what gives the outputs, a list, and shares the model's tensors."""
+        return fx.GraphModule(model, self.graph)
+
 
 def trace(model, layers):
     """Trace a network as far as the last of some layers.

@@ -28,8 +28,9 @@ def choose_precision(spec, *, device="cpu"):
     {"fp32", "bf16"}
         What runs faster here may not do so elsewhere, and features differ in their last digits.
     """
-    patches = torch.zeros(PATCHES, 3, spec["input_size"], spec["input_size"], dtype=torch.uint8)
     encoders = {precision: load_encoder(spec, device=device, precision=precision) for precision in ("fp32", "bf16")}
+    side = encoders["fp32"].input_size
+    patches = torch.zeros(PATCHES, 3, side, side, dtype=torch.uint8)
     taken = {precision: [] for precision in encoders}
     for _ in range(REPEATS + 1):  # the first fills caches; the least of the others counts
         for precision, encoder in encoders.items():

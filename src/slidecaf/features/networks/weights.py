@@ -196,6 +196,26 @@ def load_state(model, state, source, traced=None):
     model.load_state_dict(taken, assign=True, strict=False)
 
 
+def check_finite(model, source, used):
+    """See that the tensors in use of a network have finite values.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    source : str
+        Where its weights come from, for the error.
+    used : container of str
+
+    Raises
+    ------
+    SlidecafError
+        Naming the first tensor that has not.
+    """
+    for name, value in model.state_dict().items():
+        if name in used and value.is_floating_point() and not _all_finite(value):
+            raise SlidecafError(f"weights: {source} holds NaN or infinite values in {name}; take an undamaged file.")
+
+
 def _readings(state, own, old, where=()):
     """List the ways to take a state dict, and the dicts in it, for a network's, whether all of it is there or not."""
     tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
