@@ -4,6 +4,7 @@ import json
 from collections import Counter
 
 import numpy as np
+import pytest
 
 from slidecaf.features.file import open_features
 from slidecaf.tiles.file import read_region, read_tiles
@@ -26,6 +27,7 @@ def with_region(study, slide, right):
     study.sheet(column)
 
 
+@pytest.mark.long
 def test_a_region_of_interest_limits_its_slide_and_no_other_is_computed_again(study):
     slide = any_slide(study)
     with_region(study, "no slide", 300)
@@ -56,6 +58,7 @@ def test_a_region_of_interest_limits_its_slide_and_no_other_is_computed_again(st
 SETS = {"cnn-224": 224, "cnn-160": 160}
 
 
+@pytest.mark.long
 def test_a_network_of_timm_is_a_feature_set_like_any_other_and_others_are_not_computed_again(study):
     encoder = {"model": "timm/vit_small_patch14_dinov2", "layer": "class+mean", "weights": "random:0"}
     encoder["model_args"] = {"img_size": 28, "depth": 1}
