@@ -98,13 +98,13 @@ def _whole_text(feature_set, versions):
             f"scale, scaled to length 1 ({feature_set['dimension']:,} values, stored with 16 bit), is a feature vector."
         )
     return (
-        f"{stain}Slides were resized as a whole to {side} × {side} px{shape} and passed through {network(feature_set)}, "
-        f"{implemented}. {_output(feature_set)} is a slide's feature vector."
+        f"{stain}Slides were resized as a whole to {side} × {side} px{shape} and passed through "
+        f"{network(feature_set)}, {implemented}. {_output(feature_set)} is a slide's feature vector."
     )
 
 
 _STAINED = {
-    "reinhard": "mean and deviation of L*, a* and b* of its tissue made those of {target} (after Reinhard et al., 2001)",
+    "reinhard": "mean and deviation of its tissue's L*, a* and b* made those of {target} (after Reinhard et al., 2001)",
     "macenko": "its two stains told apart in optical density and shown in those of {target} (Macenko et al., 2009)",
 }
 
