@@ -32,7 +32,7 @@ LEAST = 500
 """Px of tissue that a fit needs."""
 
 DENSITY = 0.15
-"""The optical density (natural) from which on, in every channel, a pixel is stained; Macenko's beta."""
+"""The optical density (natural) from which on a pixel is stained; Macenko's beta."""
 
 BLACK_UP_TO = 60
 """No channel of padding is above this; that of tissue is."""
@@ -180,19 +180,23 @@ KINDS = {"reinhard": Reinhard, "macenko": Macenko}
 """Method, as the config writes it, to what is fitted."""
 
 
-def tissue(pixels) -> np.ndarray:
-    """Tell which pixels are stained: none of glass, whose density is low in some channel, and none of black padding.
+def tissue(pixels, method) -> np.ndarray:
+    """Tell which pixels a slide is fitted on: neither glass nor black padding.
 
     Parameters
     ----------
     pixels : ndarray of uint8, shape (..., 3)
+    method : {"reinhard", "macenko"}
+        ``reinhard`` takes what is stained in some channel, pale eosin too, since it describes all tissue; ``macenko``
+        what is stained in every channel, as its source does, since directions of pale pixels are mostly noise.
 
     Returns
     -------
     ndarray of bool, shape (...)
     """
     brightest = pixels.max(axis=-1)
-    return (DENSITIES[brightest] >= DENSITY) & (brightest > BLACK_UP_TO)
+    palest = brightest if method == "macenko" else pixels.min(axis=-1)
+    return (DENSITIES[palest] >= DENSITY) & (brightest > BLACK_UP_TO)
 
 
 def fit(slide: Slide, method: str):
@@ -214,7 +218,7 @@ def fit(slide: Slide, method: str):
         If the slide cannot be read, has too little tissue, or one colour.
     """
     pixels, unread = average(slide, LONGEST)
-    found = pixels[tissue(pixels) & ~unread]
+    found = pixels[tissue(pixels, method) & ~unread]
     try:
         if len(found) < LEAST:
             height, width = unread.shape

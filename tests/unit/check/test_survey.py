@@ -18,7 +18,9 @@ from slidecaf.slides import open_slide
 from slidecaf.study.sheets import Row
 from slidecaf.tiles.grid import tile
 from slidecaf.tiles.tiling import Tiling
+from tests.unit.batch_jobs import picture
 from tests.unit.scanned import write_scn
+from tests.unit.slides.test_stain import stained
 
 TILING = {"patch_size": 100, "overlap": 0.0, "edge": "drop", "white_above": 200, "mpp": None}
 
@@ -34,7 +36,7 @@ def half_white(path, size=(800, 400)):
     return path
 
 
-def crash(row, tilings, masks=None):
+def crash(row, tilings, masks=None, stains=None):
     """Stands in for a library that ends the process, or never returns."""
     if row.slide == "crash":
         os._exit(11)
@@ -173,3 +175,17 @@ def test_a_slide_that_the_machine_does_not_give_is_its_fault_and_not_left_out(tm
     assert found.unreadable.endswith(
         "a.png cannot be read (Input/output error): see whether its disk answers and run again; the file may be good."
     )
+
+
+def test_a_stain_that_cannot_be_normalised_is_refused_by_feature_set(tmp_path):
+    stains = {"one": "reinhard", "two": "reinhard"}
+    wanted = dict.fromkeys((*stains, "plain"), TILING)
+    pale = picture(tmp_path / "pale.png", np.full((60, 80, 3), 230, np.uint8))
+    found = look(row(pale, slide="pale"), wanted, stains=stains)
+    said = f"slide pale: {pale}: its stain cannot be fitted by reinhard (0 px of 80 x 60"
+    assert [problem.partition(said)[:2] for problem in found.refused] == [
+        ("features.one: ", said),
+        ("features.two: ", said),
+    ]
+    assert not found.problems
+    assert not look(row(picture(tmp_path / "good.png", stained())), wanted, stains=stains).refused

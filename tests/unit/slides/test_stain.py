@@ -48,9 +48,13 @@ def test_reinhard_fits_mean_and_deviation_of_the_tissue(slide):
     pixels = stained()
     pixels[:10] = 245  # glass
     pixels[10:12] = 3  # black padding
+    pixels[12] = (250, 130, 170)  # pale eosin: bright in red alone
     found = stain.fit(slide(pixels), "reinhard")
-    own = rgb2lab(pixels)[stain.tissue(pixels)]
-    assert not stain.tissue(pixels)[:12].any()
+    tissue = stain.tissue(pixels, "reinhard")
+    own = rgb2lab(pixels)[tissue]
+    assert not tissue[:12].any()
+    assert tissue[12].all()
+    assert not stain.tissue(pixels, "macenko")[:13].any()
     np.testing.assert_allclose(found.mean, own.mean(axis=0), atol=0.02)
     np.testing.assert_allclose(found.deviation, own.std(axis=0), atol=0.02)
 
@@ -69,7 +73,7 @@ def test_reinhard_gives_each_channel_the_targets_mean_and_deviation():
 
 def test_macenko_finds_the_stains_that_a_section_is_drawn_with():
     pixels = stained(shape=(200, 200)).reshape(-1, 3)
-    found = Macenko.fit(pixels[stain.tissue(pixels)])
+    found = Macenko.fit(pixels[stain.tissue(pixels, "macenko")])
     for one, wanted in zip(found.stains, (HAEMATOXYLIN, EOSIN), strict=True):
         np.testing.assert_allclose(one, wanted / np.linalg.norm(wanted), atol=0.04)
 
