@@ -118,7 +118,7 @@ def test_nothing_but_weights_by_name_asks_the_network(tmp_path, promise):
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=home, timeout=300)
     assert done.stdout.startswith("made without the network\n"), done.stderr
     assert "AssertionError: a name is looked up" in done.stderr
-    promise("Nothing but torchvision's weights, asked for by name, comes from the network")
+    promise("Nothing but weights, asked for by name, comes from the network")
 
 
 @pytest.mark.parametrize("folder", ["src", "workflow"])
