@@ -13,6 +13,8 @@ from slidecaf.errors import InputErrors, SlidecafError
 from slidecaf.exchange.model import export_model, read_stated, unpack_model
 from slidecaf.exchange.prediction import make_prediction
 from slidecaf.files.tables import write_json, write_tsv
+from slidecaf.slides import open_slide
+from slidecaf.slides.stain import described, fit, read_fit
 from slidecaf.study.checked import check_study
 from slidecaf.study.config_file import read_config
 from slidecaf.study.model import read_model
@@ -136,6 +138,27 @@ def test_a_method_that_is_not_there_is_named(study, tmp_path):
         export_model(checked(), "x", tmp_path / "m.zip")
     with pytest.raises(SlidecafError, match="no method 'svm'; write one of: none"):
         export_model(checked(), "svm", tmp_path / "m.zip", task="segmentation")
+
+
+def test_the_target_of_a_stain_goes_along_as_numbers(study, tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers((90, 30, 90), (200, 90, 180), (64, 64, 3), np.uint8)).save("slides/a-1.png")
+    config = yaml.safe_load(Path("config.yaml").read_text())
+    config["features"]["cnn"]["image"] = {"stain": {"method": "reinhard", "target": "a-1"}}
+    Path("config.yaml").write_text(yaml.safe_dump(config))
+    finish()
+    export_model(checked(), "svm", tmp_path / "m.zip")
+    with open_slide("slides/a-1.png") as opened:
+        fitted = fit(opened, "reinhard")
+    monkeypatch.chdir(tmp_path)
+    slide(tmp_path / "new/s.tif", **MPP_025)
+    make_prediction("out", tmp_path / "m.zip", ["new"])
+    monkeypatch.chdir(tmp_path / "out")
+    target = check_study(read_config("config.yaml")).stain_target("cnn")
+    assert target["path"] == "model/stain/cnn.json"
+    assert described(read_fit(target["path"], "reinhard")) == described(fitted)
+    with pytest.raises(SlidecafError, match=r"cnn\.json is no fit by macenko; name a slide, a picture, or a fit"):
+        read_fit(target["path"], "macenko")
 
 
 def slide(path, **options):
