@@ -14,9 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
+import numpy as np
+
 from slidecaf.errors import SlidecafError
 from slidecaf.files.atomic import atomic
 from slidecaf.files.checksums import beside
+from slidecaf.files.hdf5 import create_hdf5, open_hdf5
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.files.versions import version
 from slidecaf.slides import open_slide, stain
@@ -37,6 +40,9 @@ MOST_STATED = 2**26
 
 DESCRIBED = ("dimension", "weights_sha256", "precision")
 """What is said of a network."""
+
+LEARNED_FROM_ALL = "all"
+"""The group of a mixture of all training rows, as `slidecaf.classification.fisher.mixtures.Codebook` names it."""
 
 SHEET = "slides.tsv"
 """The sheet of slides that are predicted."""
@@ -147,6 +153,21 @@ def _without_images(path, copy):
     return copy
 
 
+def _without_slides(path, copy):
+    """Write mixtures without the ids of the slides that they were learned from, and without those of inner folds."""
+    with open_hdf5(path) as file, create_hdf5(copy) as kept:
+        kept["slides"] = np.array([], "S1")
+        kept.attrs["method"] = file.attrs["method"]
+
+        def take(name, one):
+            folder, _, learned = name.rpartition("/")
+            if learned == LEARNED_FROM_ALL:
+                file.copy(one, kept.require_group(folder), name=learned)
+
+        file.visititems(take)
+    return copy
+
+
 def _check_run(study, layout, tasks):
     """Make sure that results are of the config and the sheets as they are now."""
     again = "run the study first: slidecaf run"
@@ -199,7 +220,7 @@ def _final_files(config, layout, task, method, scratch):
     """Return the files of the final part, and their checksums: the name in the archive to the file, or to a copy."""
     if task == "classification":
         own = ClassificationTask(config.classification, [])
-        patterns = [layout.choice, layout.selection, layout.model]
+        patterns = [layout.selection, layout.model]
         patterns += [layout.mixtures] if method in own.encoding else []
         patterns += [layout.network] if method in own.trained else []
         paths = [pattern.format(method=method, part="final") for pattern in patterns]
@@ -218,6 +239,13 @@ def _final_files(config, layout, task, method, scratch):
         found |= {
             one.relative_to(layout.results).as_posix(): one for one in (path, Path(beside(path))) if one.is_file()
         }
+    stripped = {
+        layout.network.format(method=method, part="final"): _without_images,
+        layout.mixtures.format(method=method, part="final"): _without_slides,
+    }
+    for name, path in found.items():
+        if strip := stripped.get(path.as_posix()):
+            found[name] = strip(path, scratch / path.name)
     return found
 
 
