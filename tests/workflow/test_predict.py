@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from slidecaf.running.lock import lock_study
 from tests.workflow.conftest import ROOT, Study, make_mini
 from tests.workflow.test_fisher import config as fisher_config
 from tests.workflow.test_graph_rlm import graphed  # noqa: F401  a fixture
@@ -162,3 +163,10 @@ def test_labels_of_other_slides_are_for_scores_and_bad_slides_stop_no_others(fin
     done = slidecaf(tmp_path, "predict", "model.zip", "sheet.tsv", "--to", "out", "--cores", "2")
     assert done.returncode == 1
     assert "column label: 'XYZ' for slide 'x', and the model knows LGG, GBM" in done.stderr
+    # while another run is at work there, its sheet stays as it is
+    before = (tmp_path / "out/slides.tsv").read_bytes()
+    with lock_study(tmp_path / "out"):
+        done = slidecaf(tmp_path, "predict", "model.zip", "glass.png", "--to", "out", "--any-resolution")
+    assert done.returncode == 1
+    assert "another run is at work" in done.stderr
+    assert (tmp_path / "out/slides.tsv").read_bytes() == before

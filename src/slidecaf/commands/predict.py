@@ -45,8 +45,11 @@ def run(arguments):
     """Make the study, or add slides to it, and run it."""
     from slidecaf.commands.run import run as run_study
     from slidecaf.exchange.prediction import make_prediction
+    from slidecaf.running.lock import lock_study
 
     weights = dict(_pair(text) for text in arguments.weights)
+    if (arguments.to / "config.yaml").is_file():
+        lock_study(arguments.to).close()  # a run that is at work there shall keep its sheet
     said = make_prediction(
         arguments.to, arguments.model, arguments.slides, weights=weights, any_resolution=arguments.any_resolution
     )

@@ -60,8 +60,9 @@ export class SlideList {
     const listed = order === "grid" ? this.followed.map((slide) => this.rows.get(slide)) : this.study.slides;
     this.shown = listed.filter((slide) => this.texts.get(slide.slide).includes(wanted));
     if (order === "worst" || order === "best") this.shown = sorted(this.shown, view, order === "worst" ? 1 : -1);
-    const all = `${this.study.slides.length.toLocaleString("en")} ${words.items}`, n = this.shown.length;
-    byId("count").textContent = n === this.study.slides.length ? all : `${n.toLocaleString("en")} of ${all}`;
+    const known = this.study.slides.length, n = this.shown.length;
+    const all = `${known.toLocaleString("en")} ${known === 1 ? words.item : words.items}`;
+    byId("count").textContent = n === known ? all : `${n.toLocaleString("en")} of ${all}`;
     this.scroller.show(this.shown);
     this.mark(this.current);
   }
