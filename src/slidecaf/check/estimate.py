@@ -23,6 +23,9 @@ OVERLAY_BYTES = 800_000
 REGIONS_A_MEGAPIXEL = 1.5
 """Seconds of a method of kind graph-rlm, whose slides come at level 0 (measured on 27 sections: 0.6, and maps)."""
 
+IN_CONTEXT = 4
+"""How many times as long a fit takes of vectors in the context of their slide, which have twice the values."""
+
 HARD_ROWS = 1.25
 """How many times as many rows the retrained models have as the plain ones: between none and half more."""
 
@@ -165,8 +168,9 @@ def _segmentation(study, name, method, looks, probe, job_start, cores):
         looks[slide].patches[features] * (stride / method.training_stride) ** 2 for slide, stride in strides.items()
     )
     groups = study.config.segmentation.folds or len({row.patient for row in train})
-    values, inner = len(method.C), min(method.inner_folds, max(1, groups - 1))
-    models = (groups * (inner + 1) + 1) * values
+    values, inner = len(method.C) * len(method.context), min(method.inner_folds, max(1, groups - 1))
+    wide = sum(IN_CONTEXT if context == "slide" else 1 for context in method.context)
+    models = (groups * (inner + 1) + 1) * len(method.C) * wide
     variants = 2 if method.hard_examples else 1
     fits = models * rows * probe.svm * (1 + HARD_ROWS * (variants - 1))
     matrix = 2.0 * rows * HARD_ROWS * probe.dimension

@@ -193,3 +193,13 @@ def test_hard_examples_come_of_the_maps_of_the_chosen_context(files):
     for part, said in read_json(summary).items():
         assert (said["C"], said["context"]) == (1.0, "slide")
         assert not read_tsv(paths[part])  # these maps are right everywhere
+
+
+def test_labels_of_a_left_out_slide_reach_no_byte_of_its_part_in_context(files):
+    before = fit(files, files.folder / "before", context=["none", "slide"])
+    for slide in ("a", "d"):  # those of fold-0
+        with h5py.File(files.labels[slide], "r+") as file:
+            file["labels"][:] = ~file["labels"][:]
+    after = fit(files, files.folder / "after", context=["none", "slide"])
+    assert before["fold-0"].read_bytes() == after["fold-0"].read_bytes()
+    assert before["fold-1"].read_bytes() != after["fold-1"].read_bytes()
