@@ -51,7 +51,8 @@ def study(site, undisturbed, tmp_path_factory):
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            run("scontrol", "update", "nodename=node2", "state=resume", check=False)
+            for node in ("node1", "node2"):
+                run("scontrol", "update", f"nodename={node}", "state=resume", check=False)
     study.said = (study / "said").read_text()
     return study
 
@@ -66,9 +67,10 @@ def disturb(study):
     # what is to end in another way has done so, or a lost node could be what ends it
     wait_for("the memory limit", lambda: states(attempts(study, "memory"))[:1] not in UNDECIDED, WAIT)
     wait_for("the last attempt at the damaged slide", lambda: states(damaged(study)) == ["FAILED"] * 3, WAIT)
-    run("scontrol", "update", "nodename=node2", "state=down", "reason=test")
+    node = run("squeue", "-h", "-j", job, "-o", "%N")  # most often node2; the other where that was full
+    run("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
     wait_for("the job to be lost", lambda: state(job) == "NODE_FAIL", WAIT)
-    run("scontrol", "update", "nodename=node2", "state=resume")
+    run("scontrol", "update", f"nodename={node}", "state=resume")
 
 
 def attempts(study, name):
