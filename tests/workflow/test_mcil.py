@@ -37,7 +37,7 @@ def test_it_runs_beside_the_svm_and_says_what_the_contract_asks(boosted):
     assert "mcil" in json.dumps(compared)
     page = (boosted / "results/report.html").read_text()
     assert "multiple clustered instance learning" in page
-    assert 'id="c-svm-cnn-neurons"' in page
+    assert 'id="c-svm-mf-neurons"' in page
     assert 'id="c-mcil-neurons"' not in page
     accepted(boosted)
 
@@ -46,7 +46,7 @@ def test_every_slide_has_scores_and_clusters_of_its_patches(boosted):
     for slide, row in ((row["slide"], row) for row in read(boosted / "results/classification/mcil/predictions.tsv")):
         with (
             h5py.File(boosted / f"results/classification/mcil/patches/{slide}.h5") as file,
-            h5py.File(boosted / f"results/features/cnn-160/{slide}.h5") as features,
+            h5py.File(boosted / f"results/features/manual-160/{slide}.h5") as features,
         ):
             np.testing.assert_array_equal(file["coords"][:], features["coords"][:])
             score, cluster = file["score"][:], file["cluster"][:]

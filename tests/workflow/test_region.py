@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from slidecaf.features.file import open_features
+from slidecaf.files.tables import read_tsv
 from slidecaf.tiles.file import read_region, read_tiles
 from tests.workflow.test_caching import DESCRIBED, any_slide, classifiers
 
@@ -28,7 +29,7 @@ def with_region(study, slide, right):
 
 
 @pytest.mark.long
-def test_a_region_of_interest_limits_its_slide_and_no_other_is_computed_again(study):
+def test_a_region_of_interest_limits_its_slide_and_no_other_is_computed_again_nor_learns_of_it(study):
     slide = any_slide(study)
     with_region(study, "no slide", 300)
     assert study.planned() == Counter()  # a column without an entry
@@ -36,11 +37,14 @@ def test_a_region_of_interest_limits_its_slide_and_no_other_is_computed_again(st
     with_region(study, slide, 300)
     chain = {"tiles": 2, "features": 2, "pooling": 2, **DESCRIBED, **classifiers(study)}
     assert study.planned() == chain
-    before = study.bytes("tiles", "features")
-    study.finish("--until", "features")
-    after = study.bytes("tiles", "features")
-    changed = {path for path in before if path.endswith(".h5") and before[path] != after[path]}
-    assert changed == {f"results/{kind}/{name}/{slide}.h5" for kind in ("tiles", "features") for name in SETS}
+    before = study.bytes()
+    study.finish()
+    after = study.bytes()
+    changed = {path for path in before if before[path] != after[path]}
+    tops = ("results/tiles/", "results/features/")
+    assert {path for path in changed if path.startswith(tops) and path.endswith(".h5")} == {
+        f"results/{kind}/{name}/{slide}.h5" for kind in ("tiles", "features") for name in SETS
+    }
     for name, size in SETS.items():
         path = study / f"results/tiles/{name}/{slide}.h5"
         coords, _ = read_tiles(path)
@@ -49,6 +53,15 @@ def test_a_region_of_interest_limits_its_slide_and_no_other_is_computed_again(st
         assert {*map(tuple, coords)} <= {*map(tuple, read_region(path))}
         with open_features(study / f"results/features/{name}/{slide}.h5") as file:
             assert file["coords"][:].tolist() == coords.tolist()
+    folds = {row["slide"]: row["fold"] for row in read_tsv(study / "results/classification/svm-cnn/folds.tsv")}
+    own = {"choice.json", "selection.tsv", "model.json", "inner.tsv"}
+    for part in ("fold-0", "fold-1", "final"):
+        files = {f"results/classification/svm-cnn/{part}/{name}" for name in own}
+        assert files <= set(before)
+        # what never saw the slide stays as it is, and what learns from it does not
+        assert bool(files & changed) == (part != f"fold-{folds[slide]}"), part
+    said = f'slide {slide}</td><td class="warning text">looked at in its region of interest alone'
+    assert said in (study / "results/report.html").read_text()
     with_region(study, slide, 290)
     assert set(study.planned()) == set(chain)
     with_region(study, slide, 300)

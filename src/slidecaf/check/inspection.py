@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -611,7 +612,8 @@ def _slides(study, looks):
         "group_name": _group_name(study),
         "item_name": _item_name(study),
         "groups": len({row.patient for row in rows}),
-        "labels": {label: sum(row.label == label for row in study.classification) for label in study.classes},
+        "model": study.config.model,
+        "labels": dict(sorted(Counter(row.label for row in study.classification if row.label).items())),
         "masks": sum(bool(row.mask) for row in study.segmentation),
         "gigapixels": sum(pixels) / 1e9,
         "largest_gigapixels": max(pixels, default=0) / 1e9,

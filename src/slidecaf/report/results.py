@@ -15,7 +15,7 @@ from slidecaf.study.layout import Layout
 from slidecaf.study.provenance import read_study
 from slidecaf.study.status import STATUS_OK
 from slidecaf.study.steps import STEPS
-from slidecaf.tiles.file import read_tiles, read_tissue
+from slidecaf.tiles.file import read_region, read_tiles, read_tissue
 
 PACKAGES = ("slidecaf", "snakemake", *sorted({library for _, libraries in STEPS.values() for library in libraries}))
 """What the page says the versions of: the libraries that rules depend on, and who runs them."""
@@ -53,10 +53,15 @@ class Results:
         return self.config.methods(task)
 
     def tiles(self, features, slide) -> tuple[np.ndarray, dict]:
-        """Return where a slide's patches are, as `slidecaf.tiles.file.read_tiles` does; a file is read once."""
+        """Return where a slide's patches are, as `slidecaf.tiles.file.read_tiles` does; a file is read once.
+
+        The attributes have ``region`` too: whether the slide has a region of interest.
+        """
         key = features, slide
         if key not in self._tiles:
-            self._tiles[key] = read_tiles(self.layout.tiles.format(features=features, slide=slide))
+            path = self.layout.tiles.format(features=features, slide=slide)
+            coords, attributes = read_tiles(path)
+            self._tiles[key] = coords, {**attributes, "region": read_region(path) is not None}
         return self._tiles[key]
 
     def is_whole(self, features) -> bool:
@@ -236,7 +241,7 @@ def warnings_of(coords, attributes, *, patches=None) -> list:
     status = str(attributes["status"])
     if status != STATUS_OK:
         return [status]
-    said = []
+    said = ["looked at in its region of interest alone"] if attributes.get("region") else []
     if patches is not None and patches < len(coords):
         said.append(f"{len(coords) - patches} of {len(coords)} patches unreadable")
     if 0 < len(coords) < 5:

@@ -18,6 +18,7 @@ class Region:
     path : path-like
         GeoJSON whose px are those of level 0, from the corner of the slide's bounds.
     slide : slidecaf.slides.Slide
+        Its name and bounds are taken.
 
     Raises
     ------
@@ -27,7 +28,7 @@ class Region:
     """
 
     def __init__(self, path, slide):
-        self._path, self._slide = path, slide
+        self._path, self._name, self._bounds = path, slide.name, slide.bounds
         try:
             if not is_file(path):
                 raise GeoJsonProblem("is no file; write the path of a GeoJSON file, or leave the cell empty")
@@ -41,7 +42,7 @@ class Region:
             raise self._error(str(problem)) from None
 
     def _check(self):
-        _, _, width, height = self._slide.bounds
+        _, _, width, height = self._bounds
         if not len(self._edges.top):
             raise GeoJsonProblem("has no area; draw the region, or leave the cell empty for the whole slide")
         if self._edges.beyond(width, height):
@@ -51,7 +52,7 @@ class Region:
             )
 
     def _error(self, problem):
-        return SlidecafError(f"slide {self._slide.name}: column roi: {self._path} {problem}.")
+        return SlidecafError(f"slide {self._name}: column roi: {self._path} {problem}.")
 
     def holds(self, xs, ys, size) -> np.ndarray:
         """Tell which patches of a grid are in the region.
@@ -72,14 +73,31 @@ class Region:
         SlidecafError
             If there is none.
         """
-        left, top, *_ = self._slide.bounds
-        found = self._edges.inside(xs + size / 2 - left, ys + size / 2 - top)
+        found = self._inside(xs + size / 2, ys + size / 2)
         if not found.any():
             raise self._error(
                 f"holds the centre of none of the {found.size} patches of {size} px; draw it larger, or lower "
                 "tiling.patch_size or its stride"
             )
         return found
+
+    def pixels(self, x, y, width, height) -> np.ndarray:
+        """Tell which pixels of a part of the slide have their centre in the region.
+
+        Parameters
+        ----------
+        x, y, width, height : int
+            In px of level 0.
+
+        Returns
+        -------
+        ndarray of bool, shape (height, width)
+        """
+        return self._inside(np.arange(x, x + width) + 0.5, np.arange(y, y + height) + 0.5)
+
+    def _inside(self, xs, ys):
+        left, top, *_ = self._bounds
+        return self._edges.inside(xs - left, ys - top)
 
 
 def _areas_of(feature):

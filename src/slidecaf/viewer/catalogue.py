@@ -202,6 +202,8 @@ class Catalogue:
             for features in cut
             if self.config.features[features].kind != "imported" and self.config.features[features].tiling.tissue
         ]
+        if row.roi:
+            found.append(_layer("region", files=[Path(row.roi)]))
         if classified:
             for method, settings in self.methods("classification").items():
                 if "patches" in settings.about.shows:

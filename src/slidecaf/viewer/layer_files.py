@@ -20,6 +20,7 @@ from slidecaf.slides.cache import SegmentCache
 from slidecaf.slides.directories import check_directories
 from slidecaf.slides.pages import open_page
 from slidecaf.tiles.file import read_tissue
+from slidecaf.tiles.region import Region
 
 CACHE_BYTES = 2**26
 """What a file's cache of decoded tiles may hold."""
@@ -105,6 +106,33 @@ class TissueRaster:
     def read(self, x, y, width, height) -> np.ndarray:
         """Read a region that lies inside: ndarray of bool, shape (height, width)."""
         return nearest(self._mask, self, x, y, width, height)
+
+
+class RegionRaster:
+    """The region of interest of a slide, as its sheet's annotations have it.
+
+    Parameters
+    ----------
+    path : path-like
+        GeoJSON.
+    slide : slidecaf.viewer.slide_tiles.SlidePyramid
+
+    Raises
+    ------
+    SlidecafError
+        If the file will not do, as `slidecaf.tiles.region.Region` says.
+    """
+
+    def __init__(self, path, slide):
+        self.width, self.height = slide.width, slide.height
+        self._region = Region(path, slide)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def read(self, x, y, width, height) -> np.ndarray:
+        """Read a part that lies inside: ndarray of bool, shape (height, width)."""
+        return self._region.pixels(x, y, width, height)
 
 
 class PatchRaster:

@@ -15,7 +15,15 @@ from slidecaf.slides.ramp import nice_scale
 from slidecaf.viewer import fields, paint
 from slidecaf.viewer.boxes import box_outlines
 from slidecaf.viewer.catalogue import hard_examples, patches
-from slidecaf.viewer.layer_files import CACHE_BYTES, MembershipRaster, PatchRaster, SheetMask, TiffRaster, TissueRaster
+from slidecaf.viewer.layer_files import (
+    CACHE_BYTES,
+    MembershipRaster,
+    PatchRaster,
+    RegionRaster,
+    SheetMask,
+    TiffRaster,
+    TissueRaster,
+)
 from slidecaf.viewer.leases import Leases
 from slidecaf.viewer.slide_tiles import SlidePyramid
 from slidecaf.viewer.versions import files_version
@@ -181,7 +189,7 @@ class Layers:
                 return paint.encode(paint.cluster_tile(means))
             if found["kind"] == "membership":
                 return paint.encode(paint.membership_tile(means))
-            if found["kind"] == "foreground":
+            if found["kind"] in ("foreground", "region"):
                 return paint.encode(paint.veil_tile(means))
             if found["kind"] == "comparison":
                 return paint.encode(paint.comparison_tile(means))
@@ -326,6 +334,9 @@ class Layers:
             rasters = []
             if layer["kind"] == "tissue":
                 rasters.append(TissueRaster(layer["files"][0], width=size[0], height=size[1]))
+            elif layer["kind"] == "region":
+                with self._opened(name) as pyramid:
+                    rasters.append(RegionRaster(layer["files"][0], pyramid))
             elif layer["kind"] in ("patch-score", "cluster", "heatmap"):
                 rasters.append(PatchRaster(layer["files"][0], layer["kind"], width=size[0], height=size[1]))
             elif layer["kind"] in ("membership", "foreground"):

@@ -21,6 +21,11 @@ class SlidePyramid(Pyramid):
         self._slide = slide
 
     @property
+    def name(self) -> str:
+        """The slide's id."""
+        return self._slide.name
+
+    @property
     def mpp(self) -> float | None:
         """Micrometres a pixel of level 0, or None."""
         return self._slide.mpp

@@ -108,6 +108,9 @@ def test_the_frame_is_qupaths_which_begins_at_the_slides_bounds(tmp_path):
     xs, ys = np.arange(0, 1000, 10), np.arange(0, 900, 10)
     rows, columns = np.nonzero(Region(path, Bounded).holds(xs, ys, 20))
     assert (xs[columns].min(), xs[columns].max(), ys[rows].min(), ys[rows].max()) == (390, 420, 290, 320)
+    inside = np.zeros((100, 90), bool)
+    inside[10:50, 20:60] = True
+    np.testing.assert_array_equal(Region(path, Bounded).pixels(380, 290, 90, 100), inside)
 
 
 @pytest.mark.parametrize(

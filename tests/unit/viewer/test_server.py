@@ -13,6 +13,7 @@ from PIL import Image
 
 from slidecaf.errors import SlidecafError
 from slidecaf.viewer.catalogue import Catalogue
+from slidecaf.viewer.layers import Layers
 from slidecaf.viewer.server import Server
 from tests.viewer_study import HEIGHT, HOSTILE, THRESHOLD, WIDTH
 
@@ -199,6 +200,27 @@ def test_a_folder_without_a_config_is_an_error(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SlidecafError, match=r"has no config\.yaml; name the folder"):
         Catalogue()
+
+
+def test_what_is_outside_a_region_of_interest_lies_under_a_veil(viewed, tmp_path, monkeypatch):
+    folder = shutil.copytree(viewed.folder, tmp_path / "study")
+    ring = [[30, 40], [200, 40], [200, 300], [30, 300], [30, 40]]
+    feature = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    (folder / "roi.geojson").write_text(json.dumps([feature]))
+    for sheet in (folder / "classification.tsv", folder / "segmentation.tsv"):
+        header, *lines = sheet.read_text().splitlines()
+        lines = [line + ("\troi.geojson" if line.startswith("same") else "\t") for line in lines]
+        sheet.write_text("\n".join([f"{header}\troi", *lines]) + "\n")
+    monkeypatch.chdir(folder)
+    catalogue = Catalogue()
+    assert "region" not in {layer["kind"] for layer in catalogue.layers("second")}
+    layers = Layers(catalogue)
+    _, content = layers.layer_tile("same", "region", (0, 0, 0))
+    layers.close()
+    drawn = np.array(Image.open(io.BytesIO(content)))
+    veiled = np.full((256, 256), 255)
+    veiled[40:, 30:200] = 0
+    np.testing.assert_array_equal(drawn[..., 3], veiled)
 
 
 def test_a_feature_set_of_whole_slides_has_no_layer(viewed, tmp_path, monkeypatch):

@@ -20,6 +20,9 @@ const KINDS = [
   { kind: "heatmap", title: "What speaks for the diagnosis", opacity: 0.6, key: 8, on: true },
   { kind: "membership", title: "Membership of places", opacity: 0.6, key: 8, on: true,
     colours: [["membership_0", "0"], ["membership_1", "the mean"], ["membership_2", "twice the mean or more"]] },
+  // what takes images whole has no regions
+  { kind: "region", title: "Region of interest", opacity: 0.7, key: 9, on: true,
+    colours: [["veil", "outside, not looked at"]] },
   { kind: "foreground", title: "Foreground alone", opacity: 0.85, key: 9, colours: [["veil", "not above the mean"]] },
 ].map((about, place) => ({ key: place + 1, ...about }));
 
