@@ -60,6 +60,7 @@ def test_without_a_config_the_study_is_named(tmp_path):
     assert f"{study.folder} has no config.yaml" in done.stderr
 
 
+@pytest.mark.long
 def test_a_wrong_encoder_stops_before_any_slide_of_many_jobs_is_extracted(study):
     study.config(lambda c: c.update(slides_per_job=1))
     (study / "weights.pth").write_text("no weights")
@@ -103,6 +104,7 @@ def test_bad_slides_fail_by_name_and_the_others_are_done(with_bad_slides):
         assert (study / f"results/tiles/cnn-224/{slide}.h5").exists()
 
 
+@pytest.mark.long
 def test_excluded_slides_are_listed_and_count_as_wrong(with_bad_slides):
     study = with_bad_slides
     study.config(lambda c: c.update(on_bad_slide="exclude"))

@@ -11,6 +11,7 @@ import pytest
 from tests.workflow.conftest import make_mini
 
 
+@pytest.mark.long
 def test_other_batches_of_a_segmentation_give_the_same_maps_and_masks(segmented, tmp_path):
     study = segmented.copy(tmp_path / "study")
     for kind in ("labels", "segmentation"):

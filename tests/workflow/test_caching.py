@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.dicom import write_slide
@@ -172,6 +173,7 @@ def test_deleted_results_are_made_again_with_the_same_bytes(study):
     assert study.planned(shown=True) == Counter()
 
 
+@pytest.mark.long
 def test_a_deleted_file_is_made_again_each_time_and_then_there_is_nothing_to_do(study):
     path = sorted((study / "results/tiles/cnn-160").glob("*.h5"))[0]
     content, slide = path.read_bytes(), path.stem
@@ -199,6 +201,7 @@ def test_a_changed_file_is_seen_by_the_plan_and_made_again(study):
     assert path.read_bytes() == content
 
 
+@pytest.mark.long
 def test_other_batches_do_only_what_is_missing(study):
     kept = {path: path.stat().st_ino for path in study.folder.glob("results/*/cnn-*/*.h5")}
     encoders = study.bytes("encoders")
@@ -210,6 +213,7 @@ def test_other_batches_do_only_what_is_missing(study):
     assert not {"tiles", "features", "pooling"} & set(study.planned())
 
 
+@pytest.mark.long
 def test_one_run_after_another_layer_writes_down_the_new_one(study):
     study.config(lambda config: config["features"]["cnn-160"]["encoder"].update(layer="classifier.1"))
     study.finish("--until", "study")

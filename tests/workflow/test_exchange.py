@@ -13,6 +13,8 @@ import torch
 from slidecaf.viewer.catalogue import Catalogue
 from tests.workflow.conftest import make_mini
 
+pytestmark = pytest.mark.long
+
 SLIDES = [f"{label}-{number}" for label in ("gbm", "lgg") for number in (1, 2, 3)]
 
 

@@ -19,7 +19,13 @@ def test_the_record_is_of_these_revisions(record):
     assert record["revisions"] == revisions(*PACKAGES), f"a revision was raised; {ANEW}"
 
 
-@pytest.mark.parametrize("name", STUDIES)
+OFTEN = ("finished", "segmented")
+"""Studies that other short tests run too."""
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in OFTEN else pytest.param(name, marks=pytest.mark.long) for name in STUDIES]
+)
 def test_values_change_with_a_revision_only(record, name, request):
     found, known = values_of(request.getfixturevalue(name) / "results", STUDIES[name]), record[name]
     assert found.keys() == known.keys(), f"other files are made than were recorded; {ANEW}"

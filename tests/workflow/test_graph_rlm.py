@@ -12,6 +12,8 @@ from slidecaf.study.kinds import SEGMENTATION_KINDS
 from tests.workflow.conftest import ACCEPTANCE_ABSENT, accepted, made_once, make_mini
 from tests.workflow.test_segmentation import pixels, read
 
+pytestmark = pytest.mark.long
+
 TOP = "results/segmentation/graph-rlm"
 SLIDES = ["gbm-1", "gbm-2", "gbm-3"]
 
@@ -134,7 +136,6 @@ def test_settings_that_will_not_do_are_said_before_the_run(study):
         assert said in refused.stdout + refused.stderr
 
 
-@pytest.mark.long
 def test_white_tiny_and_unreadable_slides_are_listed_and_cost_nothing_else(study):
     Image.fromarray(np.full((120, 130, 3), 255, np.uint8)).save(study / "slides/white.png")
     Image.fromarray(np.zeros((120, 130), np.uint8)).save(study / "masks/white.png")

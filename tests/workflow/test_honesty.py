@@ -52,6 +52,7 @@ def test_held_out_labels_change_no_upstream_file_of_their_fold(study):
     assert before["results/classification/svm-cnn/scores.json"] != after["results/classification/svm-cnn/scores.json"]
 
 
+@pytest.mark.long
 def test_a_network_sees_neither_labels_nor_images_of_its_held_out_rows(trained, tmp_path):
     study = trained.copy(tmp_path / "study")
     before, rows = study.bytes(), read(study / "classification.tsv")
@@ -105,6 +106,7 @@ def test_random_weights_are_said_where_the_scores_are_printed(finished):
     assert "All results are in" in finished.said
 
 
+@pytest.mark.long
 def test_three_classes_run_to_scores(study):
     third = {"lgg-3": "low grade, other", "lgg-4": "low grade, other"}
     rows = read(study / "classification.tsv")
@@ -120,6 +122,7 @@ def test_three_classes_run_to_scores(study):
         assert row["predicted"] == max(confidence, key=confidence.get)
 
 
+@pytest.mark.long
 def test_copies_are_refused_or_left_out_listed_and_counted_nowhere(study):
     # a test slide that is also trained on, and a training slide under another patient
     shutil.copy(study / "slides/gbm-1.png", study / "slides/again.png")

@@ -9,6 +9,8 @@ import pytest
 
 from tests.workflow.conftest import accepted
 
+pytestmark = pytest.mark.long
+
 HELD_OUT = ["gbm-1", "gbm-2", "lgg-1", "lgg-2"]
 
 
@@ -57,7 +59,6 @@ def test_every_slide_has_scores_and_clusters_of_its_patches(boosted):
                 assert score.max() > 0  # a bag's mean is no larger than its largest patch
 
 
-@pytest.mark.long
 def test_held_out_labels_change_no_upstream_file_of_their_fold(boosted, tmp_path):
     study = boosted.copy(tmp_path / "study")
     before = study.bytes()
@@ -128,7 +129,6 @@ def test_patches_beyond_the_memory_are_an_error_that_says_what_to_set(boosted, t
     assert "GiB, and memory is 1e-05; raise memory in the config" in failed.stdout + failed.stderr
 
 
-@pytest.mark.long
 def test_an_unreadable_slide_is_left_out_where_that_is_asked_for(boosted, tmp_path):
     study = boosted.copy(tmp_path / "study")
     (study / "slides/gbm-2.png").write_bytes(b"\x89PNG\r\n\x1a\nnot a picture")

@@ -1,9 +1,12 @@
 """A network trained here is a method among others: its files, what runs again, and what is refused."""
 
+import pytest
 from PIL import Image
 
 from slidecaf.files.tables import read_json, read_tsv
 from tests.workflow.conftest import accepted
+
+pytestmark = pytest.mark.long
 
 TOP = "results/classification/cnn"
 

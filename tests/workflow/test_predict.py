@@ -91,6 +91,7 @@ def test_slides_are_diagnosed_as_in_the_study_which_is_gone(finished, tmp_path):
     assert features.stat().st_mtime_ns == made
 
 
+@pytest.mark.long
 def test_regions_are_mapped_as_in_the_study_which_is_gone(segmented, tmp_path):
     out, done = handed_on(segmented, tmp_path, "svm-cnn", slides=["gbm-4"])
     for variant in ("plain", "hard"):
@@ -140,6 +141,7 @@ def test_a_model_names_no_slide_and_no_patient_and_is_the_same_file_twice(finish
         assert {name.partition("/")[0] for name in archive.namelist()} == {"model.json", "classification"}
 
 
+@pytest.mark.long
 def test_labels_of_other_slides_are_for_scores_and_bad_slides_stop_no_others(finished, tmp_path):
     done = slidecaf(tmp_path, "export", "model", finished.folder, "--method", "mean", "--to", "model.zip")
     assert done.returncode == 0, done.stderr

@@ -47,6 +47,7 @@ def with_real_slides(study, shared_data):
     return study
 
 
+@pytest.mark.long
 def test_real_slides_go_through_tiles_and_features(with_real_slides):
     study = with_real_slides
     wanted = [f"results/{name}.h5" for name in ("features/real/cmu", "features/real/tcga")]

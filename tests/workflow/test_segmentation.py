@@ -224,6 +224,7 @@ def test_without_hard_examples_there_is_one_variant(study):
     assert set(json.loads((study / f"{TOP}/scores.json").read_text())) == {"plain"}
 
 
+@pytest.mark.long
 def test_without_features_of_test_rows_their_maps_and_masks_are_the_same(study):
     before = {path.name: pixels(path) for path in study.folder.glob("results/segmentation/*/*/mask/*.tif")}
     maps = {path: pixels(path) for path in study.folder.glob("results/segmentation/*/*/confidence/*.tif")}
