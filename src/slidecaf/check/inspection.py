@@ -489,10 +489,11 @@ def _train(study, looks):
 def _absent(method):
     """Return the address of weights that a network trained here begins with, where they are not on this machine."""
     from slidecaf.check.probe import absent_weights
+    from slidecaf.training.networks import published
 
     if method.weights is None:
         return ""
-    return absent_weights({"encoder": {"model": method.architecture, "weights": method.weights}})
+    return absent_weights({"encoder": {"model": published(method.architecture), "weights": method.weights}})
 
 
 def _tried(tried, args, options, where, what, remedy, failed, refused):

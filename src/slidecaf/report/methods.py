@@ -138,7 +138,7 @@ def _output(feature_set):
     )
 
 
-OWN = ("overfeat-fast",)
+OWN = ("overfeat-fast", "arl-14", "arl-50", "resnet-14", "senet-14", "ran-14")
 """Networks that torchvision does not have."""
 
 
@@ -248,15 +248,28 @@ def _told_by(task, method, scores, versions, pooled):
     return _network_text(task, method, scores, versions) if method.kind == "network" else _kind_text(method, scores)
 
 
+_COMPARED = "built of torchvision's blocks, with which Zhang et al. (2019) compare attention residual learning"
+
+_ARCHITECTURES = {
+    "custom-cnn": "the convolutional network of Menkovski et al. (2015): ten convolutions and two dense layers with "
+    "batch normalisation, leaky ReLUs and dropout",
+    **{
+        f"arl-{layers}": f"the network of attention residual learning with {layers} layers (Zhang et al., 2019)"
+        for layers in (14, 50)
+    },
+    "resnet-14": f"a residual network of 14 layers {_COMPARED}",
+    "senet-14": f"a residual network of 14 layers with squeeze and excitation (Hu et al., 2018) {_COMPARED}",
+    "ran-14": f"a residual attention network (Wang et al., 2017) cut down to 14 layers and three masks, {_COMPARED}",
+}
+"""Networks built here, by what a config calls them."""
+
+
 def _network_text(task, method, scores, versions):
     """Say how a network was trained."""
     custom = method.architecture == "custom-cnn"
     side = method.input_size or (128 if custom else 224)
-    model = (
-        "the convolutional network of Menkovski et al. (2015): ten convolutions and two dense layers with batch "
-        "normalisation, leaky ReLUs and dropout"
-        if custom
-        else f"{method.architecture} as implemented in torchvision {versions['torchvision']}"
+    model = _ARCHITECTURES.get(
+        method.architecture, f"{method.architecture} as implemented in torchvision {versions['torchvision']}"
     )
     begun = "from random values" if method.weights is None else f"from the weights {method.weights.rpartition('/')[2]}"
     if method.tuned_blocks is not None:

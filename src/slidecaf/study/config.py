@@ -289,7 +289,8 @@ class Encoder(Settings):
     model: str = Field(
         min_length=1,
         description="The name of a torchvision classification model, such as alexnet, vgg19 or resnet50, "
-        "overfeat-fast, or timm/ with the name of one of timm's networks, such as timm/vit_small_patch14_dinov2.",
+        "overfeat-fast, arl-14, arl-50, resnet-14, senet-14 or ran-14, or timm/ with the name of one of timm's "
+        "networks, such as timm/vit_small_patch14_dinov2.",
     )
     model_args: ModelArgs = _optional(
         "A mapping such as {reg_tokens: 8, init_values: 1.0e-5}: with timm/, arguments of the network that the card of "
@@ -668,13 +669,14 @@ class ClassificationNetwork(ClassifierSettings):
     architecture: str = Field(
         "custom-cnn",
         min_length=1,
-        description="custom-cnn (ten convolutions and two dense layers, for images of 128 px), or the name of a "
-        "torchvision classification model, such as mobilenet_v2 or resnet50.",
+        description="custom-cnn (ten convolutions and two dense layers, for images of 128 px), arl-14 or arl-50 "
+        "(attention residual learning, with 14 or 50 layers), resnet-14, senet-14 or ran-14 (which it is compared "
+        "with), or the name of a torchvision classification model, such as mobilenet_v2 or resnet50.",
     )
     weights: Annotated[str, Field(min_length=1)] | None = Field(
         None,
-        description="The values that training begins with: a torchvision weights name (IMAGENET1K_V1), the path of a "
-        "state dict, or null (drawn by the seed).",
+        description="The values that training begins with: a torchvision weights name (IMAGENET1K_V1; of arl-50 "
+        "resnet50's), the path of a state dict, or null (drawn by the seed).",
     )
     tuned_blocks: int | None = Field(
         None,

@@ -11,6 +11,9 @@ from slidecaf.study.names import HUB, TIMM, is_timm, is_weights_file, near, spli
 LEAST_SIDE, MOST_SIDE = 32, 4096
 """Px of the longer side of an image at a scale: below there is nothing to see, and above memory is not bounded."""
 
+UNPUBLISHED = ("custom-cnn", "arl-14", "resnet-14", "senet-14", "ran-14")
+"""Networks built here whose weights nobody has published."""
+
 
 def check_parts(sets, methods, *, names, folder) -> list:
     """Check feature sets and methods by themselves and against each other.
@@ -96,10 +99,10 @@ def _network(where, method, folder):
         problems.append(f"{where}.weights: {method.weights!r}: weights are drawn by the study's seed; write null.")
     elif method.weights is not None:
         problems += _weights(where, method.weights, method.architecture, folder)
-    if custom and method.weights is not None and not is_weights_file(method.weights):
+    if method.architecture in UNPUBLISHED and method.weights is not None and not is_weights_file(method.weights):
         problems.append(
-            f"{where}.weights: there are no published ones of custom-cnn, and so no {method.weights!r}; write the path "
-            "of a state dict, or null."
+            f"{where}.weights: there are no published ones of {method.architecture}, and so no {method.weights!r}; "
+            "write the path of a state dict, or null."
         )
     return problems
 

@@ -522,6 +522,10 @@ def test_a_network_that_is_trained_has_no_feature_set_and_keys_that_fit_each_oth
     config["classification"]["methods"]["cnn"]["learning_rate"] = 0.1
     said = problems(config)
     assert f"{where}.weights: there are no published ones of custom-cnn, and so no 'IMAGENET1K_V1'" in said
+    config["classification"]["methods"]["cnn"] |= {"architecture": "arl-14"}
+    assert f"{where}.weights: there are no published ones of arl-14, and so no 'IMAGENET1K_V1'" in problems(config)
+    config["classification"]["methods"]["cnn"]["architecture"] = "arl-50"
+    check_config(config)
     config["classification"]["methods"]["cnn"] = {"kind": "network", "architecture": "resnet18", "tuned_blocks": 2}
     assert f"{where}.tuned_blocks: 2 leaves the other blocks as they are, which without weights" in problems(config)
     config["classification"]["methods"]["cnn"] |= {"weights": "random:0"}
