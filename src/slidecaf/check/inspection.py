@@ -459,6 +459,8 @@ def _probe(study, looks, wanted, seconds):
             what, remedy = "reading its files", "take a machine with more"
         else:
             tried, of = probe, settings.plain()
+            if settings.trained_by:  # other weights of the same network are as fast
+                of["encoder"]["weights"] = "random:0"
             options = {"seconds": seconds, "target": study.stain_target(name)}
             what, remedy = "trying its network", "take a smaller model, batch_size or number of threads"
         options |= {"mpp": row.mpp, "scene": row.scene, "threads": threads}
@@ -528,6 +530,8 @@ def _weights(study):
         if settings.kind != "network" or not study.slides_of(name):
             continue
         weights = settings.encoder.weights
+        if settings.trained_by:
+            continue
         if weights.startswith("random:"):
             said.append(f"features.{name}: random weights; its network was never trained.")
         elif url := absent_weights(settings.plain()):

@@ -1,7 +1,7 @@
 """A paragraph on methods, ready for a paper, from a study's config and what its results hold."""
 
 from slidecaf.study.kinds import told_apart
-from slidecaf.study.names import TIMM, is_timm
+from slidecaf.study.names import TIMM, is_timm, trained_by
 
 NETWORKS = {
     "alexnet": "AlexNet",
@@ -34,6 +34,8 @@ def network(feature_set) -> str:
     weights, name = feature_set["weights"], network_name(feature_set)
     if weights.startswith("random:"):
         return f"{name} with random weights (never trained; seed {weights.removeprefix('random:')})"
+    if trained_by(weights):
+        return f"{name} as the method {trained_by(weights)} trained it, in each fold on the fold's own training rows"
     return f"{name} with weights {weights.rpartition('/')[2]} (SHA-256 {feature_set['weights_sha256'][:12]}…)"
 
 

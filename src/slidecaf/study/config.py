@@ -33,7 +33,7 @@ from slidecaf.study.config_checks import check_ablation, check_parts
 from slidecaf.study.config_errors import explain
 from slidecaf.study.config_file import read_config
 from slidecaf.study.kinds import CLASSIFICATION_KINDS, ClassificationKind
-from slidecaf.study.names import NAME, TASKS, is_timm, sets_of
+from slidecaf.study.names import NAME, TASKS, is_timm, sets_of, trained_by
 
 
 class Settings(BaseModel):
@@ -187,6 +187,12 @@ class FeatureSettings(Settings):
         encoder = getattr(self, "encoder", None)
         return list(encoder.outputs or ()) if encoder else []
 
+    @property
+    def trained_by(self) -> str:
+        """The method of the study that trains its network, one a part; empty where its weights come from elsewhere."""
+        encoder = getattr(self, "encoder", None)
+        return trained_by(encoder.weights) if encoder else ""
+
 
 class Stain(Settings):
     """Colours moved towards those of one slide or picture, slide by slide, before the network sees them."""
@@ -318,8 +324,10 @@ class Encoder(Settings):
     )
     weights: str = Field(
         min_length=1,
-        description="A torchvision weights name (IMAGENET1K_V1), the path of a state dict, or random:SEED. With timm/ "
-        "a tag of timm's (lvd142m), hf-hub:NAME of weights on Hugging Face's hub, a path, or random:SEED.",
+        description="A torchvision weights name (IMAGENET1K_V1), the path of a state dict, random:SEED, or of whole "
+        "images trained:METHOD (in each part the network that a method of kind: network trained on the part's training "
+        "rows). With timm/ a tag of timm's (lvd142m), hf-hub:NAME of weights on Hugging Face's hub, a path, or "
+        "random:SEED.",
     )
     weights_sha256: str = _optional(
         "64 hexadecimal digits, the digest of the weights in use: others are refused.", pattern=r"^[0-9a-f]{64}$(?!\n)"
