@@ -1201,7 +1201,9 @@ class Config(Settings):
         """The most slides that share a job: `slides_per_job`, or what suits slides, or images taken whole."""
         if self.slides_per_job is not None:
             return self.slides_per_job
-        whole = self.features and all(features.is_whole for features in self.features.values())
+        # networks trained here need no feature set, and take images whole too
+        of_images = self.features or not self.segmentation
+        whole = of_images and all(features.is_whole for features in self.features.values())
         return IMAGES_PER_JOB if whole else SLIDES_PER_JOB
 
 

@@ -341,6 +341,8 @@ def test_images_share_a_job_by_hundreds_and_slides_by_a_few_unless_the_config_sa
     whole["classification"] = {"sheet": "a.tsv", "positive": "b", "methods": methods}
     assert check_config(whole).batch_size == 200
     assert check_config({**whole, "slides_per_job": 7}).batch_size == 7
+    trained = {**whole["classification"], "methods": {"cnn": {"kind": "network"}}}
+    assert check_config({"features": {}, "classification": trained}).batch_size == 200
 
 
 def test_the_segmentation_and_manual_features_take_no_whole_images(config):
