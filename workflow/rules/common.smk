@@ -58,7 +58,7 @@ if workflow.is_main_process:
 # Snakemake's own reader would run code that stands in config.yaml (a template with `__use_yte__`).
 CHECKED = or_end(lambda: check_study(study_config(config), made=MADE, copies=COPIES))
 STUDY, SLIDE = CHECKED.config, CHECKED.slides
-FEATURES = STUDY.features
+FEATURES = CHECKED.feature_sets  # as they are computed: one whose network is trained here once a part
 LIMITS = {key: getattr(STUDY, key) for key in ("max_megapixels", "max_decoded_megapixels")}
 IMPORTED = [name for name, one in FEATURES.items() if one.kind == "imported"]
 WHOLE = [name for name, one in FEATURES.items() if one.is_whole]  # these have shards, all others tiles and batches
@@ -82,12 +82,13 @@ TARGETS = Targets(
     slides_of={name: CHECKED.slides_of(name) for name in FEATURES},
     networks=NETWORKS,
     shards=CHECKED.shards,
+    trained_by={name: one.trained_by for name, one in STUDY.features.items()},
 )
 
 
 wildcard_constraints:
     task="classification|segmentation",
-    features="[A-Za-z0-9][A-Za-z0-9._-]*",
+    features=r"[A-Za-z0-9][A-Za-z0-9._-]*(@fold-\d+)?",
     method="[A-Za-z0-9][A-Za-z0-9._-]*",
     batch=r"\d+",
     shard=r"\d+",

@@ -1,6 +1,10 @@
 """Features of each patch of each slide, or of whole slides.
 
+A feature set whose network a method trains is computed once a part, by the part's network: as {features}@fold-{k}, and
+as {features} by the final one.
+
 Needs   {results}/tiles/{features}/{slide}.h5, slides, the network's weights, or another program's files
+        {results}/classification/{method}/{part}/network.safetensors, of weights that are trained here
 Makes   {results}/encoders/{features}.json, the network: its dimension, precision and the digest of its weights
         {results}/features/{features}/{slide}.h5, of a batch of slides
         {results}/features/{features}/shard-{shard}.h5, of whole slides, without tiles
@@ -10,7 +14,8 @@ Makes   {results}/encoders/{features}.json, the network: its dimension, precisio
 
 rule encoder:
     input:
-        lambda wildcards: first_features(wildcards.features),
+        features=lambda wildcards: first_features(wildcards.features),
+        network=trained_network,
     output:
         LAYOUT.encoder,
     log:
@@ -78,6 +83,7 @@ rule whole_features:
     input:
         drawn=ancient(drawn(with_target(paths(shard)))),
         encoder=looked_at_first,
+        network=trained_network,
     output:
         LAYOUT.batch(LAYOUT.shard),
     log:

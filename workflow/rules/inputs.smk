@@ -12,7 +12,7 @@ from slidecaf.study.caveats import note_of
 from slidecaf.study.config import feature_sets
 from slidecaf.study.imported import ImportedSet
 from slidecaf.study.kinds import settings_used, told_apart
-from slidecaf.study.names import is_timm, is_weights_file, split_output
+from slidecaf.study.names import is_timm, is_weights_file, set_of_part, split_output, split_part
 
 # Sets, made once a plan: every job asks for them.
 TESTED = frozenset(SEGMENTATION.test)
@@ -68,9 +68,18 @@ def dense_tiling(wildcards):
     return chosen.tiling.given() if chosen.extraction == "dense" else None
 
 
+def trained_network(wildcards):
+    """Return the network that a method trains for a feature set's part; nothing where its weights are from elsewhere."""
+    name, fold = split_part(wildcards.features)
+    method = STUDY.features[name].trained_by
+    return LAYOUT.network.format(method=method, part=fold or "final") if method else []
+
+
 def weights_digest(wildcards):
-    """Return the digest of a weights file, or nothing for weights that have a name or a seed."""
+    """Return the digest of a weights file, or nothing for weights that have a name or a seed, or are an input."""
     encoder = FEATURES[wildcards.features].encoder
+    if trained_network(wildcards):
+        return ""
     return FINGERPRINTS(encoder.weights, whole=True) if is_weights_file(encoder.weights, encoder.model) else ""
 
 
@@ -129,12 +138,20 @@ def norms(wildcards):
 
 
 def of_candidates(kind, slides):
-    """Return an input function: the manifests of some slides, of every feature set that is a method's candidate."""
+    """Return an input function: the manifests of some slides, of every feature set that is a method's candidate.
+
+    Of a set that is computed once a part they are those of the job's part.
+    """
     return lambda wildcards: [
         manifest
         for features in feature_sets(CLASSIFICATION.methods[wildcards.method])
-        for manifest in TARGETS.manifests(kind, slides, features=features)
+        for manifest in TARGETS.manifests(kind, slides, features=as_computed(features, wildcards.get("part", "final")))
     ]
+
+
+def as_computed(features, part):
+    """Return the name under which a part's features of a set lie."""
+    return set_of_part(features, part) if STUDY.features[features].trained_by else features
 
 
 def kind(wildcards):
@@ -220,7 +237,8 @@ def pooled_of_batch(wildcards):
 def sets_of_batch(wildcards):
     """Return the manifests that a batch's slides are in, of every feature set that is a method's candidate."""
     used = feature_sets(CLASSIFICATION.methods[wildcards.method])
-    return {name: TARGETS.manifests(LAYOUT.features, CLASSIFIED(wildcards), features=name) for name in used}
+    named = {as_computed(name, part) for name in used for part in scoring_parts(wildcards)}
+    return {name: TARGETS.manifests(LAYOUT.features, CLASSIFIED(wildcards), features=name) for name in sorted(named)}
 
 
 def drawn_from(slide, wildcards):
@@ -247,7 +265,7 @@ def of_setting(kind):
 def method_caveats(wildcards):
     """Return what has to be said wherever a method's numbers show."""
     used = CLASSIFICATION.methods[wildcards.method].features
-    return with_those_of_model("classification", caveats_of(FEATURES, used, CLASSIFICATION.rows.values(), MADE))
+    return with_those_of_model("classification", caveats_of(STUDY.features, used, CLASSIFICATION.rows.values(), MADE))
 
 
 def with_those_of_model(task, caveats):
@@ -381,7 +399,7 @@ def segmentation_caveats(wildcards):
     """Return what has to be said wherever a method's numbers show."""
     used = filter(None, [SEGMENTATION.features(wildcards.method)])
     own = SEGMENTATION.kind(wildcards.method).caveats
-    said = [*own, *caveats_of(FEATURES, used, SEGMENTATION.rows.values(), MADE)]
+    said = [*own, *caveats_of(STUDY.features, used, SEGMENTATION.rows.values(), MADE)]
     return with_those_of_model("segmentation", said)
 
 

@@ -1,7 +1,7 @@
 """Encode the images that a part learns from, or decides on, by the part's mixtures."""
 
 from slidecaf.classification.fisher.encoded import encode
-from slidecaf.files.manifests import paths_by_set
+from slidecaf.classification.kinds import sets_read
 from slidecaf.logs import job
 
 tracked, wildcards = snakemake.params.tracked, snakemake.wildcards
@@ -9,7 +9,7 @@ with job(snakemake.log[0]):
     encode(
         snakemake.output[0],
         mixtures=snakemake.input.mixtures,
-        features=paths_by_set(snakemake.input.features),
+        features=sets_read(snakemake.input.features),
         folds=snakemake.input.folds,
         part=wildcards.part,
         rows=wildcards.rows,

@@ -12,5 +12,5 @@ with job(snakemake.log[0]):
         spec,
         precision=tracked["precision"],
         dense=tracked["dense"],
-        features=next(iter(snakemake.input), None),
+        features=next(iter(snakemake.input.features), None),
     )

@@ -1,14 +1,14 @@
 """Fit the mixtures of a part's training images, by which they are encoded."""
 
 from slidecaf.classification.fisher.mixtures import fit_mixtures
-from slidecaf.files.manifests import paths_by_set
+from slidecaf.classification.kinds import sets_read
 from slidecaf.logs import job
 
 tracked = snakemake.params.tracked
 with job(snakemake.log[0]):
     fit_mixtures(
         snakemake.output[0],
-        features=paths_by_set(snakemake.input.features),
+        features=sets_read(snakemake.input.features),
         folds=snakemake.input.folds,
         part=snakemake.wildcards.part,
         rows=tracked["rows"],

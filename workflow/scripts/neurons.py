@@ -1,7 +1,7 @@
 """Show the patches that activate the neurons with the largest weights of the final model most (Figure 5)."""
 
+from slidecaf.classification.kinds import sets_read
 from slidecaf.classification.neurons import write_neurons
-from slidecaf.files.manifests import paths_by_set
 from slidecaf.logs import job
 from slidecaf.slides import Limits
 
@@ -11,7 +11,7 @@ with job(snakemake.log[0]):
         snakemake.output.figure,
         snakemake.output.table,
         model=inputs.model,
-        features=paths_by_set(inputs.features, among=untracked["slides"]),
+        features=sets_read(inputs.features, among=untracked["slides"]),
         slides=untracked["slides"],
         limits=Limits.from_config(untracked["limits"]),
         caveats=snakemake.params.tracked["caveats"],

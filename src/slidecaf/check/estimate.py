@@ -79,7 +79,9 @@ def estimate(study, looks, probes, trained=MappingProxyType({}), *, job_start, c
     stages = []
     for name, probe in probes.items():
         settings = study.config.features[name]
-        seen = [looks[slide] for slide in study.slides_of(name) if _has_patches(looks, slide, name)]
+        computed = study.computed(name)  # once, or once a part
+        slides = [slide for one in computed for slide in study.slides_of(one)]
+        seen = [looks[slide] for slide in slides if _has_patches(looks, slide, name)]
         patches = sum(look.patches[name] for look in seen)
         stored = [look for look in seen if look.slide in _stored(study, name)]
         size = sum(look.patches[name] for look in stored) * probe.size
@@ -87,7 +89,7 @@ def estimate(study, looks, probes, trained=MappingProxyType({}), *, job_start, c
         if settings.kind == "imported":  # one job takes patches and features, without a network
             stages.append(Stage(f"imported, {name}", len(seen), seconds / cores / 3600, size, probe.memory))
         elif settings.is_whole:
-            jobs = len(study.shards[name])
+            jobs = sum(len(study.shards[one]) for one in computed)
             seconds = jobs * (job_start + probe.start) + len(seen) * probe.seconds
             stages.append(Stage(f"features, {name}", jobs, seconds / 3600, size, probe.memory))
         else:

@@ -460,6 +460,8 @@ def _probe(study, looks, wanted, seconds):
             what, remedy = "reading its files", "take a machine with more"
         else:
             tried, of = probe, settings.plain()
+            if settings.trained_by:  # other weights of the same network are as fast
+                of["encoder"]["weights"] = "random:0"
             options = {"seconds": seconds, "target": study.stain_target(name)}
             what, remedy = "trying its network", "take a smaller model, batch_size or number of threads"
         options |= {"mpp": row.mpp, "scene": row.scene, "threads": threads}
@@ -490,10 +492,11 @@ def _train(study, looks):
 def _absent(method):
     """Return the address of weights that a network trained here begins with, where they are not on this machine."""
     from slidecaf.check.probe import absent_weights
+    from slidecaf.training.networks import published
 
     if method.weights is None:
         return ""
-    return absent_weights({"encoder": {"model": method.architecture, "weights": method.weights}})
+    return absent_weights({"encoder": {"model": published(method.architecture), "weights": method.weights}})
 
 
 def _tried(tried, args, options, where, what, remedy, failed, refused):
@@ -528,6 +531,8 @@ def _weights(study):
         if settings.kind != "network" or not study.slides_of(name):
             continue
         weights = settings.encoder.weights
+        if settings.trained_by:
+            continue
         if weights.startswith("random:"):
             said.append(f"features.{name}: random weights; its network was never trained.")
         elif url := absent_weights(settings.plain()):

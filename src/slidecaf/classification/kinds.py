@@ -23,6 +23,7 @@ from typing import Any
 
 from slidecaf.files.manifests import paths_by_set
 from slidecaf.study.kinds import CLASSIFICATION_KINDS
+from slidecaf.study.names import split_part
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,4 +131,31 @@ def files_read(kind, paths):
     """
     if CLASSIFICATION_KINDS[kind].reads == "encoded":
         return paths
-    return paths_by_set(paths)
+    return sets_read(paths)
+
+
+def sets_read(paths, *, among=None):
+    """Return where the files of several feature sets are, each under the name that the config and methods know.
+
+    Parameters
+    ----------
+    paths : iterable of path-like
+        Manifests; of a feature set that is computed once a part, those of one part.
+    among : collection of str, optional
+        Only these slides.
+
+    Returns
+    -------
+    dict of str to dict of str to str
+        Feature set to slide to path.
+
+    Raises
+    ------
+    ValueError
+        If manifests are of several parts.
+    """
+    found = paths_by_set(paths, among=among)
+    named = {split_part(name)[0]: own for name, own in found.items()}
+    if len(named) < len(found):
+        raise ValueError(f"features of several parts' networks at once: {', '.join(found)}")
+    return named

@@ -27,7 +27,7 @@ from slidecaf.study.checked import Study
 from slidecaf.study.config import Config, feature_sets
 from slidecaf.study.layout import Layout
 from slidecaf.study.model import FORMAT, STAIN, STATED, WEIGHTS, check_format, predicting_revisions
-from slidecaf.study.names import TASKS, is_weights_file, split_output
+from slidecaf.study.names import TASKS, is_weights_file, split_output, trained_by
 from slidecaf.study.provenance import read_study
 from slidecaf.study.tasks import ClassificationTask, SegmentationTask
 from slidecaf.tiles.file import read_tiles
@@ -90,6 +90,7 @@ def export_model(study: Study, method: str, to, *, task: str | None = None, weig
     sets = {name for one in tasks for name in narrow.feature_sets_of(one)}
     files, plain = {}, narrow.plain()
     networks = sorted(name for name in sets if narrow.features[name].kind == "network")
+    trained = [name for name in networks if narrow.features[name].trained_by]
     encoders = {name: read_json(layout.encoder.format(features=name)) for name in networks}
     for name, known in encoders.items():
         own = plain["features"][name]
@@ -102,6 +103,11 @@ def export_model(study: Study, method: str, to, *, task: str | None = None, weig
                 files[inside] = Path(encoder["weights"])
             encoder["weights"] = inside
     with TemporaryDirectory() as scratch:
+        for name in trained:  # without them the model would not be one
+            encoder = plain["features"][name]["encoder"]
+            path = Path(layout.network.format(method=trained_by(encoder["weights"]), part="final"))
+            encoder["weights"] = f"{WEIGHTS}/{name}{path.suffix}"
+            files[encoder["weights"]] = _without_images(path, Path(scratch) / f"weights-{name}{path.suffix}")
         files |= _stain_targets(study, plain, sorted(sets), Path(scratch))
         stated = _stated(study, narrow, layout, tasks, method, plain, encoders)
         for one in tasks:

@@ -1,7 +1,7 @@
 """A paragraph on methods, ready for a paper, from a study's config and what its results hold."""
 
 from slidecaf.study.kinds import told_apart
-from slidecaf.study.names import TIMM, is_timm
+from slidecaf.study.names import TIMM, is_timm, trained_by
 
 NETWORKS = {
     "alexnet": "AlexNet",
@@ -34,6 +34,8 @@ def network(feature_set) -> str:
     weights, name = feature_set["weights"], network_name(feature_set)
     if weights.startswith("random:"):
         return f"{name} with random weights (never trained; seed {weights.removeprefix('random:')})"
+    if trained_by(weights):
+        return f"{name} as the method {trained_by(weights)} trained it, in each fold on the fold's own training rows"
     return f"{name} with weights {weights.rpartition('/')[2]} (SHA-256 {feature_set['weights_sha256'][:12]}…)"
 
 
@@ -138,7 +140,7 @@ def _output(feature_set):
     )
 
 
-OWN = ("overfeat-fast",)
+OWN = ("overfeat-fast", "arl-14", "arl-50", "resnet-14", "senet-14", "ran-14")
 """Networks that torchvision does not have."""
 
 
@@ -248,15 +250,28 @@ def _told_by(task, method, scores, versions, pooled):
     return _network_text(task, method, scores, versions) if method.kind == "network" else _kind_text(method, scores)
 
 
+_COMPARED = "built of torchvision's blocks, with which Zhang et al. (2019) compare attention residual learning"
+
+_ARCHITECTURES = {
+    "custom-cnn": "the convolutional network of Menkovski et al. (2015): ten convolutions and two dense layers with "
+    "batch normalisation, leaky ReLUs and dropout",
+    **{
+        f"arl-{layers}": f"the network of attention residual learning with {layers} layers (Zhang et al., 2019)"
+        for layers in (14, 50)
+    },
+    "resnet-14": f"a residual network of 14 layers {_COMPARED}",
+    "senet-14": f"a residual network of 14 layers with squeeze and excitation (Hu et al., 2018) {_COMPARED}",
+    "ran-14": f"a residual attention network (Wang et al., 2017) cut down to 14 layers and three masks, {_COMPARED}",
+}
+"""Networks built here, by what a config calls them."""
+
+
 def _network_text(task, method, scores, versions):
     """Say how a network was trained."""
     custom = method.architecture == "custom-cnn"
     side = method.input_size or (128 if custom else 224)
-    model = (
-        "the convolutional network of Menkovski et al. (2015): ten convolutions and two dense layers with batch "
-        "normalisation, leaky ReLUs and dropout"
-        if custom
-        else f"{method.architecture} as implemented in torchvision {versions['torchvision']}"
+    model = _ARCHITECTURES.get(
+        method.architecture, f"{method.architecture} as implemented in torchvision {versions['torchvision']}"
     )
     begun = "from random values" if method.weights is None else f"from the weights {method.weights.rpartition('/')[2]}"
     if method.tuned_blocks is not None:

@@ -111,7 +111,7 @@ class Results:
 
     @cached_property
     def encoders(self) -> dict:
-        """Feature set to what its network is, of those that a method uses."""
+        """Feature set to what its network is, of those that a method uses; where each part has one, the final one."""
         return {
             name: read_json(self.layout.encoder.format(features=name))
             for name in self._used
@@ -150,6 +150,7 @@ class Results:
                 encoder = self.encoders[name]
                 said |= {"stain": settings.image.stain.plain()} if settings.image.stain else {}
                 said |= {key: encoder[key] for key in ("model", "weights", "weights_sha256", "input_size")}
+                said |= {"weights": settings.encoder.weights} if settings.trained_by else {}
                 said |= {"precision": encoder.get("precision", settings.precision)}
                 if settings.outputs:
                     rows += [

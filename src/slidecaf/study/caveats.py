@@ -11,6 +11,10 @@ NOTES = {kind: "; ".join(of.caveats) for kind, of in {**SEGMENTATION_KINDS, **CL
 
 RANDOM_WEIGHTS = "random weights: the network was never trained"
 SYNTHETIC = "synthetic slides: drawn by slidecaf.demo, no tissue"
+TRAINED_ON_THE_SAME = (
+    "features of a network trained here: it learned from all training rows of a part, so that choices and "
+    "probabilities inside them are too sure; left-out rows never reached it"
+)
 MEANINGLESS = (RANDOM_WEIGHTS, SYNTHETIC)
 """Caveats after which a score says nothing about medicine."""
 
@@ -63,6 +67,8 @@ def caveats_of(
     computed = [features[name] for name in used if features[name].kind == "network"]
     if any(one.encoder.weights.startswith("random:") for one in computed):
         said.append(RANDOM_WEIGHTS)
+    if any(one.trained_by for one in computed):
+        said.append(TRAINED_ON_THE_SAME)
     if any(row.path in made for row in rows):
         said.append(SYNTHETIC)
     return said

@@ -10,9 +10,11 @@ from slidecaf.study.batches import deal_shards
 from slidecaf.study.classes import cut_labels, drop_rare
 from slidecaf.study.config import Config, check_config
 from slidecaf.study.imported import find_sources
+from slidecaf.study.layout import Layout
 from slidecaf.study.model import Model, check_revisions, read_model
-from slidecaf.study.names import near
+from slidecaf.study.names import near, set_of_part, split_part
 from slidecaf.study.sheets import check_classification, check_segmentation, check_together, read_sheet
+from slidecaf.study.tasks import ClassificationTask
 
 _WHOLE_SLIDES = (".svs", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".svslide", ".bif", ".czi")
 SLIDE_SUFFIXES = frozenset([*_WHOLE_SLIDES, ".tif", ".tiff", ".png", ".jpg", ".jpeg"])
@@ -63,8 +65,8 @@ class Study:
         """Slide id to its row, over both sheets."""
         return {row.slide: row for row in [*self.classification, *self.segmentation]}
 
-    def slides_of(self, features):
-        """Return the slides that a feature set is computed for.
+    def computed(self, features) -> list[str]:
+        """Return the names under which a feature set of the config is computed.
 
         Parameters
         ----------
@@ -73,13 +75,46 @@ class Study:
         Returns
         -------
         list of str
-            Each once; empty where no method uses the feature set.
+            Its own name; of a set whose network is trained here one a part, the final one's, which is its own, last.
         """
+        if not self.config.features[features].trained_by:
+            return [features]
+        parts = ClassificationTask(self.config.classification, self.classification).parts
+        return [set_of_part(features, part) for part in parts]
+
+    @cached_property
+    def feature_sets(self) -> dict:
+        """The feature sets as they are computed, by name: of those trained here with the files of their networks."""
+        layout, found = Layout(self.config.results), {}
+        for name, settings in self.config.features.items():
+            for computed in self.computed(name):
+                found[computed] = settings
+                if settings.trained_by:
+                    part = split_part(computed)[1] or "final"
+                    path = layout.network.format(method=settings.trained_by, part=part)
+                    encoder = settings.encoder.model_copy(update={"weights": path})
+                    found[computed] = settings.model_copy(update={"encoder": encoder})
+        return found
+
+    def slides_of(self, features):
+        """Return the slides that a feature set is computed for.
+
+        Parameters
+        ----------
+        features : str
+            As the config names it, or one of `feature_sets`.
+
+        Returns
+        -------
+        list of str
+            Each once; empty where no method uses the feature set. Of a fold's network those of training rows.
+        """
+        name, fold = split_part(features)
         rows = [
-            *(self.classification if features in self.config.feature_sets_of("classification") else ()),
-            *(self.segmentation if features in self.config.feature_sets_of("segmentation") else ()),
+            *(self.classification if name in self.config.feature_sets_of("classification") else ()),
+            *(self.segmentation if name in self.config.feature_sets_of("segmentation") else ()),
         ]
-        return list(dict.fromkeys(row.slide for row in rows))
+        return list(dict.fromkeys(row.slide for row in rows if not fold or row.split == "train"))
 
     @property
     def splits(self):
@@ -102,7 +137,7 @@ class Study:
             ``name``, ``path``, ``mpp`` and ``scene``, of a slide as its sheet has them; None where colours are left as
             they are.
         """
-        image = getattr(self.config.features[features], "image", None)
+        image = getattr(self.config.features[split_part(features)[0]], "image", None)
         if image is None or image.stain is None:
             return None
         target = image.stain.target
@@ -123,7 +158,7 @@ class Study:
             Without test rows of the segmentation where the feature set stores those of training rows only.
         """
         kept = self.slides_of(features)
-        if getattr(self.config.features[features], "store", "all") != "train":
+        if getattr(self.config.features[split_part(features)[0]], "store", "all") != "train":
             return kept
         classified = features in self.config.feature_sets_of("classification")
         read = {row.slide for row in self.classification} if classified else set()
@@ -140,7 +175,7 @@ class Study:
         """Feature set of whole images to the slides of each shard; all slides where no method uses it."""
         return {
             name: deal_shards(self.slides_of(name) or self.slides, settings.shards)
-            for name, settings in self.config.features.items()
+            for name, settings in self.feature_sets.items()
             if settings.is_whole
         }
 

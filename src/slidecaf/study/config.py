@@ -33,7 +33,7 @@ from slidecaf.study.config_checks import check_ablation, check_parts
 from slidecaf.study.config_errors import explain
 from slidecaf.study.config_file import read_config
 from slidecaf.study.kinds import CLASSIFICATION_KINDS, ClassificationKind
-from slidecaf.study.names import NAME, TASKS, is_timm, sets_of
+from slidecaf.study.names import NAME, TASKS, is_timm, sets_of, trained_by
 
 
 class Settings(BaseModel):
@@ -187,6 +187,12 @@ class FeatureSettings(Settings):
         encoder = getattr(self, "encoder", None)
         return list(encoder.outputs or ()) if encoder else []
 
+    @property
+    def trained_by(self) -> str:
+        """The method of the study that trains its network, one a part; empty where its weights come from elsewhere."""
+        encoder = getattr(self, "encoder", None)
+        return trained_by(encoder.weights) if encoder else ""
+
 
 class Stain(Settings):
     """Colours moved towards those of one slide or picture, slide by slide, before the network sees them."""
@@ -289,7 +295,8 @@ class Encoder(Settings):
     model: str = Field(
         min_length=1,
         description="The name of a torchvision classification model, such as alexnet, vgg19 or resnet50, "
-        "overfeat-fast, or timm/ with the name of one of timm's networks, such as timm/vit_small_patch14_dinov2.",
+        "overfeat-fast, arl-14, arl-50, resnet-14, senet-14 or ran-14, or timm/ with the name of one of timm's "
+        "networks, such as timm/vit_small_patch14_dinov2.",
     )
     model_args: ModelArgs = _optional(
         "A mapping such as {reg_tokens: 8, init_values: 1.0e-5}: with timm/, arguments of the network that the card of "
@@ -317,8 +324,10 @@ class Encoder(Settings):
     )
     weights: str = Field(
         min_length=1,
-        description="A torchvision weights name (IMAGENET1K_V1), the path of a state dict, or random:SEED. With timm/ "
-        "a tag of timm's (lvd142m), hf-hub:NAME of weights on Hugging Face's hub, a path, or random:SEED.",
+        description="A torchvision weights name (IMAGENET1K_V1), the path of a state dict, random:SEED, or of whole "
+        "images trained:METHOD (in each part the network that a method of kind: network trained on the part's training "
+        "rows). With timm/ a tag of timm's (lvd142m), hf-hub:NAME of weights on Hugging Face's hub, a path, or "
+        "random:SEED.",
     )
     weights_sha256: str = _optional(
         "64 hexadecimal digits, the digest of the weights in use: others are refused.", pattern=r"^[0-9a-f]{64}$(?!\n)"
@@ -668,13 +677,14 @@ class ClassificationNetwork(ClassifierSettings):
     architecture: str = Field(
         "custom-cnn",
         min_length=1,
-        description="custom-cnn (ten convolutions and two dense layers, for images of 128 px), or the name of a "
-        "torchvision classification model, such as mobilenet_v2 or resnet50.",
+        description="custom-cnn (ten convolutions and two dense layers, for images of 128 px), arl-14 or arl-50 "
+        "(attention residual learning, with 14 or 50 layers), resnet-14, senet-14 or ran-14 (which it is compared "
+        "with), or the name of a torchvision classification model, such as mobilenet_v2 or resnet50.",
     )
     weights: Annotated[str, Field(min_length=1)] | None = Field(
         None,
-        description="The values that training begins with: a torchvision weights name (IMAGENET1K_V1), the path of a "
-        "state dict, or null (drawn by the seed).",
+        description="The values that training begins with: a torchvision weights name (IMAGENET1K_V1; of arl-50 "
+        "resnet50's), the path of a state dict, or null (drawn by the seed).",
     )
     tuned_blocks: int | None = Field(
         None,
@@ -1191,7 +1201,9 @@ class Config(Settings):
         """The most slides that share a job: `slides_per_job`, or what suits slides, or images taken whole."""
         if self.slides_per_job is not None:
             return self.slides_per_job
-        whole = self.features and all(features.is_whole for features in self.features.values())
+        # networks trained here need no feature set, and take images whole too
+        of_images = self.features or not self.segmentation
+        whole = of_images and all(features.is_whole for features in self.features.values())
         return IMAGES_PER_JOB if whole else SLIDES_PER_JOB
 
 

@@ -6,10 +6,13 @@ Each returns sentences that name the key, its value and what to write.
 import re
 
 from slidecaf.files.faults import is_file
-from slidecaf.study.names import HUB, TIMM, is_timm, is_weights_file, near, split_output
+from slidecaf.study.names import HUB, TIMM, TRAINED, is_timm, is_weights_file, near, split_output
 
 LEAST_SIDE, MOST_SIDE = 32, 4096
 """Px of the longer side of an image at a scale: below there is nothing to see, and above memory is not bounded."""
+
+UNPUBLISHED = ("custom-cnn", "arl-14", "resnet-14", "senet-14", "ran-14")
+"""Networks built here whose weights nobody has published."""
 
 
 def check_parts(sets, methods, *, names, folder) -> list:
@@ -41,6 +44,12 @@ def check_parts(sets, methods, *, names, folder) -> list:
         for problem in _weights(f"features.{name}.encoder", one.encoder.weights, one.encoder.model, folder)
     ]
     problems += [problem for name, one in networks.items() for problem in _timm(f"features.{name}", one)]
+    problems += [
+        problem
+        for name, one in networks.items()
+        if one.encoder.weights.startswith(TRAINED)
+        for problem in _trained(f"features.{name}", one, methods.get("classification", {}))
+    ]
     for task, named in methods.items():
         for name, method in named.items():
             where = f"{task}.methods.{name}"
@@ -96,10 +105,10 @@ def _network(where, method, folder):
         problems.append(f"{where}.weights: {method.weights!r}: weights are drawn by the study's seed; write null.")
     elif method.weights is not None:
         problems += _weights(where, method.weights, method.architecture, folder)
-    if custom and method.weights is not None and not is_weights_file(method.weights):
+    if method.architecture in UNPUBLISHED and method.weights is not None and not is_weights_file(method.weights):
         problems.append(
-            f"{where}.weights: there are no published ones of custom-cnn, and so no {method.weights!r}; write the path "
-            "of a state dict, or null."
+            f"{where}.weights: there are no published ones of {method.architecture}, and so no {method.weights!r}; "
+            "write the path of a state dict, or null."
         )
     return problems
 
@@ -148,6 +157,12 @@ def check_ablation(ablation, methods, sets) -> list:
     if not ablation.settings():
         return [f"{where}: nothing is varied; write a list of values for norm, keep or features."]
     tried = ablation.features or []
+    for named in [*chosen.features, *tried]:
+        if (own := sets.get(split_output(named)[0])) and own.trained_by:
+            return [
+                f"{where}: {named} is computed by the networks of {own.trained_by}, one a part, and an ablation reads "
+                "all parts at once; leave it out, or name another method."
+            ]
     return [
         *_candidates(where, ablation),
         *_named(f"{where}.features", tried, sets, list(sets)),
@@ -211,6 +226,32 @@ def _weights(where, weights, model, folder):
     if weights.startswith("random:") and not re.fullmatch(r"random:\d{1,9}", weights):
         return [f"{where}: {weights!r} has no seed; write random:0."]
     return []
+
+
+def _trained(where, features, methods):
+    """Check a feature set that the networks of a method of the study compute."""
+    one, name = features.encoder, features.trained_by
+    said = f"{where}.encoder.weights: {one.weights!r}"
+    known = [key for key, method in methods.items() if method.kind == "network"]
+    if name not in known:
+        instead = f"write {TRAINED} and one of {', '.join(known)}" if known else "add a method of kind: network"
+        return [f"{said}: the classification has no method of kind: network called so{near(name, known)}; {instead}."]
+    problems, architecture = [], methods[name].architecture
+    if architecture == "custom-cnn":
+        problems.append(
+            f"{said}: custom-cnn is made for one size of image and is no encoder; name a method of another "
+            "architecture."
+        )
+    elif one.model != architecture:
+        problems.append(f"{where}.encoder.model: {one.model!r}, and {name} trains {architecture}; write that.")
+    if not features.is_whole:
+        problems.append(f"{where}.tiling: networks trained here have seen whole images; write tiling: whole.")
+    if one.weights_sha256 is not None:
+        problems.append(
+            f"{where}.encoder.weights_sha256: each part has a network of its own, and one digest is not theirs all; "
+            "leave it out."
+        )
+    return problems
 
 
 def _timm(where, features):

@@ -36,7 +36,7 @@ def leftovers(study: Study) -> list[Path]:
     """
     targets, layout = targets_of(study), Layout(study.config.results, study.config.model)
     made = {*targets.everything(), *targets.of_slides()}
-    unused = {name for name in study.config.features if not study.slides_of(name)}
+    unused = {name for name in study.feature_sets if not study.slides_of(name)}
     patterns = [_expression(pattern) for pattern in layout.patterns()]
     values = _wildcard_values(patterns, made)
     values |= dict.fromkeys(unused)

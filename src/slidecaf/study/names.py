@@ -33,6 +33,71 @@ def is_timm(model) -> bool:
     return model.startswith(TIMM)
 
 
+TRAINED = "trained:"
+"""In front of the method of the study whose networks, one a part, a feature set is computed by."""
+
+
+def trained_by(weights: str) -> str:
+    """Return the method that trains an encoder's weights, or nothing for weights that come from elsewhere.
+
+    Parameters
+    ----------
+    weights : str
+        The config's.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> trained_by("trained:fine-tuned"), trained_by("IMAGENET1K_V1")
+    ('fine-tuned', '')
+    """
+    return weights.removeprefix(TRAINED) if weights.startswith(TRAINED) else ""
+
+
+def set_of_part(features: str, part: str) -> str:
+    """Return what a feature set is called that is computed by a part's network; the final one's has the plain name.
+
+    Parameters
+    ----------
+    features, part : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> set_of_part("tuned", "fold-0"), set_of_part("tuned", "final")
+    ('tuned@fold-0', 'tuned')
+    """
+    return features if part == "final" else f"{features}@{part}"
+
+
+def split_part(features: str) -> tuple[str, str]:
+    """Return the feature set of the config, and the fold whose network computes it.
+
+    Parameters
+    ----------
+    features : str
+        As the config names it, or from `set_of_part`.
+
+    Returns
+    -------
+    (str, str)
+        The fold is empty of the final network's, and of a set that is the same for all parts.
+
+    Examples
+    --------
+    >>> split_part("tuned@fold-0"), split_part("tuned")
+    (('tuned', 'fold-0'), ('tuned', ''))
+    """
+    name, _, fold = features.partition("@")
+    return name, fold
+
+
 def is_weights_file(weights, model="") -> bool:
     """Tell whether a config's ``weights`` name a file.
 
@@ -45,8 +110,8 @@ def is_weights_file(weights, model="") -> bool:
     Returns
     -------
     bool
-        True for anything that is neither ``random:SEED`` nor a torchvision weights name such as
-        ``IMAGENET1K_V1`` or ``AlexNet_Weights.IMAGENET1K_V1``; with timm nor a tag, nor on the hub.
+        True for anything that is neither ``random:SEED``, nor ``trained:METHOD``, nor a torchvision weights name such
+        as ``IMAGENET1K_V1`` or ``AlexNet_Weights.IMAGENET1K_V1``; with timm nor a tag, nor on the hub.
 
     Examples
     --------
@@ -55,7 +120,7 @@ def is_weights_file(weights, model="") -> bool:
     >>> [is_weights_file(weights, "timm/vit_small_patch14_dinov2") for weights in ("lvd142m", "hf-hub:a/b", "own.pth")]
     [False, False, True]
     """
-    if weights.startswith("random:"):
+    if weights.startswith(("random:", TRAINED)):
         return False
     if is_timm(model):
         return not weights.startswith(HUB) and not re.fullmatch(r"\w+", weights)

@@ -9,6 +9,7 @@ from slidecaf.study.batches import deal_apart
 from slidecaf.study.checked import Study
 from slidecaf.study.config import explained, feature_sets
 from slidecaf.study.layout import Layout
+from slidecaf.study.names import split_part
 from slidecaf.study.tasks import ClassificationTask, SegmentationTask
 
 
@@ -23,11 +24,13 @@ class Targets:
     classification : ClassificationTask
     segmentation : SegmentationTask
     slides_of : dict of str to sequence of str
-        Feature set to the slides that it is for; none where no method uses it.
+        Feature set, as it is computed, to the slides that it is for; none where no method uses it.
     networks : collection of str
         Feature sets that a network computes.
     shards : mapping of str to mapping of int to sequence of str, optional
         Feature set of whole images to the slides of each shard.
+    trained_by : mapping of str to str, optional
+        Feature set of the config to the method that trains its network, empty where none does.
     """
 
     def __init__(
@@ -40,9 +43,10 @@ class Targets:
         slides_of: dict[str, Sequence[str]],
         networks: Collection[str],
         shards: Mapping[str, Mapping[int, Sequence[str]]] = MappingProxyType({}),
+        trained_by: Mapping[str, str] = MappingProxyType({}),
     ):
         self.layout, self._classification, self._segmentation = layout, classification, segmentation
-        self._slides_of, self._networks = slides_of, networks
+        self._slides_of, self._networks, self._trained_by = slides_of, networks, trained_by
         self._batch_of = {slide: number for number, batch in batches.items() for slide in batch}
         self._shard_of = {
             name: {slide: number for number, shard in dealt.items() for slide in shard}
@@ -173,13 +177,15 @@ class Targets:
         methods = {"classification": self._classification, "segmentation": self._segmentation}[task].methods
         chosen = methods if method is None else {method: methods[method]}
         sets = {name for settings in chosen.values() for name in feature_sets(settings)}
+        networks = set(_fill((self.layout.network,), method=self._trainers(sets), part=self._classification.parts))
         made = {"classification": self.of_classification, "segmentation": self.of_segmentation}[task]()
 
         def is_behind(path):
             room, name, *rest = PurePosixPath(path).relative_to(self.layout.results).parts
             if room != task:
-                return name.removesuffix(".json") in sets
-            return name in chosen and bool(rest) and not (variant == "plain" and rest[0].startswith("hard"))
+                return split_part(name.removesuffix(".json"))[0] in sets
+            own = name in chosen and bool(rest) and not (variant == "plain" and rest[0].startswith("hard"))
+            return own or path in networks
 
         return list(filter(is_behind, [*self.encoders(), *made]))
 
@@ -267,15 +273,20 @@ class Targets:
     @property
     def _explained(self):
         """The methods that have heat maps: a slide that is taken whole has no patches to share its decision among."""
-        return explained(self._classification.methods, self._shard_of)
+        return explained(self._classification.methods, {split_part(name)[0] for name in self._shard_of})
+
+    def _trainers(self, sets):
+        """Return the methods that train the networks of some feature sets of the config."""
+        return sorted({method for name, method in self._trained_by.items() if name in sets and method})
 
     def _slides_of_classification(self):
         """Yield every kind of file that slides have: its pattern, the slides, and the other wildcards."""
         task, layout = self._classification, self.layout
-        for features in sorted(task.feature_sets):
+        for features in sorted(name for name in self._slides_of if split_part(name)[0] in task.feature_sets):
             read = (layout.tiles, layout.features, *([layout.pooled] if task.pools(features) else ()))
+            slides = self._slides_of[features] if split_part(features)[1] else task.rows
             for pattern in [layout.shard] if features in self._shard_of else read:
-                yield pattern, task.rows, {"features": features}
+                yield pattern, slides, {"features": features}
         for name, method in task.methods.items():
             if method.maps:
                 yield layout.class_maps, task.rows, {"method": name}
@@ -326,9 +337,10 @@ def targets_of(study: Study) -> Targets:
         deal_apart(training, study.slides, config.batch_size),
         ClassificationTask(config.classification, study.classification, learns=not study.model),
         SegmentationTask(config.segmentation, study.segmentation, config.features, config.seed, learns=not study.model),
-        slides_of={name: study.slides_of(name) for name in config.features},
-        networks=[name for name, features in config.features.items() if features.kind == "network"],
+        slides_of={name: study.slides_of(name) for name in study.feature_sets},
+        networks=[name for name, features in study.feature_sets.items() if features.kind == "network"],
         shards=study.shards,
+        trained_by={name: features.trained_by for name, features in config.features.items()},
     )
 
 

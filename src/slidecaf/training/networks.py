@@ -1,10 +1,11 @@
-"""What is trained: the custom network, or any of torchvision's with a new output, from scratch or fine-tuned."""
+"""What is trained: the custom network, one of torchvision's or of attention, from scratch or fine-tuned."""
 
 import torch
 from torch import nn
 
 from slidecaf.errors import SlidecafError
 from slidecaf.features.networks import models
+from slidecaf.features.networks.attention import Attention
 from slidecaf.features.networks.encoder import MEAN, STD
 from slidecaf.features.networks.layers import Trace
 from slidecaf.features.networks.weights import download_state, draw_weights, load_state, torchvision_weights
@@ -18,8 +19,11 @@ CUSTOM = "custom-cnn"
 USUAL_SIZE = 224
 """Px of torchvision's networks."""
 
-SEVERAL = ("googlenet", "inception_v3")
-"""Networks that give several outputs while they are trained."""
+UNTRAINED = ("googlenet", "inception_v3", "overfeat-fast")
+"""Networks that give several outputs while they are trained, or normalise images otherwise."""
+
+BEGINS_WITH = {"arl-50": "resnet50"}
+"""Networks that may begin with the published weights of another one, which has all their tensors but alpha."""
 
 HEAD_DEVIATION = 0.01
 """Of the values of a new output."""
@@ -89,6 +93,25 @@ def input_size_of(settings) -> int:
     int
     """
     return settings.input_size or (INPUT_SIZE if settings.architecture == CUSTOM else USUAL_SIZE)
+
+
+def published(architecture: str) -> str:
+    """Return the network of torchvision whose published weights training may begin with.
+
+    Parameters
+    ----------
+    architecture : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> published("arl-50"), published("mobilenet_v2")
+    ('resnet50', 'mobilenet_v2')
+    """
+    return BEGINS_WITH.get(architecture, architecture)
 
 
 def build_network(settings, classes: int, *, seed: int | str = 0) -> Network:
@@ -162,7 +185,7 @@ def _of_meta(settings, classes, size):
         with torch.device("meta"):
             return custom_cnn(classes, channels=1 if settings.grey else 3, input_size=size)
     models.check_model(name)
-    if name in SEVERAL or name in models.OWN:
+    if name in UNTRAINED:
         raise SlidecafError(
             f"architecture: {name} is not trained here; write {CUSTOM} or another network of torchvision."
         )
@@ -204,11 +227,29 @@ def _put_weights(model, head, settings):
             f"weights: there are no published ones of {CUSTOM}, and so no {weights!r}; write a path, or null."
         )
     else:
-        named = torchvision_weights(name, weights)
+        named = torchvision_weights(published(name), weights)
         state, source = download_state(named), str(named)
     every = frozenset(name for name, _ in model.named_modules())
-    used = frozenset(key for key in model.state_dict() if not key.startswith(f"{head}."))
-    load_state(model, state, source, Trace(None, every, used))
+    used = {key for key in model.state_dict() if not key.startswith(f"{head}.")}
+    if not _has_attention(state):
+        used -= _start_attention(model)
+    load_state(model, state, source, Trace(None, every, frozenset(used)))
+
+
+def _has_attention(state):
+    """Tell whether a state dict, or one of those in it, is of a network that has learned attention."""
+    return any(
+        _has_attention(value) if isinstance(value, dict) else key.endswith(".attention.alpha")
+        for key, value in state.items()
+    )
+
+
+def _start_attention(model):
+    """Give the attention of all blocks the values that training begins with, and return their tensors' names."""
+    blocks = {name: module for name, module in model.named_modules() if isinstance(module, Attention)}
+    for module in blocks.values():
+        module.to_empty(device="cpu").reset_parameters()
+    return {f"{name}.alpha" for name in blocks}
 
 
 def _frozen(model, head, tuned):

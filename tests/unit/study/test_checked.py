@@ -1,9 +1,12 @@
 """A study as a whole: its config and its sheets together."""
 
+from pathlib import Path
+
 import pytest
 
 from slidecaf.errors import InputErrors
 from slidecaf.study.checked import check_study
+from slidecaf.study.targets import targets_of
 
 
 @pytest.fixture
@@ -196,3 +199,43 @@ def test_what_lays_no_patches_of_its_own_takes_no_region(config, tmp_path):
     assert f"features.one.tiling: whole looks at all of a slide, and {region} lay patches." in said
     assert "features.uni.kind: the patches of imported features are another program's" in said
     assert f"segmentation.methods.regions.kind: graph-rlm looks at all of a slide, and {region} leave" in said
+
+
+def test_features_of_a_network_trained_here_are_computed_once_a_part(config):
+    encoder = {"model": "resnet18", "layer": "layer4", "weights": "trained:net"}
+    config["features"]["tuned"] = {"tiling": "whole", "encoder": encoder, "shards": 1}
+    methods = config["classification"]["methods"]
+    methods |= {"net": {"kind": "network", "architecture": "resnet18"}, "tuned": {"features": "tuned", "C": 1}}
+    lines = [f"{name}\t{name}.png\t{label}\tp{name}\t{split}" for name, label, split in LISTED]
+    Path("c.tsv").write_text("\n".join(["slide\tpath\tlabel\tpatient\tsplit", *lines]) + "\n")
+    Path("e.png").touch()
+    Path("e.h5").touch()
+    study = check_study(config)
+    assert study.computed("one") == ["one"]
+    assert study.computed("tuned") == ["tuned@fold-0", "tuned@fold-1", "tuned"]
+    weights = {name: study.feature_sets[name].encoder.weights for name in study.computed("tuned")}
+    top = "results/classification/net"
+    assert weights == {
+        "tuned@fold-0": f"{top}/fold-0/network.safetensors",
+        "tuned@fold-1": f"{top}/fold-1/network.safetensors",
+        "tuned": f"{top}/final/network.safetensors",
+    }
+    assert study.config.features["tuned"].encoder.weights == "trained:net"
+    # a fold's network sees nothing that only the final one decides on
+    assert [study.slides_of(name) for name in weights] == [list("abcd"), list("abcd"), list("abcde")]
+    assert {name: study.shards[name] for name in weights} == {
+        "tuned@fold-0": {0: list("abcd")},
+        "tuned@fold-1": {0: list("abcd")},
+        "tuned": {0: list("abcde")},
+    }
+    targets = targets_of(study)
+    made = targets.everything()
+    for name in weights:
+        assert {f"results/features/{name}/shard-0.tsv", f"results/encoders/{name}.json"} <= {*made}
+    behind = targets.behind("classification", "tuned")
+    assert {f"{top}/fold-1/network.safetensors", "results/features/tuned@fold-1/shard-0.tsv"} <= {*behind}
+    assert not any("/other/" in path or "/uni/" in path or f"{top}/scores" in path for path in behind)
+
+
+LISTED = [*zip("abcd", "xxyy", ["train"] * 4, strict=True), ("e", "", "test")]
+"""Slides with label and split."""

@@ -341,6 +341,8 @@ def test_images_share_a_job_by_hundreds_and_slides_by_a_few_unless_the_config_sa
     whole["classification"] = {"sheet": "a.tsv", "positive": "b", "methods": methods}
     assert check_config(whole).batch_size == 200
     assert check_config({**whole, "slides_per_job": 7}).batch_size == 7
+    trained = {**whole["classification"], "methods": {"cnn": {"kind": "network"}}}
+    assert check_config({"features": {}, "classification": trained}).batch_size == 200
 
 
 def test_the_segmentation_and_manual_features_take_no_whole_images(config):
@@ -505,6 +507,35 @@ def test_fisher_needs_many_vectors_an_image(config):
     assert "'svm': it has fisher in place of norm" in problems(config)
 
 
+def test_weights_that_are_trained_here_are_those_of_a_method_and_its_architecture(config):
+    encoder = {"model": "resnet18", "layer": "layer4", "weights": "trained:net"}
+    config["features"]["tuned"] = {"tiling": "whole", "encoder": encoder}
+    methods = config["classification"]["methods"]
+    methods["svm"] |= {"features": ["cnn", "tuned"]}
+    where = "features.tuned.encoder.weights: 'trained:net'"
+    assert f"{where}: the classification has no method of kind: network called so; add a method" in problems(config)
+    methods["nets"] = {"kind": "network", "architecture": "resnet18"}
+    assert f"{where}: the classification has no method of kind: network called so, did you mean nets?" in problems(
+        config
+    )
+    methods["net"] = methods.pop("nets")
+    assert check_config(config).features["tuned"].trained_by == "net"
+    methods["net"]["architecture"] = "resnet34"
+    assert "features.tuned.encoder.model: 'resnet18', and net trains resnet34; write that" in problems(config)
+    methods["net"]["architecture"] = "custom-cnn"
+    assert f"{where}: custom-cnn is made for one size of image and is no encoder" in problems(config)
+    methods["net"]["architecture"] = "resnet18"
+    config["features"]["tuned"]["tiling"] = {"patch_size": 336, "overlap": 0.25}
+    encoder["weights_sha256"] = "0" * 64
+    said = problems(config)
+    assert "features.tuned.tiling: networks trained here have seen whole images; write tiling: whole" in said
+    assert "features.tuned.encoder.weights_sha256: each part has a network of its own" in said
+    del encoder["weights_sha256"]
+    config["features"]["tuned"]["tiling"] = "whole"
+    config["classification"]["ablation"] = {"method": "svm", "keep": [1]}
+    assert "classification.ablation: tuned is computed by the networks of net, one a part" in problems(config)
+
+
 def test_a_network_that_is_trained_has_no_feature_set_and_keys_that_fit_each_other(config):
     config["classification"]["methods"]["cnn"] = {"kind": "network", "learning_rate": 0.01}
     method = check_config(config).classification.methods["cnn"]
@@ -522,6 +553,10 @@ def test_a_network_that_is_trained_has_no_feature_set_and_keys_that_fit_each_oth
     config["classification"]["methods"]["cnn"]["learning_rate"] = 0.1
     said = problems(config)
     assert f"{where}.weights: there are no published ones of custom-cnn, and so no 'IMAGENET1K_V1'" in said
+    config["classification"]["methods"]["cnn"] |= {"architecture": "arl-14"}
+    assert f"{where}.weights: there are no published ones of arl-14, and so no 'IMAGENET1K_V1'" in problems(config)
+    config["classification"]["methods"]["cnn"]["architecture"] = "arl-50"
+    check_config(config)
     config["classification"]["methods"]["cnn"] = {"kind": "network", "architecture": "resnet18", "tuned_blocks": 2}
     assert f"{where}.tuned_blocks: 2 leaves the other blocks as they are, which without weights" in problems(config)
     config["classification"]["methods"]["cnn"] |= {"weights": "random:0"}

@@ -5,6 +5,7 @@ import torch
 from torchvision import models
 
 from slidecaf.errors import SlidecafError
+from slidecaf.features.networks.attention import Attention
 from slidecaf.training.file import read_tensors, write_tensors
 from slidecaf.training.networks import build_network, empty_network
 
@@ -59,6 +60,36 @@ def test_blocks_that_are_not_tuned_do_not_change(saved, settings, trained):
         SlidecafError, match="tuned_blocks: MobileNetV2 has 19 blocks beside its output and not 20; write 19"
     ):
         build_network(settings(architecture="mobilenet_v2", weights=str(path), tuned_blocks=20), 2)
+
+
+def test_attention_begins_with_the_weights_of_a_residual_network_and_an_alpha_of_its_own(settings, tmp_path):
+    torch.manual_seed(0)
+    plain = models.resnet50(weights=None).eval()
+    torch.save({"epoch": 3, "model": plain.state_dict()}, tmp_path / "resnet50.pth")
+    chosen = settings(architecture="arl-50", weights=str(tmp_path / "resnet50.pth"))
+    network = build_network(chosen, 1000).eval()
+    blocks = [module for module in network.model.modules() if isinstance(module, Attention)]
+    assert [block.alpha.item() for block in blocks] == [pytest.approx(0.001)] * 16
+    network.model.fc = plain.fc
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        for block in blocks:
+            block.alpha.zero_()
+        torch.testing.assert_close(network.model(images), plain(images), rtol=1e-4, atol=1e-5)
+
+
+def test_alpha_is_learned_and_a_file_that_has_it_keeps_it(settings, trained, tmp_path):
+    chosen = settings(architecture="arl-14", epochs=1, input_size=32)
+    found = trained(chosen, build=lambda: build_network(chosen, 2)).state
+    learned = {key: value.item() for key, value in found.items() if key.endswith("alpha")}
+    assert len(learned) == 4
+    assert all(value != pytest.approx(0.001, rel=1e-6) for value in learned.values())
+    torch.save(found, tmp_path / "arl.pth")
+    again = build_network(settings(architecture="arl-14", weights=str(tmp_path / "arl.pth")), 3).model.state_dict()
+    assert {key: again[key].item() for key in learned} == learned
+    # a residual network of 14 layers has no alpha, and cannot take one
+    with pytest.raises(SlidecafError, match="does not fit ResNet: unknown"):
+        build_network(settings(architecture="resnet-14", weights=str(tmp_path / "arl.pth")), 3)
 
 
 def test_weights_of_another_network_are_refused(saved, settings):

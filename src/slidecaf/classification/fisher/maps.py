@@ -21,7 +21,7 @@ from slidecaf.logs import logger
 from slidecaf.pooling.fisher.encoding import membership
 from slidecaf.slides import Limits, open_slide
 from slidecaf.slides.thumbnail import UNREAD, thumbnail
-from slidecaf.study.names import split_output
+from slidecaf.study.names import set_of_part, split_output
 
 LONGEST = 256
 """Px of the longer side of each of a map's pictures."""
@@ -191,7 +191,7 @@ def draw_maps(
     settings : mapping
         ``revision`` and ``versions``.
     features : dict of str to list of path-like
-        Feature set to the manifests that these slides are in.
+        Feature set, as it is computed, to the manifests that these slides are in.
     folds : path-like
         The table of folds. A slide that stands there is drawn by the part that holds it out, and any other by
         ``final``.
@@ -220,7 +220,8 @@ def draw_maps(
         return part_of.get(slide, "final")
 
     def source(slide):
-        return files[split_output(stored[part(slide)]["features"])[0]][slide]
+        name = split_output(stored[part(slide)]["features"])[0]
+        return files.get(set_of_part(name, part(slide)), files.get(name))[slide]
 
     def codebook(name):
         if name not in fitted:

@@ -1,4 +1,4 @@
-"""torchvision's classification models and OverFeat, built without values: on the meta device, which has shapes only."""
+"""torchvision's classification models and a few of ours, built without values: on the meta device, which has shapes."""
 
 import difflib
 
@@ -7,14 +7,14 @@ from torch import nn
 from torchvision import models
 
 from slidecaf.errors import SlidecafError
-from slidecaf.features.networks import weights
+from slidecaf.features.networks import attention, weights
 from slidecaf.features.networks.overfeat import OverFeatFast
 
-OWN = {"overfeat-fast": OverFeatFast}
+OWN = {"overfeat-fast": OverFeatFast, **attention.NETWORKS}
 """Networks that torchvision does not have."""
 
-NORMS = (nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
-"""Layers that begin with weight 1 and bias 0, whatever the seed."""
+UNDRAWN = (nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm, attention.Attention)
+"""Layers that begin with the same values whatever the seed: norms with weight 1 and bias 0."""
 
 
 def check_model(name):
@@ -78,10 +78,10 @@ def build_random(name, seed):
         In evaluation mode, on the CPU.
     """
     model = build(name)
-    if all(isinstance(owner, weights.DRAWN + NORMS) for owner in _owners(model)):
+    if all(isinstance(owner, weights.DRAWN + UNDRAWN) for owner in _owners(model)):
         model.to_empty(device="cpu")
         for module in model.modules():
-            if isinstance(module, NORMS):
+            if isinstance(module, UNDRAWN):
                 module.reset_parameters()
     else:  # a transformer's attention and tokens are torchvision's, by the same seed
         with torch.random.fork_rng(devices=[]), _LeftUndrawn():

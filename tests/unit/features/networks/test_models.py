@@ -38,7 +38,7 @@ def test_random_models_keep_torchvisions_normalisation(name):
     expected = reference.state_dict()
     assert own.state_dict().keys() == expected.keys()
     for key, module in reference.named_modules():
-        if isinstance(module, models.NORMS):
+        if isinstance(module, models.UNDRAWN):
             for tensor in module.state_dict(prefix=f"{key}."):
                 assert torch.equal(own.state_dict()[tensor], expected[tensor])
     assert not own.training
