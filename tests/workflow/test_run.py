@@ -98,7 +98,8 @@ def test_while_one_run_holds_the_study_another_is_refused_at_once(study):
     with lock_study(study.folder):
         refused = study.run(FOLDS)
     assert refused.returncode == 1
-    assert refused.stderr == f"another run is at work in {study.folder}; wait until it ends, or end it.\n"
+    said = f"another run is at work in {study.folder}, or a job that a killed one left behind; wait until it ends, or"
+    assert refused.stderr == f"{said} end it.\n"
 
 
 def test_snakemakes_stale_lock_is_cleared(study):

@@ -53,7 +53,9 @@ def lock_study(folder):
         lock.close()
         raise SlidecafError(f"{folder} cannot be locked ({error}); see whether its disk answers.") from error
     lock.close()
-    raise SlidecafError(f"another run is at work in {folder}; wait until it ends, or end it.")
+    raise SlidecafError(
+        f"another run is at work in {folder}, or a job that a killed one left behind; wait until it ends, or end it."
+    )
 
 
 class LockFile:
