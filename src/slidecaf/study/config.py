@@ -681,6 +681,12 @@ class ClassificationNetwork(ClassifierSettings):
         ge=0,
         description="A whole number from 0, the last blocks of the network that learn beside its output, or null: all.",
     )
+    head: Literal["own", "gap"] = Field(
+        "own",
+        description="own (what the network has behind its convolutions) or gap (in its place a convolution of 1,024 "
+        "channels, its mean over places, dropout and a linear layer, as in VGG-GAP, so that class activation maps are "
+        "exact).",
+    )
     input_size: int | None = Field(
         None,
         ge=1,

@@ -10,6 +10,7 @@ from slidecaf.features.networks.layers import Trace
 from slidecaf.features.networks.weights import download_state, draw_weights, load_state, torchvision_weights
 from slidecaf.features.networks.weights_file import read_state
 from slidecaf.study.names import is_weights_file
+from slidecaf.training import gap
 from slidecaf.training.augment import seed_of
 from slidecaf.training.custom_cnn import INPUT_SIZE, LEAST_SIZE, custom_cnn
 
@@ -113,7 +114,7 @@ def build_network(settings, classes: int, *, seed: int | str = 0) -> Network:
         images of this size.
     """
     size, own = input_size_of(settings), settings.architecture == CUSTOM
-    model = _of_meta(settings, classes, size)
+    model, averages = _of_meta(settings, classes, size), settings.head == "gap"
     head = _head_of(settings.architecture, model)
     if settings.weights is None:
         drawn = seed_of(seed, "weights")
@@ -125,6 +126,9 @@ def build_network(settings, classes: int, *, seed: int | str = 0) -> Network:
             model = models.build_random(settings.architecture, drawn)
     else:
         _put_weights(model, head, settings)
+    if averages:
+        model, head = gap.averaged(settings.architecture, model, classes), "output"
+        gap.draw(model, seed_of(seed, "cam"))
     if not (own and settings.weights is None):
         _replace_head(model, head, classes, seed_of(seed, "head"))
     network = Network(model, grey=settings.grey, input_size=size, frozen=_frozen(model, head, settings.tuned_blocks))
@@ -146,7 +150,10 @@ def empty_network(settings, classes: int) -> Network:
     """
     size = input_size_of(settings)
     model = _of_meta(settings, classes, size)
-    if settings.architecture != CUSTOM:
+    if settings.head == "gap":
+        with torch.device("meta"):
+            model = gap.averaged(settings.architecture, model, classes)
+    elif settings.architecture != CUSTOM:
         _replace_head(model, _head_of(settings.architecture, model), classes, 0)
     network = Network(model.to_empty(device="cpu"), grey=settings.grey, input_size=size)
     return network.to(memory_format=torch.channels_last)
@@ -208,6 +215,9 @@ def _put_weights(model, head, settings):
         state, source = download_state(named), str(named)
     every = frozenset(name for name, _ in model.named_modules())
     used = frozenset(key for key in model.state_dict() if not key.startswith(f"{head}."))
+    if settings.head == "gap":
+        kept = tuple(f"{layer}." for layer in gap.convolutions(name, model))
+        used = frozenset(key for key in used if key.startswith(kept))
     load_state(model, state, source, Trace(None, every, used))
 
 
@@ -219,7 +229,7 @@ def _frozen(model, head, tuned):
     for name, child in model.named_children():
         within = child.named_children() if isinstance(child, nn.Sequential) else [("", child)]
         parts += [(f"{name}.{key}".rstrip("."), part) for key, part in within if any(True for _ in part.parameters())]
-    parts = [part for name, part in parts if name != head and not head.startswith(f"{name}.")]
+    parts = [part for name, part in parts if name not in (head, gap.ADDED) and not head.startswith(f"{name}.")]
     if tuned > len(parts):
         raise SlidecafError(
             f"tuned_blocks: {type(model).__name__} has {len(parts)} blocks beside its output and not {tuned}; "
