@@ -74,6 +74,7 @@ def classification(study, name, album, patches) -> dict:
         "features": features,
         "whole": whole,
         "trained": settings.about.reads == "images",
+        "stages": getattr(settings, "stages", 1),
         "maps": maps,
         "why": why,
         "neurons": _neurons(layout, name, scores["classes"], patches) if "neurons" in settings.about.shows else None,
@@ -273,19 +274,24 @@ def _curves(layout, name, choices, settings):
     """Draw loss and accuracy by epoch of a method that trains a network, for each part the learning rate chosen."""
     if settings.about.reads != "images":
         return []
-    curves = {}
-    for part, choice in choices.items():
-        rows, chosen = read_tsv(layout.curves.format(method=name, part=part)), choice["chosen"]
-        own = [row for row in rows if float(row["learning_rate"]) == chosen["learning_rate"]]
-        curves[part] = own, chosen["epoch"]
     said = (
         "By epoch, a line a model: solid on the images that it does not learn from, which choose the "
         "epoch (the dot), and pale on those that it learns from, as they are changed for each epoch."
     )
-    return [
-        {"title": f"Training, {key}", "uri": charts.training_chart(curves, key), "said": said}
-        for key in ("loss", "accuracy")
-    ]
+    drawn = []
+    for stage in range(1, settings.stages + 1):
+        curves, at = {}, "stage_2_" if stage == 2 else ""
+        title = "Training" if settings.stages == 1 else f"Training, stage {stage}"
+        for part, choice in choices.items():
+            rows, chosen = read_tsv(layout.curves.format(method=name, part=part)), choice["chosen"]
+            rows = [row for row in rows if int(row.get("stage", 1)) == stage]
+            own = [row for row in rows if float(row["learning_rate"]) == chosen[f"{at}learning_rate"]]
+            curves[part] = own, chosen[f"{at}epoch"]
+        drawn += [
+            {"title": f"{title}, {key}", "uri": charts.training_chart(curves, key), "said": said}
+            for key in ("loss", "accuracy")
+        ]
+    return drawn
 
 
 def _arrays(rows, classes):

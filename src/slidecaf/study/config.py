@@ -741,11 +741,47 @@ class ClassificationNetwork(ClassifierSettings):
         "fp32", description="fp32 or bf16: the number format of the network's arithmetic."
     )
     features: ClassVar[list] = []
+    stages: ClassVar[int] = 1
 
     @property
     def candidates(self) -> int:
         """How many learning rates are tried."""
         return len(self.learning_rate)
+
+
+class ClassificationTwoStage(ClassificationNetwork):
+    """A network trained on whole images, and once more on what its class activation maps show of them."""
+
+    kind: Literal["cam-two-stage"] = Field(
+        description="cam-two-stage (a network trained on whole images, and once more on what the class activation map "
+        "of the class that it predicts shows of them)."
+    )
+    architecture: str = Field(
+        "vgg16",
+        min_length=1,
+        description="The name of a torchvision classification model, such as vgg16 or mobilenet_v2, or custom-cnn.",
+    )
+    head: Literal["own", "gap"] = Field(
+        "gap",
+        description="gap (a convolution of 1,024 channels, its mean over places, dropout and a linear layer behind the "
+        "network's convolutions, as in VGG-GAP, so that class activation maps are exact) or own (what the network has "
+        "there; where that is no mean over places, Grad-CAM takes the place of the map).",
+    )
+    augment: Augment | None = Field(
+        Augment(crop=0.8, stretch=0, rotate=0, translate=0, shear=0, flip="horizontal", quarter_turns=True),
+        description="A mapping such as {rotate: 15, flip: both}, how an image is changed anew for every epoch, or "
+        "null: not at all. Left out: cut out, mirrored, and turned by quarters.",
+        json_schema_extra=lambda schema: schema.pop("default"),  # which its keys say
+    )
+    threshold: _number(gt=0, lt=1) = Field(
+        0.2,
+        description="A number above 0 and below 1, the share of the map's largest value from which on a place belongs "
+        "to what is cut out.",
+    )
+    decides: Literal["both", "second"] = Field(
+        "both", description="both (the mean of both stages' probabilities) or second (those of the second stage)."
+    )
+    stages: ClassVar[int] = 2
 
 
 ClassificationMethod = _kinds(
@@ -754,6 +790,7 @@ ClassificationMethod = _kinds(
     ClassificationSvm,
     ClassificationMcil,
     ClassificationNetwork,
+    ClassificationTwoStage,
 )
 
 

@@ -48,6 +48,8 @@ class ActivationMaps:
         Which of the two its maps are.
     layer : str
         The layer whose map is weighted.
+    border : int
+        Places at each side of an image that the map lacks, where convolutions without padding took them.
 
     Raises
     ------
@@ -68,6 +70,7 @@ class ActivationMaps:
                 "architecture."
             )
         self.layer, self._call = found.name, found.call
+        self.border = getattr(network.model, "border", 0)
 
     def __call__(self, images) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the maps of some images.
