@@ -24,10 +24,15 @@ def test_it_runs_to_scores_and_says_what_the_contract_asks(trained):
         "epoch": 1 + losses.index(min(losses)),
     }
     assert not list((trained / TOP).rglob("*.checkpoint"))
+    maps = {row["slide"]: row for row in read_tsv(trained / f"{TOP}/maps.tsv")}
+    assert {row["slide"]: row["predicted"] for row in rows} == {slide: row["class"] for slide, row in maps.items()}
+    assert {row["kind"] for row in maps.values()} == {"grad-cam"}
     assert read_tsv(trained / "results/classification/comparison.tsv")[0]["kind"] == "network"
     page = (trained / "results/report.html").read_text()
     assert "the convolutional network of Menkovski et al. (2015)" in page
     assert all(f"Training, {key}" in page for key in ("loss", "accuracy"))
+    assert "gradients of the class predicted (Grad-CAM" in page
+    assert "Maps of every class" in page
     log = (trained / "results/logs/network/cnn/final.log").read_text()
     assert "epoch 2 of 2: loss " in log
     assert "images a second, at most" in log
@@ -103,5 +108,7 @@ def test_two_stages_stand_beside_one_in_every_table(trained, tmp_path):
     assert all(0 < int(row["crop_width"]) <= 160 and row["stage_1_confidence"] for row in rows)
     page = (study / "results/report.html").read_text()
     assert "Training, stage 2, loss" in page
-    assert "Stage by stage" in page
+    assert all(title in page for title in ("Stage by stage", "where it goes wrong", "Trainings side by side, loss"))
+    maps = read_tsv(study / "results/classification/two/maps.tsv")
+    assert len(maps) == len(read_tsv(study / "results/classification/two/predictions.tsv"))
     accepted(study)

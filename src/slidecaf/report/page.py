@@ -10,6 +10,7 @@ from slidecaf.classification.figure import PATCHES
 from slidecaf.files.atomic import atomic
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.report import methods
+from slidecaf.report.activations import trainings
 from slidecaf.report.classification import MAPS, classification, classification_tables, shown_neurons, xray_tables
 from slidecaf.report.collection import ENCODINGS, LISTED, SHOWN, encodings_table, layer_grid, shortened
 from slidecaf.report.comparison import ablation, compared_methods
@@ -118,6 +119,7 @@ def context(study, *, command="", commit="") -> dict:
         "segmentation_tables": segmentation_tables(found["segmentation"], notes["segmentation"]),
         "methods": compared,
         "ablation": varied,
+        "trainings": trainings(study),
         "figure6": side_by_side,
         "compared": read_json(study.layout.comparison) if several else [],
         "timings": rule_timings(study.layout.benchmarks),

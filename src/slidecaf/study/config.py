@@ -470,7 +470,7 @@ class ClassifierSettings(Settings):
 
     @property
     def maps(self) -> bool:
-        """Whether the places of its slides have a membership that can be drawn."""
+        """Whether the places of its slides have values that can be drawn."""
         return False
 
     @property
@@ -659,6 +659,10 @@ NO_AUGMENTATION = Augment(crop=1, stretch=0, rotate=0, translate=0, shear=0, fli
 """What null stands for."""
 
 
+TRANSFORMERS = ("vit_", "swin_", "maxvit_")
+"""How torchvision's names of them begin."""
+
+
 class ClassificationNetwork(ClassifierSettings):
     """A network trained here on whole images, by each part on its own training rows."""
 
@@ -742,6 +746,11 @@ class ClassificationNetwork(ClassifierSettings):
     )
     features: ClassVar[list] = []
     stages: ClassVar[int] = 1
+
+    @property
+    def maps(self) -> bool:
+        """Whether it has a map of places: transformers have none that means what that of convolutions does."""
+        return not self.architecture.startswith(TRANSFORMERS)
 
     @property
     def candidates(self) -> int:
@@ -1234,7 +1243,7 @@ class Config(Settings):
         """The most slides that share a job: `slides_per_job`, or what suits slides, or images taken whole."""
         if self.slides_per_job is not None:
             return self.slides_per_job
-        whole = self.features and all(features.is_whole for features in self.features.values())
+        whole = (self.features or not self.segmentation) and all(one.is_whole for one in self.features.values())
         return IMAGES_PER_JOB if whole else SLIDES_PER_JOB
 
 

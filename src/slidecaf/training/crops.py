@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy import ndimage
-from torch.nn import functional
 
-from slidecaf.tiles.whole import fitted
+from slidecaf.tiles.whole import enlarged, fitted
 from slidecaf.training.activation_maps import ActivationMaps
 from slidecaf.training.augment import plain
 from slidecaf.training.loop import arithmetic
+
+THRESHOLD = 0.2
+"""The share of a map's largest value from which on it is foreground (Zhou et al. 2016)."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,12 @@ class Crop:
     whole: bool
 
 
-def enlarged(maps: torch.Tensor, side: int, border: int = 0) -> torch.Tensor:
+def over_square(maps, side: int, border: int = 0) -> np.ndarray:
     """Lay maps over the squares that they are of.
 
     Parameters
     ----------
-    maps : torch.Tensor, shape (n, K, h, w)
+    maps : array_like, shape (..., h, w)
     side : int
         Of the squares, in px.
     border : int, optional
@@ -48,11 +50,11 @@ def enlarged(maps: torch.Tensor, side: int, border: int = 0) -> torch.Tensor:
 
     Returns
     -------
-    torch.Tensor, shape (n, K, side, side)
-        Between the middles of places values change evenly.
+    ndarray of float32, shape (..., side, side)
     """
-    padded = functional.pad(maps, [border] * 4, mode="replicate") if border else maps
-    return functional.interpolate(padded, size=(side, side), mode="bilinear", align_corners=False)
+    maps = np.asarray(maps)
+    sides = [(0, 0)] * (maps.ndim - 2) + [(border, border)] * 2
+    return enlarged(np.pad(maps, sides, mode="edge"), (side, side))
 
 
 def region(values, threshold: float) -> tuple[int, int, int, int] | None:
@@ -162,7 +164,7 @@ def look(
         with arithmetic(torch.device(device), precision):
             maps, given = (found[: len(some)] for found in maps_of(images.to(device)))
         logits.append(given.double().numpy())
-        own = maps[torch.arange(len(some)), given.argmax(1)][:, None]
-        for values, size in zip(enlarged(own, side, maps_of.border)[:, 0].numpy(), sizes[start:], strict=False):
+        own = maps[torch.arange(len(some)), given.argmax(1)].numpy()
+        for values, size in zip(over_square(own, side, maps_of.border), sizes[start:], strict=False):
             crops.append(crop_of(region(values, threshold), side, size, fit))
     return crops, np.concatenate(logits)

@@ -53,6 +53,11 @@ def padding(grey: bool) -> list[float]:
     return pixels.rgb_to_grayscale(torch.tensor(PADDING, dtype=torch.uint8)[:, None, None]).flatten().tolist()
 
 
+def shown(image: torch.Tensor, grey: bool) -> torch.Tensor:
+    """Return an image as a network sees it: torch.Tensor of uint8, shape (3, h, w), or (1, h, w) of grey."""
+    return pixels.rgb_to_grayscale(image) if grey else image
+
+
 class Images:
     """Some images as squares, in a file without a name: whatever ends the job, it is gone.
 
@@ -118,7 +123,7 @@ class Images:
                     image, shape = square(seen, size, fit), (seen.width, seen.height)
             except SlideError as error:  # no image stops another
                 return error
-            return pixels.rgb_to_grayscale(image) if grey else image, shape
+            return shown(image, grey), shape
 
         self.status, self.slides, self.sizes, bad = {}, [], [], []
         squares = _on_disk((len(slides), 1 if grey else 3, size, size))

@@ -5,19 +5,26 @@ import pytest
 import torch
 from torch import nn
 
-from slidecaf.training.crops import Crop, crop_of, enlarged, look, region
+from slidecaf.training.crops import Crop, crop_of, look, over_square, region
 from slidecaf.training.networks import Network
 
 
 def test_a_map_lies_over_its_square():
     maps = torch.tensor([[[[0.0, 4], [8, 12]]]])
     # four px: the middles of two places lie between px 0 and 1, and 2 and 3
-    wide = enlarged(maps, 4)[0, 0]
+    wide = over_square(maps, 4)[0, 0]
     np.testing.assert_allclose(wide[0], [0, 1, 3, 4])
     np.testing.assert_allclose(wide[:, 0], [0, 2, 6, 8])
     # of a square of four places the outermost are those beside them
-    bordered = enlarged(maps, 4, border=1)[0, 0]
+    bordered = over_square(maps, 4, border=1)[0, 0]
     assert bordered.tolist() == [[0, 0, 4, 4], [0, 0, 4, 4], [8, 8, 12, 12], [8, 8, 12, 12]]
+
+
+@pytest.mark.parametrize(("height", "width", "side"), [(7, 7, 224), (3, 5, 31), (1, 1, 4), (10, 8, 6)])
+def test_it_is_pytorchs_bilinear_resize(height, width, side):
+    maps = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(0))
+    wanted = nn.functional.interpolate(maps, size=(side, side), mode="bilinear", align_corners=False)
+    np.testing.assert_allclose(over_square(maps, side), wanted, atol=1e-6)
 
 
 def test_the_largest_region_above_a_share_of_the_largest_value():
