@@ -116,7 +116,7 @@ def test_a_missing_kind_hides_no_other_error_and_a_wrong_one_is_named(config):
     assert (
         "features.uni.kind: 'importd' will not do, did you mean imported?; write imported, manual or network." in said
     )
-    assert "classification.methods.svm.kind: 'tree' will not do; write mcil, network or svm." in said
+    assert "classification.methods.svm.kind: 'tree' will not do; write cam-two-stage, mcil, network or svm." in said
 
 
 def test_mcil_is_a_kind_with_one_feature_set(config):

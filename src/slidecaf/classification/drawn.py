@@ -1,7 +1,7 @@
-"""The memberships that `slidecaf.classification.fisher.maps` drew, read back from the drawing.
+"""The values that `slidecaf.classification.class_maps` drew, read back from the drawing.
 
-A drawing has the picture itself beside what is laid over it, so that the colours of memberships, and from these the
-memberships, can be told to some hundredths of the mixture's mean.
+A drawing has the picture itself beside what is laid over it, so that the colours of a map, and from these its values,
+can be told to some hundredths of its middle value.
 """
 
 from itertools import pairwise
@@ -9,25 +9,28 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image
 
-from slidecaf.classification.fisher.maps import BACKGROUND, GAP, OPACITY, RAMP
+from slidecaf.classification.class_maps import BACKGROUND, GAP, OPACITY, RAMP
 from slidecaf.errors import SlidecafError
 from slidecaf.files.faults import unread
 
 
-def undraw(drawn) -> tuple[np.ndarray, np.ndarray]:
-    """Read memberships from a drawing.
+def undraw(drawn, above=1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Read values from a drawing.
 
     Parameters
     ----------
     drawn : ndarray of uint8, shape (h, 3 w + 2 GAP, 3)
-        From `slidecaf.classification.fisher.maps.draw`.
+        From `slidecaf.classification.class_maps.draw`.
+    above : float, optional
+        The threshold of the foreground, as a multiple of the middle value.
 
     Returns
     -------
-    membership : ndarray of float32, shape (h, w)
-        As a multiple of the mixture's mean, 2 where it is twice that or more; NaN where no place is.
+    values : ndarray of float32, shape (h, w)
+        As multiples of the middle value (of memberships the mixture's mean), 2 where it is twice that or more; NaN
+        where there is none.
     foreground : ndarray of bool, shape (h, w)
-        Where it is above the mean.
+        Where it is above the threshold.
 
     Raises
     ------
@@ -42,37 +45,39 @@ def undraw(drawn) -> tuple[np.ndarray, np.ndarray]:
     picture, over, kept = (drawn[:, start : start + width].astype(np.float64) for start in starts)
     grey = picture.mean(axis=2, keepdims=True)
     # the drawing's numbers were cut off, by a half on the mean
-    membership = _place((over + 0.5 - (1 - OPACITY) * grey) / OPACITY)
-    membership[(over == picture).all(axis=2)] = np.nan
+    values = _place((over + 0.5 - (1 - OPACITY) * grey) / OPACITY)
+    values[(over == picture).all(axis=2)] = np.nan
     # what is nearly white looks alike in both
     faded = 255 - BACKGROUND * (255 - grey)
     alike = (np.abs(np.floor(faded) - picture) <= 1).all(axis=2)
     with np.errstate(invalid="ignore"):
-        foreground = np.where(alike, membership > 1, (kept == picture).all(axis=2)) & ~np.isnan(membership)
-    return membership.astype(np.float32), foreground
+        foreground = np.where(alike, values > above, (kept == picture).all(axis=2)) & ~np.isnan(values)
+    return values.astype(np.float32), foreground
 
 
 def read_drawn(path) -> tuple[np.ndarray, np.ndarray]:
-    """Read memberships from a drawing's file: as `undraw`.
+    """Read values from a drawing's file: as `undraw`.
 
     Parameters
     ----------
     path : path-like
+        That `slidecaf.classification.class_maps.write_map` wrote.
 
     Raises
     ------
     SlidecafError
-        If it cannot be read, or is no drawing of memberships.
+        If it cannot be read, or is no drawing of a map.
     """
     try:
         with Image.open(path) as opened:
-            drawn = np.asarray(opened.convert("RGB"))
+            drawn, said = np.asarray(opened.convert("RGB")), dict(opened.text)
     except Exception as error:  # a damaged picture makes the library raise anything
         raise unread(path, error) from error
     try:
-        return undraw(drawn)
+        above = float(said["threshold"]) / float(said["middle"]) if said.get("middle") else 1.0
+        return undraw(drawn, above)
     except ValueError as error:
-        raise SlidecafError(f"{path} is no drawing of memberships ({error}); delete it and run again.") from error
+        raise SlidecafError(f"{path} is no drawing of a map ({error}); delete it and run again.") from error
 
 
 def _place(colours):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from slidecaf.classification.fisher.drawn import read_drawn, undraw
-from slidecaf.classification.fisher.maps import draw
+from slidecaf.classification.class_maps import draw
+from slidecaf.classification.drawn import read_drawn, undraw
 from slidecaf.errors import SlidecafError
 
 PICTURES = {
@@ -34,7 +34,7 @@ def test_memberships_come_back_to_some_hundredths_of_the_mean(name, threshold):
 
 def test_a_file_that_is_no_drawing_is_an_error(tmp_path):
     Image.new("RGB", (101, 40)).save(tmp_path / "other.png")
-    with pytest.raises(SlidecafError, match=r"other\.png is no drawing of memberships .*run again"):
+    with pytest.raises(SlidecafError, match=r"other\.png is no drawing of a map .*run again"):
         read_drawn(tmp_path / "other.png")
     (tmp_path / "damaged.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     for name in ("damaged.png", "missing.png"):
