@@ -33,6 +33,7 @@ from slidecaf.files.manifests import file_of, make_batch
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.study.config import classification_method
 from slidecaf.training.activation_maps import ActivationMaps
+from slidecaf.training.attention_maps import AttentionMaps
 from slidecaf.training.augment import plain
 from slidecaf.training.crops import THRESHOLD, crop_of, over_square, region
 from slidecaf.training.images import kept_size, shown
@@ -60,7 +61,8 @@ def draw_activations(
     Each PNG has the picture, the map of the class predicted over it, and what is foreground, from a share of the map's
     largest value on. It says in its texts ``class``, ``kind`` (cam or grad-cam), ``threshold``, ``middle`` (half the
     largest value), ``foreground`` (the share of it), of an image with a mask ``auc``, and of two stages ``covered``
-    (the share of the mask in what the second one sees).
+    (the share of the mask in what the second one sees). Of a network with attention that of its last stage is drawn
+    too, and ``attention`` is the layer that it is of.
 
     Parameters
     ----------
@@ -135,14 +137,15 @@ class _Seer:
         self.settings, self.classes, self._on = classification_method(stored["settings"]), stored["classes"], on
         network = load_networks(path, self.settings, stored)[0].to(on)
         self.side, self._maps = network.input_size, ActivationMaps(network)
+        self._attention = AttentionMaps(network) if self.settings.attends else None
 
     def look(self, image):
-        """Return the maps and the logits of an image."""
-        squares = shown(image, self.settings.grey)[None]
-        maps, logits = self._maps(plain(squares, self.side).to(self._on))
-        return maps[0].numpy(), logits[0]
+        """Return the maps and the logits of an image, and the map of attention, None without."""
+        squares = plain(shown(image, self.settings.grey)[None], self.side).to(self._on)
+        maps, logits = self._maps(squares)
+        return maps[0].numpy(), logits[0], self._attention and self._attention(squares)[0][0].numpy()
 
-    def drawn(self, picture, size, maps, logits, mask):
+    def drawn(self, picture, size, maps, logits, attention, mask):
         """Return what a file says, and its picture."""
         fit, predicted = self.settings.image.fit, int(logits.argmax())
         how = {"side": self.side, "border": self._maps.border, "size": list(size), "fit": fit}
@@ -165,7 +168,12 @@ class _Seer:
             said |= {"covered": _covered(mask, box, size)} if box else {}
         texts = [[[float(f"{value:.{DIGITS}g}") for value in row] for row in one] for one in maps.tolist()]
         said["maps"] = json.dumps({"classes": self.classes, "maps": texts, **how, "box": box})
-        drawn = draw(picture, values, threshold, largest / 2)
+        looked = None
+        if attention is not None:
+            said["attention"] = self._attention.layer
+            # an alpha below 0 takes away where it looks
+            looked = over_image(abs(attention), **{**how, "border": 0}, shape=picture.shape[:2])[0]
+        drawn = draw(picture, values, threshold, largest / 2, looked)
         if box:
             outline(drawn, box, size, 2 * (picture.shape[1] + GAP), picture.shape)
         return said, drawn

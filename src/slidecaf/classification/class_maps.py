@@ -106,8 +106,8 @@ def unread_picture(error: SlideError, on_bad_slide: str) -> np.ndarray:
     return np.full((LONGEST // 4, LONGEST, 3), UNREAD, np.uint8)
 
 
-def draw(picture, values, threshold, middle=None) -> Image.Image:
-    """Draw a picture, a map over it, and what of it is foreground, side by side.
+def draw(picture, values, threshold, middle=None, attention=None) -> Image.Image:
+    """Draw a picture, a map over it, and what of it is foreground, side by side; beside these attention over it.
 
     Parameters
     ----------
@@ -118,24 +118,32 @@ def draw(picture, values, threshold, middle=None) -> Image.Image:
         What is above is foreground.
     middle : float, optional
         The value in the middle of the colours, twice which or more ends them; by default the threshold.
+    attention : ndarray, shape (h, w), optional
+        Where the network looks, from 0; the largest value ends its colours.
 
     Returns
     -------
     PIL.Image.Image
         RGB.
     """
-    place = np.clip(np.nan_to_num(values) / (middle or threshold or 1), 0, 2)
-    colours = np.stack([np.interp(place, [0, 1, 2], RAMP[:, channel]) for channel in range(3)], axis=2)
-    known = ~np.isnan(values)[..., None]
     grey = picture.mean(axis=2, keepdims=True)
-    over = np.where(known, (1 - OPACITY) * grey + OPACITY * colours, picture)
+    over = _over(picture, grey, values, middle or threshold)
     with np.errstate(invalid="ignore"):
         kept = np.where((values > threshold)[..., None], picture, 255 - BACKGROUND * (255 - grey))
     paper = np.full((len(picture), GAP, 3), 255)
     parts = [picture, paper, over, paper, kept]
+    if attention is not None:
+        parts += [paper, _over(picture, grey, attention, np.nanmax(attention) / 2)]
     return Image.fromarray(
         np.concatenate([np.broadcast_to(p, (*p.shape[:2], 3)) for p in parts], axis=1).astype(np.uint8)
     )
+
+
+def _over(picture, grey, values, middle):
+    """Lay values over a picture in grey; where there are none it keeps its colours."""
+    place = np.clip(np.nan_to_num(values) / (middle or 1), 0, 2)
+    colours = np.stack([np.interp(place, [0, 1, 2], RAMP[:, channel]) for channel in range(3)], axis=2)
+    return np.where(~np.isnan(values)[..., None], (1 - OPACITY) * grey + OPACITY * colours, picture)
 
 
 def write_map(path, drawn: Image.Image, said: Mapping) -> None:

@@ -14,15 +14,17 @@ from slidecaf.errors import SlidecafError
 from slidecaf.files.faults import unread
 
 
-def undraw(drawn, above=1.0) -> tuple[np.ndarray, np.ndarray]:
+def undraw(drawn, above=1.0, *, attends=False) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Read values from a drawing.
 
     Parameters
     ----------
-    drawn : ndarray of uint8, shape (h, 3 w + 2 GAP, 3)
+    drawn : ndarray of uint8, shape (h, 3 w + 2 GAP, 3), or with attention (h, 4 w + 3 GAP, 3)
         From `slidecaf.classification.class_maps.draw`.
     above : float, optional
         The threshold of the foreground, as a multiple of the middle value.
+    attends : bool, optional
+        Whether it has attention.
 
     Returns
     -------
@@ -31,31 +33,40 @@ def undraw(drawn, above=1.0) -> tuple[np.ndarray, np.ndarray]:
         where there is none.
     foreground : ndarray of bool, shape (h, w)
         Where it is above the threshold.
+    attention : ndarray of float32, shape (h, w), or None
+        As multiples of half the largest value; None without.
 
     Raises
     ------
     ValueError
         If it has another shape.
     """
-    drawn = np.asarray(drawn)
-    width, rest = divmod(drawn.shape[1] - 2 * GAP, 3)
+    drawn, count = np.asarray(drawn), 4 if attends else 3
+    width, rest = divmod(drawn.shape[1] - (count - 1) * GAP, count)
     if drawn.ndim != 3 or drawn.shape[2] != 3 or rest or width < 1:
-        raise ValueError("no three pictures side by side")
-    starts = [place * (width + GAP) for place in range(3)]
-    picture, over, kept = (drawn[:, start : start + width].astype(np.float64) for start in starts)
+        raise ValueError(f"no {'four' if attends else 'three'} pictures side by side")
+    starts = [place * (width + GAP) for place in range(count)]
+    picture, over, kept, *looked = (drawn[:, start : start + width].astype(np.float64) for start in starts)
     grey = picture.mean(axis=2, keepdims=True)
-    # the drawing's numbers were cut off, by a half on the mean
-    values = _place((over + 0.5 - (1 - OPACITY) * grey) / OPACITY)
-    values[(over == picture).all(axis=2)] = np.nan
+    values = _values(picture, grey, over)
+    attention = _values(picture, grey, looked[0]).astype(np.float32) if attends else None
     # what is nearly white looks alike in both
     faded = 255 - BACKGROUND * (255 - grey)
     alike = (np.abs(np.floor(faded) - picture) <= 1).all(axis=2)
     with np.errstate(invalid="ignore"):
         foreground = np.where(alike, values > above, (kept == picture).all(axis=2)) & ~np.isnan(values)
-    return values.astype(np.float32), foreground
+    return values.astype(np.float32), foreground, attention
 
 
-def read_drawn(path) -> tuple[np.ndarray, np.ndarray]:
+def _values(picture, grey, over):
+    """Return the values that were laid over a picture."""
+    # the drawing's numbers were cut off, by a half on the mean
+    values = _place((over + 0.5 - (1 - OPACITY) * grey) / OPACITY)
+    values[(over == picture).all(axis=2)] = np.nan
+    return values
+
+
+def read_drawn(path) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Read values from a drawing's file: as `undraw`.
 
     Parameters
@@ -75,7 +86,7 @@ def read_drawn(path) -> tuple[np.ndarray, np.ndarray]:
         raise unread(path, error) from error
     try:
         above = float(said["threshold"]) / float(said["middle"]) if said.get("middle") else 1.0
-        return undraw(drawn, above)
+        return undraw(drawn, above, attends="attention" in said)
     except ValueError as error:
         raise SlidecafError(f"{path} is no drawing of a map ({error}); delete it and run again.") from error
 

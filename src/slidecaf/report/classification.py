@@ -357,9 +357,10 @@ def membership_maps(layout, name, album) -> dict:
     slides = []
     for row in (shown[place] for place in places):
         with Image.open(layout.class_maps.format(method=name, slide=row["slide"])) as drawn:
-            picture = album.put(drawn.convert("RGB"), abreast=3)
+            attends = "attention" in drawn.text
+            picture = album.put(drawn.convert("RGB"), abreast=4 if attends else 3)
         numbers = {key: float(row[key]) if row[key] else None for key in ("auc", "foreground")}
-        slides.append({"slide": row["slide"], "picture": picture, **numbers})
+        slides.append({"slide": row["slide"], "picture": picture, "attends": attends, **numbers})
     covered = [float(row["covered"]) for row in rows if row.get("covered")]
     return {
         "auc": float(np.mean(known)) if known else None,

@@ -672,6 +672,10 @@ TRANSFORMERS = ("vit_", "swin_", "maxvit_")
 """How torchvision's names of them begin."""
 
 
+ATTENDING = ("arl-14", "arl-50", "ran-14")
+"""Architectures that weight places by attention."""
+
+
 class ClassificationNetwork(ClassifierSettings):
     """A network trained here on whole images, by each part on its own training rows."""
 
@@ -756,6 +760,11 @@ class ClassificationNetwork(ClassifierSettings):
     )
     features: ClassVar[list] = []
     stages: ClassVar[int] = 1
+
+    @property
+    def attends(self) -> bool:
+        """Whether the network has attention, which can be drawn."""
+        return self.architecture in ATTENDING
 
     @property
     def maps(self) -> bool:

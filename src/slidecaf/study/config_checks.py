@@ -252,6 +252,10 @@ def _trained(where, features, methods):
             f"{said}: custom-cnn is made for one size of image and is no encoder; name a method of another "
             "architecture."
         )
+    elif methods[name].head == "gap":
+        problems.append(
+            f"{said}: {name} has head: gap, another network than its architecture; name a method with head: own."
+        )
     elif one.model != architecture:
         problems.append(f"{where}.encoder.model: {one.model!r}, and {name} trains {architecture}; write that.")
     if not features.is_whole:

@@ -218,6 +218,8 @@ class Catalogue:
                     kind = "activation" if settings.about.reads == "images" else "membership"
                     found.append(_layer(kind, method, method=method, files=drawn))
                     found.append(_layer("foreground", method, method=method, files=drawn))
+                    if getattr(settings, "attends", False):
+                        found.append(_layer("attention", method, method=method, files=drawn))
         if not segmented:
             return found
         truth = [Path(row.mask)] if row.mask else []

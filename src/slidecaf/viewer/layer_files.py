@@ -160,9 +160,9 @@ class DrawnRaster:
     path : path-like
         That `slidecaf.classification.class_maps.write_map` wrote: at most 256 px a side, so that what is read of a
         large slide is coarse.
-    kind : {"membership", "activation", "foreground"}
-        The membership as a multiple of the mixture's mean, the class activation as one of half the largest value, or
-        whether it is above the threshold.
+    kind : {"membership", "activation", "attention", "foreground"}
+        The membership as a multiple of the mixture's mean, class activation or attention as one of half the largest
+        value, or whether it is above the threshold.
     width, height : int
         Of the slide at level 0.
 
@@ -174,8 +174,10 @@ class DrawnRaster:
 
     def __init__(self, path, kind, *, width, height):
         self.width, self.height = width, height
-        values, foreground = read_drawn(path)
-        self._values = foreground if kind == "foreground" else values
+        values, foreground, attention = read_drawn(path)
+        if attention is None:  # of an image that could not be read, or a network that has none
+            attention = np.full_like(values, np.nan)
+        self._values = {"foreground": foreground, "attention": attention}.get(kind, values)
 
     def close(self) -> None:
         """Nothing is open."""

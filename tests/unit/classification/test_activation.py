@@ -5,12 +5,17 @@ import pytest
 from PIL import Image
 
 from slidecaf.classification.activation import draw_activations
-from slidecaf.classification.class_maps import outline, over_image, read_maps, write_map_scores
+from slidecaf.classification.class_maps import GAP, outline, over_image, read_maps, write_map_scores
 from slidecaf.classification.drawn import read_drawn
-from slidecaf.classification.network import decide_network, fit_network
+from slidecaf.classification.network import decide_network, fit_network, load_networks
 from slidecaf.errors import SlidecafError
-from slidecaf.files.tables import read_tsv, write_tsv
+from slidecaf.features.extraction.whole import square
+from slidecaf.files.tables import read_json, read_tsv, write_tsv
+from slidecaf.slides import open_slide
 from slidecaf.study.config import classification_method
+from slidecaf.training.attention_maps import AttentionMaps
+from slidecaf.training.augment import plain
+from slidecaf.training.images import kept_size, shown
 
 SIZE = (60, 40)
 NAMES = ("choice.json", "selection.tsv", "model.json", "inner.tsv", "network.safetensors", "curves.tsv")
@@ -29,7 +34,7 @@ def kind(request, study):
 
 
 class _Study:
-    def __init__(self, folder, kind):
+    def __init__(self, folder, kind, parts=("fold-0", "fold-1", "final"), **further):
         self.folder, self.paths, self.masks, rows = folder, {}, {}, []
         for k in range(12):
             slide, label = f"s-{k:02d}", ("green", "red")[k % 2]
@@ -44,10 +49,11 @@ class _Study:
         self.slides = {slide: {"digest": slide, "mpp": None, "scene": "", "mask": ""} for slide in self.paths}
         self.rows = rows[:10]  # the last two are test rows
         write_tsv(folder / "folds.tsv", ["slide", "patient", "fold"], self.rows)
-        given = {"kind": kind, "input_size": 32, "epochs": 1, "batch_size": 4, "validation": 2}
+        given = {"kind": kind, "input_size": 32, "epochs": 1, "batch_size": 4, "validation": 2, **further}
         self.settings = classification_method({**given, **(TWO if kind != "network" else {})})
         self.common = {"folds": folder / "folds.tsv", "slides": self.slides, "paths": self.paths, "limits": None}
-        for part in ("fold-0", "fold-1", "final"):
+        self.parts = parts
+        for part in parts:
             fit_network(
                 **{name.split(".")[0]: folder / part / name for name in NAMES},
                 checkpoint=folder / part / ".checkpoint",
@@ -61,7 +67,7 @@ class _Study:
             )
 
     def draw(self, slides, to="maps", **changed):
-        parts = ("fold-0", "fold-1", "final")
+        parts = self.parts
         given = {
             "folds": self.folder / "folds.tsv",
             "models": {part: self.folder / part / "model.json" for part in parts},
@@ -113,7 +119,8 @@ def test_the_drawing_has_the_map_and_what_is_above_the_share_of_its_largest_valu
         said = read_maps(path)
         place = said["classes"].index(said["class"])
         values = over_image(said["maps"], said["side"], said["border"], said["size"], said["fit"], SIZE[::-1])[place]
-        found, foreground = read_drawn(path)
+        found, foreground, attention = read_drawn(path)
+        assert attention is None
         np.testing.assert_allclose(found, np.clip(2 * values / values.max(), 0, 2), atol=0.03)
         clear = abs(values / values.max() - 0.2) > 0.02
         assert (foreground == (values > 0.2 * values.max()))[clear].all()
@@ -138,7 +145,7 @@ def test_what_cannot_be_read_stops_no_other(kind, tmp_path):
     assert {path.name for path in (kind.folder / "failed").glob("*.png")} == {"s-02.png", "s-04.png"}
     kind.draw(["s-02", "s-03"], "excluded", paths=paths, on_bad_slide="exclude")
     assert read_maps(kind.folder / "excluded/s-03.png") == {}
-    values, foreground = read_drawn(kind.folder / "excluded/s-03.png")
+    values, foreground, _ = read_drawn(kind.folder / "excluded/s-03.png")
     assert np.isnan(values).all()
     assert not foreground.any()
 
@@ -154,3 +161,21 @@ def test_a_box_is_outlined_where_it_lies():
     outline(drawn, (20, 10, 50, 60), (100, 100), 10, (10, 10))
     white = np.argwhere((np.asarray(drawn) == 255).all(axis=2))
     assert (white.min(axis=0).tolist(), white.max(axis=0).tolist()) == ([1, 12], [6, 16])
+
+
+def test_a_network_with_attention_shows_where_it_looks_beside_the_map(tmp_path):
+    own = _Study(tmp_path, "network", parts=["final"], architecture="arl-14", input_size=64)
+    own.draw(["s-10"])
+    path = own.folder / "maps/s-10.png"
+    with Image.open(path) as opened:
+        assert opened.text["attention"] == "layer4.0.attention"
+        pixels = np.asarray(opened.convert("RGB"))
+    assert pixels.shape[1] == 4 * SIZE[0] + 3 * GAP
+    stored = read_json(own.folder / "final/model.json")
+    network = load_networks(own.folder / "final/network.safetensors", own.settings, stored)[0]
+    with open_slide(own.paths["s-10"], name="s-10") as opened:
+        squares = shown(square(opened, kept_size(64), "stretch"), False)[None]
+    maps, _ = AttentionMaps(network)(plain(squares, 64))
+    assert maps.shape == (1, 1, 2, 2)
+    expected = over_image(abs(maps[0].numpy()), 64, 0, SIZE, "stretch", SIZE[::-1])[0]
+    np.testing.assert_allclose(read_drawn(path)[2], 2 * expected / expected.max(), atol=0.06)

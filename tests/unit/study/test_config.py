@@ -524,7 +524,9 @@ def test_weights_that_are_trained_here_are_those_of_a_method_and_its_architectur
     assert "features.tuned.encoder.model: 'resnet18', and net trains resnet34; write that" in problems(config)
     methods["net"]["architecture"] = "custom-cnn"
     assert f"{where}: custom-cnn is made for one size of image and is no encoder" in problems(config)
-    methods["net"]["architecture"] = "resnet18"
+    methods["net"] |= {"architecture": "resnet18", "head": "gap"}
+    assert f"{where}: net has head: gap, another network than its architecture" in problems(config)
+    del methods["net"]["head"]
     config["features"]["tuned"]["tiling"] = {"patch_size": 336, "overlap": 0.25}
     encoder["weights_sha256"] = "0" * 64
     said = problems(config)

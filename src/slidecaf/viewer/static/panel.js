@@ -22,6 +22,9 @@ const KINDS = [
     colours: [["membership_0", "0"], ["membership_1", "the mean"], ["membership_2", "twice the mean or more"]] },
   { kind: "activation", title: "Class activation map", opacity: 0.6, key: 8, on: true,
     colours: [["membership_0", "0 or less"], ["membership_1", "half"], ["membership_2", "the largest value"]] },
+  // nor this and hard examples
+  { kind: "attention", title: "Attention", opacity: 0.6, key: 6,
+    colours: [["membership_0", "0"], ["membership_1", "half"], ["membership_2", "the largest value"]] },
   { kind: "foreground", title: "Foreground alone", opacity: 0.85, key: 9, colours: [["veil", "below the threshold"]] },
 ].map((about, place) => ({ key: place + 1, ...about }));
 
