@@ -7,7 +7,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from slidecaf.classification.fisher.maps import draw
+from slidecaf.classification.class_maps import draw
 from slidecaf.files.tables import write_tsv
 
 CLASSES = ("boat", "house", "tree")

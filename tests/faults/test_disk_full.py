@@ -67,7 +67,8 @@ def test_a_full_disk_in_every_rule_is_a_clear_error_and_costs_nothing(study, und
         "mixtures",
         "encoded",
         "membership",
-        "membership_scores",
+        "map_scores",
+        "activation",
         "network",
         "network_decisions",
     }  # which write by the same functions

@@ -75,6 +75,9 @@ def test_a_network_sees_neither_labels_nor_images_of_its_held_out_rows(trained, 
     upstream = [path for path in before if "/cnn/fold-0/" in path]
     assert len(upstream) == 7
     assert [path for path in upstream if before[path] != after[path]] == []
+    for row in held_out:  # also drawn by the network that never saw them
+        path = f"results/classification/cnn/maps/{row['slide']}.png"
+        assert before[path] == after[path]
     for path in ("fold-1/network.safetensors", "final/network.safetensors", "scores.json"):
         path = f"results/classification/cnn/{path}"
         assert before[path] != after[path], path

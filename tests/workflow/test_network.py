@@ -26,10 +26,15 @@ def test_it_runs_to_scores_and_says_what_the_contract_asks(trained):
         "epoch": 1 + losses.index(min(losses)),
     }
     assert not list((trained / TOP).rglob("*.checkpoint"))
+    maps = {row["slide"]: row for row in read_tsv(trained / f"{TOP}/maps.tsv")}
+    assert {row["slide"]: row["predicted"] for row in rows} == {slide: row["class"] for slide, row in maps.items()}
+    assert {row["kind"] for row in maps.values()} == {"grad-cam"}
     assert read_tsv(trained / "results/classification/comparison.tsv")[0]["kind"] == "network"
     page = (trained / "results/report.html").read_text()
     assert "the convolutional network of Menkovski et al. (2015)" in page
     assert all(f"Training, {key}" in page for key in ("loss", "accuracy"))
+    assert "gradients of the class predicted (Grad-CAM" in page
+    assert "Maps of every class" in page
     log = (trained / "results/logs/network/cnn/final.log").read_text()
     assert "epoch 2 of 2: loss " in log
     assert "images a second, at most" in log
@@ -83,3 +88,29 @@ def test_what_does_not_go_together_is_refused_before_anything_runs(trained, tmp_
     assert refused.returncode != 0
     assert "cnn.grey: true is for custom-cnn, and resnet18 takes images in colour" in refused.stderr
     assert "cnn.weights: there is no file 'none.pth'" in refused.stderr
+
+
+@pytest.mark.long
+def test_two_stages_stand_beside_one_in_every_table(trained, tmp_path):
+    study = trained.copy(tmp_path / "study")
+    two = {"kind": "cam-two-stage", "architecture": "custom-cnn", "head": "own", "input_size": 32, "epochs": 2}
+    two |= {"batch_size": 4, "validation": 2, "optimiser": "sgd", "learning_rate": [0.01]}
+    study.config(lambda c: c["classification"]["methods"].update(two=two))
+    study.finish()
+    assert study.planned(shown=True) == {}
+    methods = read_tsv(study / "results/classification/comparison.tsv")
+    assert [row["kind"] for row in methods] == ["network", "cam-two-stage"]
+    assert all(float(row["seconds"]) > 0 for row in methods)
+    scores = read_json(study / "results/classification/two/scores.json")
+    for part in ("cross_validation", "test"):
+        assert [row["stage"] for row in scores[part]["stages"]] == [1, 2]
+        assert scores[part]["stages"][0]["n"] == scores[part]["n"]
+    assert "stages" not in read_json(study / f"{TOP}/scores.json")["cross_validation"]
+    rows = read_tsv(study / "results/classification/two/final/decisions.tsv")
+    assert all(0 < int(row["crop_width"]) <= 160 and row["stage_1_confidence"] for row in rows)
+    page = (study / "results/report.html").read_text()
+    assert "Training, stage 2, loss" in page
+    assert all(title in page for title in ("Stage by stage", "where it goes wrong", "Trainings side by side, loss"))
+    maps = read_tsv(study / "results/classification/two/maps.tsv")
+    assert len(maps) == len(read_tsv(study / "results/classification/two/predictions.tsv"))
+    accepted(study)

@@ -6,7 +6,8 @@ Makes   {results}/classification/{method}/folds.tsv
         {results}/classification/{method}/{part}/network.safetensors and curves.tsv, where a method trains a network
         {results}/classification/{method}/{part}/choice.json, selection.tsv and model.json; a part is fold-{k} or final
         {results}/classification/{method}/{part}/decisions.tsv, of the fold's held-out rows, or of the test rows
-        {results}/classification/{method}/maps/{slide}.png, of a batch of slides, and maps.tsv, where places have weights
+        {results}/classification/{method}/maps/{slide}.png, of a batch of slides, and maps.tsv, where places have weights,
+        or a network is trained
         {results}/classification/{method}/patches/{slide}.h5, of a batch of slides, where the kind scores patches
         {results}/classification/{method}/predictions.tsv and scores.json
         {results}/classification/comparison.json, where there are two methods or more
@@ -296,6 +297,8 @@ rule membership:
         LAYOUT.batch(LAYOUT.class_maps),
     log:
         LAYOUT.log("membership", "{method}/batch-{batch}"),
+    wildcard_constraints:
+        method=one_of(CLASSIFICATION.encoding),
     conda:
         ENVIRONMENT
     resources:
@@ -307,26 +310,52 @@ rule membership:
             CLASSIFICATION.rows,
             parts=scoring_parts,
             sets=sets_of_batch,
-            masks=lambda wildcards: {slide: CLASSIFICATION.rows[slide].mask for slide in CLASSIFIED(wildcards)},
+            masks=masks_of_maps,
         ),
     script:
         "../scripts/membership.py"
 
 
-rule membership_scores:
+rule activation:
+    input:
+        folds=LAYOUT.folds,
+        models=lambda wildcards: expand(LAYOUT.model, part=scoring_parts(wildcards), method=wildcards.method),
+        networks=lambda wildcards: expand(LAYOUT.network, part=scoring_parts(wildcards), method=wildcards.method),
+        drawn=ancient(drawn(paths(CLASSIFICATION.rows))),
+    output:
+        LAYOUT.batch(LAYOUT.class_maps),
+    log:
+        LAYOUT.log("activation", "{method}/batch-{batch}"),
+    wildcard_constraints:
+        method=one_of(CLASSIFICATION.trained),
+    conda:
+        ENVIRONMENT
+    threads: STUDY.threads
+    resources:
+        **EXTRACTION,
+        mem_mb=memory(4000),
+        runtime=minutes(15 + STUDY.batch_size),
+    params:
+        tracked=tracked_batch("activation", LAYOUT.class_maps, CLASSIFICATION.rows, own=drawn_from),
+        untracked=reading(CLASSIFICATION.rows, parts=scoring_parts, masks=masks_of_maps, threads=STUDY.threads),
+    script:
+        "../scripts/activation.py"
+
+
+rule map_scores:
     input:
         folds=LAYOUT.folds,
         maps=lambda wildcards: TARGETS.manifests(LAYOUT.class_maps, CLASSIFICATION.rows, method=wildcards.method),
     output:
         LAYOUT.map_scores,
     log:
-        LAYOUT.log("membership_scores", "{method}"),
+        LAYOUT.log("map_scores", "{method}"),
     conda:
         ENVIRONMENT
     params:
-        tracked=tracked("membership_scores", splits={slide: row.split for slide, row in CLASSIFICATION.rows.items()}),
+        tracked=tracked("map_scores", splits={slide: row.split for slide, row in CLASSIFICATION.rows.items()}),
     script:
-        "../scripts/membership_scores.py"
+        "../scripts/map_scores.py"
 
 
 rule scores:

@@ -247,6 +247,11 @@ def drawn_from(slide, wildcards):
     return {**slide_digest(slide, wildcards), "mask": mask and file_digest(mask, whole=True)}
 
 
+def masks_of_maps(wildcards):
+    """Return slide to its mask, of the slides of a batch; empty where it has none."""
+    return {slide: CLASSIFICATION.rows[slide].mask for slide in CLASSIFIED(wildcards)}
+
+
 def scoring_parts(wildcards):
     """Return the parts one of which never saw a slide of a batch: any fold of training slides, `final` of others."""
     splits = {CLASSIFICATION.rows[slide].split for slide in CLASSIFIED(wildcards)}

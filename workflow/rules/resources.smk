@@ -54,5 +54,5 @@ def classifier_threads(wildcards):
 def training_minutes(wildcards, attempt):
     """Return the minutes that a network is trained for at most."""
     method = CLASSIFICATION.methods[wildcards.method]
-    images = len(CLASSIFICATION.train) * method.epochs * method.candidates
+    images = len(CLASSIFICATION.train) * method.epochs * method.candidates * method.stages
     return attempt * ceil(30 + images / LEARNED / 60)

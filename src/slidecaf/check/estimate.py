@@ -116,9 +116,12 @@ def _training(study, name, looks, probe, job_start):
     every = sum(row.slide in looks for row in study.classification)
     folds = len({row.fold for row in study.classification if row.split == "train"} - {None}) or task.folds
     read = images * folds  # of all parts: folds - 1 of folds in each, and all in the last
-    learned = read * method.epochs * method.candidates  # those held back go through the network too
-    seconds = 2 * (folds + 1) * (job_start + probe.start) + (read + every) * probe.reading + learned * probe.seconds
-    return Stage(f"training, {name}", 2 * (folds + 1), seconds / 3600, (folds + 1) * probe.size, float(probe.memory))
+    stages = method.stages
+    learned = stages * read * method.epochs * method.candidates  # those held back go through the network too
+    seconds = 2 * (folds + 1) * (job_start + probe.start) + stages * (read + every) * probe.reading
+    seconds += learned * probe.seconds
+    size = stages * (folds + 1) * probe.size
+    return Stage(f"training, {name}", 2 * (folds + 1), seconds / 3600, size, float(probe.memory))
 
 
 def _has_patches(looks, slide, features):

@@ -215,7 +215,7 @@ def decide(path, *, kind, model, vectors, folds, part, slides=(), on_bad_slide="
     )
 
 
-def write_decisions(path, slides, confidence, classes, *, patches, status) -> None:
+def write_decisions(path, slides, confidence, classes, *, patches, status, further=None, columns=()) -> None:
     """Write ``decisions.tsv``.
 
     Parameters
@@ -228,11 +228,17 @@ def write_decisions(path, slides, confidence, classes, *, patches, status) -> No
     classes : sequence of str, K of them
     patches, status : mapping of str to int and str
         Of all.
+    further : mapping of str to mapping, optional
+        Slide to what its row says under `columns`.
+    columns : sequence of str, optional
+        Of the kind, behind those of every kind.
     """
-    columns = confidence_columns(classes)
+    confidences = confidence_columns(classes)
     table = {slide: {"slide": slide, "patches": patches[slide], "status": status[slide]} for slide in slides}
+    for slide, own in (further or {}).items():
+        table[slide] |= own
     if confidence:
         predicted = predicted_classes(np.array(list(confidence.values())), classes)
         for label, (slide, values) in zip(predicted, confidence.items(), strict=True):
-            table[slide] |= {"predicted": str(label), **dict(zip(columns, np.atleast_1d(values), strict=True))}
-    write_tsv(path, ["slide", "predicted", *columns, "patches", "status"], table.values())
+            table[slide] |= {"predicted": str(label), **dict(zip(confidences, np.atleast_1d(values), strict=True))}
+    write_tsv(path, ["slide", "predicted", *confidences, "patches", "status", *columns], table.values())

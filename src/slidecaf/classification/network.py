@@ -4,13 +4,20 @@ It reads images and no vectors, so that its rules are ``network`` and ``network_
 and ``decisions``; they write the same files. A grouped, stratified part of the training images is held back from
 learning: its loss chooses the epoch and the learning rate, and the network's confidences of it are what probabilities
 are fitted to. A confidence is the log odds of a class.
+
+Kind ``cam-two-stage`` trains twice: once on whole images, and once more, from what was learned so, on what the first
+stage looks at in them (`slidecaf.training.crops`), cut out of the images as they are stored. Both stages hold back the
+same images, and what a part's first stage looks at is all that its second one sees, also of images to decide on.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.special import logsumexp
+from scipy.special import log_softmax, logsumexp
 
 from slidecaf.classification.classifier import write_decisions, write_inner, write_selection
 from slidecaf.classification.folds import assign_folds, check_inner_folds, inner_fold_count
@@ -23,12 +30,17 @@ from slidecaf.files.tables import read_json, read_tsv, write_json, write_tsv
 from slidecaf.files.versions import origin
 from slidecaf.logs import logger
 from slidecaf.study.config import classification_method
+from slidecaf.study.names import confidence_columns
 from slidecaf.study.status import STATUS_OK
 from slidecaf.training.checkpoint import Checkpoint
+from slidecaf.training.crops import look
 from slidecaf.training.file import read_tensors, write_tensors
 from slidecaf.training.images import Images
-from slidecaf.training.loop import COLUMNS, logits_of, train
-from slidecaf.training.networks import build_network, empty_network, input_size_of
+from slidecaf.training.loop import COLUMNS, Trained, logits_of, train
+from slidecaf.training.networks import Network, build_network, empty_network, input_size_of
+
+BOX = ("crop_x", "crop_y", "crop_width", "crop_height")
+"""Columns of decisions by two stages: the part of the image that the second one saw, in px."""
 
 
 def fit_network(
@@ -66,7 +78,7 @@ def fit_network(
         ``network.safetensors``, with the digest of every image that it read, and ``curves.tsv``, loss and accuracy by
         learning rate and epoch.
     checkpoint : path-like
-        What training goes on from; it is removed in the end.
+        What training goes on from, and a second stage from a file beside it; both are removed in the end.
     folds, part, rows, classes, settings, seed, threads, on_bad_slide, method
         As for `slidecaf.classification.classifier.fit_classifier`. Networks trained on a CPU differ in their last bits
         with the number of threads.
@@ -87,47 +99,37 @@ def fit_network(
         among and nothing can be held back, the loss is no number, or network and weights cannot be had.
     """
     wanted = training_slides(read_tsv(folds), part)
-    images = _read(wanted, slides, paths, settings, limits=limits, threads=threads, on_bad_slide=on_bad_slide)
+    read = partial(_read, slides, paths, settings, limits=limits, threads=threads, on_bad_slide=on_bad_slide)
+    images = read(wanted)
     used = rows_of(rows, images.slides, classes)
-    labels, patients = ([row[key] for row in used] for key in ("label", "patient"))
-    held_back = _held_back(labels, patients, settings, seed, method)
     known = {slide: slides[slide] for slide in images.slides}
     made_from = value_digest(
         {"part": part, "rows": used, "images": known, "classes": list(classes), "settings": settings.given()}
         | {"seed": seed, "weights": weights, "revision": dict(revision)}
     )
-    kept = Checkpoint(checkpoint, made_from)
+    held_back = _held_back(used, settings, seed, method)
     torch.set_num_threads(threads)
     with device() as on:
-        trained = train(
-            lambda: build_network(settings, len(classes), seed=f"{seed}/{part}"),
-            images.squares,
-            images.slides,
-            [classes.index(label) for label in labels],
-            held_back=held_back,
-            classes=len(classes),
-            settings=settings,
-            seed=f"{seed}/{part}",
-            checkpoint=kept,
-            device=on,
-            method=method,
-        )
-        loaded = empty_network(settings, len(classes))
-        loaded.model.load_state_dict(trained.state)
-        told = _confidences(loaded.to(on), images.squares[held_back], settings, on)
+        learn = partial(_learn, classes, settings, f"{seed}/{part}", on, method)
+        stages = [learn(images, used, held_back, Checkpoint(checkpoint, made_from))]
+        if settings.stages == 2:
+            seen, _ = _looked_at(stages[0].network, images, read, settings, on)
+            crops = rows_of(rows, seen.slides, classes)
+            again = Checkpoint(of_stage_2(checkpoint), value_digest([made_from, _digest(stages[:1])]))
+            stages.append(learn(seen, crops, held_back, again, begun=stages[0]))
+        decided = _decide([one.network for one in stages], images.only(held_back), read, classes, settings, on)
     said = origin(revision, made_from=made_from, classes=list(classes), settings=_named(settings))
     said |= {"part": part, "device": on.type, "threads": threads, "began_with": weights}
     said |= {"images": {slide: own["digest"] for slide, own in known.items()}}
-    write_tensors(network, trained.state, said)
-    write_tsv(curves, COLUMNS, trained.curves)
-    write_json(
-        choice, {**_chosen(trained, settings, patients, held_back), "left_out": sorted(set(wanted) - set(known))}
-    )
+    write_tensors(network, _models([one.network for one in stages]).state_dict(), said)
+    write_tsv(curves, *_curves(stages))
+    write_json(choice, {**_choice(stages, settings), "left_out": sorted(set(wanted) - set(known))})
     write_selection(selection, {})
-    own = {"settings": _named(settings), "weights_sha256": weights_sha256(loaded.model.cpu())}
+    own = {"settings": _named(settings), "weights_sha256": _digest(stages)}
     write_json(model, {**own, "classes": list(classes)})
-    write_inner(inner, dict(zip(np.array(images.slides)[held_back].tolist(), told, strict=True)), classes)
-    kept.remove()
+    write_inner(inner, decided.told, classes)
+    for path in (checkpoint, of_stage_2(checkpoint)):
+        Checkpoint(path, made_from).remove()
 
 
 def decide_network(
@@ -167,19 +169,58 @@ def decide_network(
     stored = read_json(model)
     settings, classes = classification_method(stored["settings"]), stored["classes"]
     wanted = sorted(test) if part == "final" else held_out_slides(read_tsv(folds), part)
-    images = _read(wanted, slides, paths, settings, limits=limits, threads=threads, on_bad_slide=on_bad_slide)
+    read = partial(_read, slides, paths, settings, limits=limits, threads=threads, on_bad_slide=on_bad_slide)
+    images = read(wanted)
     torch.set_num_threads(threads)
     with device() as on:
-        loaded = _load(network, settings, stored)
-        told = _confidences(loaded.to(on), images.squares, settings, on)
+        loaded = [one.to(on) for one in load_networks(network, settings, stored)]
+        decided = _decide(loaded, images, read, classes, settings, on)
+    status = images.status | decided.status
     write_decisions(
         path,
         wanted,
-        dict(zip(images.slides, told, strict=True)),
+        decided.told,
         classes,
-        patches={slide: int(images.status[slide] == STATUS_OK) for slide in wanted},
-        status=images.status,
+        patches={slide: int(status[slide] == STATUS_OK) for slide in wanted},
+        status=status,
+        further=decided.further,
+        columns=further_columns(settings, classes),
     )
+
+
+def of_stage_2(checkpoint) -> Path:
+    """Return what a second stage goes on from.
+
+    Parameters
+    ----------
+    checkpoint : path-like
+        Of the first one.
+
+    Returns
+    -------
+    pathlib.Path
+        Beside it.
+    """
+    path = Path(checkpoint)
+    return path.with_name(f"{path.stem}.stage-2{path.suffix}")
+
+
+def further_columns(settings, classes: Sequence[str]) -> list[str]:
+    """Return the columns that decisions have beside those of every kind.
+
+    Parameters
+    ----------
+    settings : slidecaf.study.config.ClassificationNetwork
+    classes : sequence of str
+
+    Returns
+    -------
+    list of str
+        Of two stages the confidences of each, as ``stage_1_confidence``, and `BOX`.
+    """
+    if settings.stages == 1:
+        return []
+    return [*(f"stage_{k}_{column}" for k in (1, 2) for column in confidence_columns(classes)), *BOX]
 
 
 def log_odds(logits) -> np.ndarray:
@@ -206,21 +247,151 @@ def log_odds(logits) -> np.ndarray:
     return logits - np.stack(others, axis=1)
 
 
-def _read(wanted, slides, paths, settings, **further):
-    sources = {slide: {**slides[slide], "path": paths[slide]} for slide in wanted}
+def together(first, second) -> np.ndarray:
+    """Return the logarithms of the mean probabilities of two stages.
+
+    Parameters
+    ----------
+    first, second : ndarray of float, shape (n, K)
+        The softmax's inputs of each.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, K)
+
+    Examples
+    --------
+    >>> np.exp(together(np.log([[0.2, 0.8]]), np.log([[0.6, 0.4]]))).round(4)
+    array([[0.4, 0.6]])
+    """
+    return np.logaddexp(log_softmax(first, axis=1), log_softmax(second, axis=1)) - np.log(2)
+
+
+@dataclass(frozen=True, eq=False)
+class _Stage:
+    """What was learned of some images, and which of them were held back."""
+
+    images: Images
+    rows: list
+    held_back: np.ndarray
+    trained: Trained
+    network: Network
+
+
+@dataclass(frozen=True, eq=False)
+class _Decided:
+    """What networks say of images: confidences; of two stages what each says, and the images they could not read."""
+
+    told: dict
+    further: dict = field(default_factory=dict)
+    status: dict = field(default_factory=dict)
+
+
+def _read(sources, paths, settings, wanted, **further):
+    own = {slide: {**sources[slide], "path": paths[slide]} for slide in wanted}
     how = {"input_size": input_size_of(settings), "grey": settings.grey, "fit": settings.image.fit}
-    return Images(wanted, sources, **how, **further)
+    return Images(wanted, own, **how, **further)
 
 
-def _confidences(network, squares, settings, on):
-    if not len(squares):
-        return ()
-    how = {"batch_size": settings.batch_size, "precision": settings.precision}
-    return log_odds(logits_of(network, squares, device=on, **how))
+def _learn(classes, settings, seed, on, method, images, rows, held_back, checkpoint, begun=None):
+    """Train a network on images, from what an earlier stage has learned where there is one."""
+    out = np.array([held_back[slide] for slide in images.slides], bool)
+
+    def build():
+        network = build_network(settings, len(classes), seed=seed)
+        if begun:
+            network.model.load_state_dict(begun.trained.state)
+        return network
+
+    trained = train(
+        build,
+        images.squares,
+        images.slides,
+        [classes.index(row["label"]) for row in rows],
+        held_back=out,
+        classes=len(classes),
+        settings=settings,
+        seed=f"{seed}/stage-2" if begun else seed,
+        checkpoint=checkpoint,
+        device=on,
+        method=f"{method}, stage 2" if begun else method,
+    )
+    network = empty_network(settings, len(classes))
+    network.model.load_state_dict(trained.state)
+    return _Stage(images, rows, out, trained, network.to(on))
 
 
-def _held_back(labels, patients, settings, seed, method):
-    """Return which images the network does not learn from: one of several parts, whole patients, of all classes."""
+def _looked_at(network, images, read, settings, on):
+    """Return what a first stage looks at in images, as images; and of each image the box and its logits."""
+    crops, logits = look(
+        network,
+        images.squares,
+        images.sizes,
+        threshold=settings.threshold,
+        fit=settings.image.fit,
+        **_pass(settings, on),
+    )
+    if whole := sum(crop.whole for crop in crops):
+        logger.warning(
+            "in %d of %d images no region speaks for the class that the first stage predicts; they are taken whole",
+            *(whole, len(crops)),
+        )
+    boxes = dict(zip(images.slides, (crop.box for crop in crops), strict=True))
+    return read(images.slides, boxes=boxes), {
+        slide: (boxes[slide], one) for slide, one in zip(images.slides, logits, strict=True)
+    }
+
+
+def _decide(networks, images, read, classes, settings, on):
+    """Return what networks say of images that were read."""
+    if not images.slides:
+        return _Decided({})
+    if len(networks) == 1:
+        logits = logits_of(networks[0], images.squares, **_pass(settings, on))
+        return _Decided(dict(zip(images.slides, log_odds(logits), strict=True)))
+    seen, first = _looked_at(networks[0], images, read, settings, on)
+    if not seen.slides:
+        return _Decided({}, status=seen.status)
+    second = logits_of(networks[1], seen.squares, **_pass(settings, on))
+    whole = np.array([first[slide][1] for slide in seen.slides])
+    told = log_odds(together(whole, second) if settings.decides == "both" else second)
+    columns = further_columns(settings, classes)
+    stages = np.column_stack([log_odds(whole), log_odds(second)])
+    further = {
+        slide: dict(zip(columns, [*own.tolist(), *first[slide][0]], strict=True))
+        for slide, own in zip(seen.slides, stages, strict=True)
+    }
+    return _Decided(dict(zip(seen.slides, told, strict=True)), further, seen.status)
+
+
+def _pass(settings, on):
+    """Return how images go through a network."""
+    return {"batch_size": settings.batch_size, "device": on, "precision": settings.precision}
+
+
+def _models(networks):
+    """Return what is kept of networks: the model of one, or those of both stages."""
+    models = [network.model for network in networks]
+    return (
+        models[0] if len(models) == 1 else torch.nn.ModuleDict({f"stage-{k}": one for k, one in enumerate(models, 1)})
+    )
+
+
+def _digest(stages):
+    return weights_sha256(_models([stage.network for stage in stages]))
+
+
+def _curves(stages):
+    """Return columns and rows of ``curves.tsv``; which stage it was is said where there are two."""
+    if len(stages) == 1:
+        return COLUMNS, stages[0].trained.curves
+    rows = [{"stage": k, **row} for k, stage in enumerate(stages, 1) for row in stage.trained.curves]
+    return ("stage", *COLUMNS), rows
+
+
+def _held_back(rows, settings, seed, method):
+    """Tell which images the network does not learn from: one of several parts, whole patients, of all classes."""
+    labels, patients = ([row[key] for row in rows] for key in ("label", "patient"))
     count = inner_fold_count(labels, patients, settings.validation)
     if len(settings.learning_rate) > 1:
         then = " the learning_rate; write one"
@@ -230,12 +401,27 @@ def _held_back(labels, patients, settings, seed, method):
             "a class has one patient in the training rows: nothing is held back, and all %d epochs are run",
             settings.epochs,
         )
-        return np.zeros(len(labels), bool)
-    return assign_folds(labels, patients, count, seed=seed) == 0
+    dealt = np.ones(len(rows), int) if count is None else assign_folds(labels, patients, count, seed=seed)
+    return {row["slide"]: bool(fold == 0) for row, fold in zip(rows, dealt, strict=True)}
 
 
-def _chosen(trained, settings, patients, held_back):
-    """Return what ``choice.json`` says."""
+def _choice(stages, settings):
+    """Return what ``choice.json`` says: of two stages the numbers of the last one, and what both chose."""
+    found = [_chosen(stage, settings) for stage in stages]
+    if len(found) == 1:
+        return found[0]
+    first, second = found
+    chosen = {**first["chosen"], **{f"stage_2_{key}": second["chosen"][key] for key in ("learning_rate", "epoch")}}
+    listed = {
+        key: [{"stage": k, **one} for k, own in enumerate(found, 1) for one in own[key]]
+        for key in ("candidates", "dropped")
+    }
+    return {**second, "chosen": chosen, "note": f"Stage 1: {first['note']} Stage 2: {second['note']}", **listed}
+
+
+def _chosen(stage, settings):
+    """Return what ``choice.json`` says of one training."""
+    trained, held_back = stage.trained, stage.held_back
     chosen = {"architecture": settings.architecture, "learning_rate": trained.learning_rate, "epoch": trained.epoch}
     n = int(held_back.sum())
     if not n:
@@ -249,7 +435,7 @@ def _chosen(trained, settings, patients, held_back):
             own = {"learning_rate": rate, "epoch": best["epoch"]}
             candidates.append({**chosen, **own, **_judged(best["validation_accuracy"], n)})
     accuracy = next(one["accuracy"] for one in candidates if one["learning_rate"] == trained.learning_rate)
-    groups = len(set(np.array(patients)[held_back]))
+    groups = len({row["patient"] for row, out in zip(stage.rows, held_back, strict=True) if out})
     note = (
         f"Epoch and learning rate have the smallest loss on {n} of the {len(held_back)} training images, of {groups} "
         "groups, that the network did not learn from."
@@ -274,14 +460,34 @@ def _named(settings):
     return given | ({"weights": given["weights"].rpartition("/")[2]} if "weights" in given else {})
 
 
-def _load(path, settings, stored):
-    """Load a network, and make sure that it is the one that the model tells of."""
+def load_networks(path, settings, stored) -> list[Network]:
+    """Load the networks of a part, and make sure that they are those that the model tells of.
+
+    Parameters
+    ----------
+    path : path-like
+        ``network.safetensors``.
+    settings : slidecaf.study.config.ClassificationNetwork
+    stored : mapping
+        What ``model.json`` holds.
+
+    Returns
+    -------
+    list of Network
+        One, or those of both stages; on the CPU.
+
+    Raises
+    ------
+    SlidecafError
+        If the file is missing or damaged, or holds another network.
+    """
     tensors, _ = read_tensors(path)
-    loaded = empty_network(settings, len(stored["classes"]))
+    networks = [empty_network(settings, len(stored["classes"])) for _ in range(settings.stages)]
+    models = _models(networks)
     try:
-        loaded.model.load_state_dict(tensors)
+        models.load_state_dict(tensors)
     except RuntimeError as error:
         raise SlidecafError(f"{path} holds another network than model.json says; delete it and run again.") from error
-    if weights_sha256(loaded.model) != stored["weights_sha256"]:
+    if weights_sha256(models) != stored["weights_sha256"]:
         raise SlidecafError(f"{path} is not the network that model.json tells of; delete it and run again.")
-    return loaded
+    return networks

@@ -4,6 +4,7 @@ from itertools import combinations
 
 import numpy as np
 
+from slidecaf.classification.svm import predicted_classes
 from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_json, read_tsv, write_json, write_tsv
 from slidecaf.scores.calibration import fit_curves, operating_threshold, probabilities, probability_scores
@@ -131,6 +132,9 @@ def write_predictions_and_scores(
             if scored[name]:
                 scored[name]["operating_point"] = _operating_point(_labelled(table, split), classes, thresholds)
         said["thresholds"] = thresholds
+    for name, split in SPLITS.items():
+        if stages := _stages(_labelled(table, split), columns, classes, seed):
+            scored[name]["stages"] = stages
     write_json(scores, {**said, **scored})
 
 
@@ -187,6 +191,29 @@ def _score(rows, columns, told, classes, seed):
         seed=seed,
     )
     return scored | probability_scores(labels, _numbers(rows, told), classes)
+
+
+def _stages(rows, columns, classes, seed):
+    """Score what each of two stages says by itself, paired with what they decide; nothing where there is one stage.
+
+    The p of a stage is McNemar's, of its hits against those of the decisions.
+    """
+    if not rows or f"stage_1_{columns[0]}" not in rows[0]:
+        return []
+    labels, found = [row["label"] for row in rows], []
+    right = [row["predicted"] == row["label"] for row in rows]
+    for stage in (1, 2):
+        confidence = _numbers(rows, [f"stage_{stage}_{column}" for column in columns])
+        told = np.isfinite(confidence) if confidence.ndim == 1 else np.isfinite(confidence).all(axis=1)
+        predicted = np.full(len(rows), "", object)
+        predicted[told] = predicted_classes(confidence[told], classes) if told.any() else ""
+        patients = [row["patient"] for row in rows]
+        own = classification_scores(labels, predicted, confidence, classes=classes, patients=patients, seed=seed)
+        kept = {key: own[key] for key in ("n", "correct", "accuracy", "auc", "auc_bootstrap_ci95")}
+        hits = [label == guess for label, guess in zip(labels, predicted, strict=True)]
+        by_class = {label: of["auc"] for label, of in own["by_class"].items()}
+        found.append({"stage": stage, **kept, "auc_by_class": by_class, "p": mcnemar_exact(hits, right)["p"]})
+    return found
 
 
 def write_comparison(path, predictions) -> None:

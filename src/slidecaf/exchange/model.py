@@ -206,7 +206,7 @@ def _narrowed(config: Config, layout, method, tasks) -> Config:
         if task == "classification" and config.methods(task)[method].about.reads == "pooled":
             model = read_json(layout.model.format(method=method, part="final"))
             chosen |= {key: [model[key]] for key in ("features", "norm")}
-        elif config.methods(task)[method].kind == "network":
+        elif task == "classification" and config.methods(task)[method].about.reads == "images":
             chosen |= {"weights": None, "tuned_blocks": None}  # training began with them, and has ended
         plain[task] |= {"methods": {method: chosen}, "sheet": SHEET}
     plain.get("classification", {}).pop("ablation", None)

@@ -7,6 +7,7 @@ from slidecaf.classification.figure import read_figure
 from slidecaf.classification.neurons import NEURONS
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.report import charts
+from slidecaf.report.activations import every_class, missed
 from slidecaf.report.collection import LISTED, gallery, shortened, sureness_of
 from slidecaf.report.heatmaps import explanations
 from slidecaf.report.paper import ANATOMY, CHALLENGE_CLASSIFICATION, METHODS_CLASSIFICATION
@@ -16,7 +17,7 @@ from slidecaf.study.names import split_output
 from slidecaf.study.status import STATUS_COPY, STATUS_FEW
 
 MAPS = 8
-"""Maps of membership that are shown of a method."""
+"""Maps of membership or class activation that are shown of a method."""
 
 FEW_CLASSES = 3
 """Classes up to which all neurons of Figure 5 are shown."""
@@ -49,11 +50,14 @@ def classification(study, name, album, patches) -> dict:
     features, _ = split_output(choices["final"]["chosen"].get("features", ""))  # a network sees slides themselves
     whole = not features or study.is_whole(features)
     # before the slides, which may fill the page
-    maps = membership_maps(layout, name, album) if settings.maps else None
+    maps, worst = membership_maps(layout, name, album) if settings.maps else None, _worst_first(rows, scores["classes"])
+    trained = settings.about.reads == "images"
+    of_classes = every_class(study, name, worst, album) if trained and settings.maps else []
+    boxes = missed(study, name, worst, album) if getattr(settings, "stages", 1) == 2 else []
     explained = name in study.config.explained
     why = explanations(study, name, album, patches) if explained else None
     surest = gallery(study, rows, scores["classes"], album) if whole else []
-    slides = [_slide(study, features, row, scores["classes"]) for row in _worst_first(rows, scores["classes"])]
+    slides = [_slide(study, features, row, scores["classes"]) for row in worst]
     for slide in slides[:LISTED] if not whole or len(slides) <= LISTED else ():
         slide["picture"] = album.put(_picture(study, features, slide["slide"], album.side))
     patients = _patients(rows)
@@ -73,7 +77,10 @@ def classification(study, name, album, patches) -> dict:
         "gallery": surest,
         "features": features,
         "whole": whole,
-        "trained": settings.about.reads == "images",
+        "trained": trained,
+        "every_class": of_classes,
+        "boxes": boxes,
+        "stages": getattr(settings, "stages", 1),
         "maps": maps,
         "why": why,
         "neurons": _neurons(layout, name, scores["classes"], patches) if "neurons" in settings.about.shows else None,
@@ -273,19 +280,24 @@ def _curves(layout, name, choices, settings):
     """Draw loss and accuracy by epoch of a method that trains a network, for each part the learning rate chosen."""
     if settings.about.reads != "images":
         return []
-    curves = {}
-    for part, choice in choices.items():
-        rows, chosen = read_tsv(layout.curves.format(method=name, part=part)), choice["chosen"]
-        own = [row for row in rows if float(row["learning_rate"]) == chosen["learning_rate"]]
-        curves[part] = own, chosen["epoch"]
     said = (
         "By epoch, a line a model: solid on the images that it does not learn from, which choose the "
         "epoch (the dot), and pale on those that it learns from, as they are changed for each epoch."
     )
-    return [
-        {"title": f"Training, {key}", "uri": charts.training_chart(curves, key), "said": said}
-        for key in ("loss", "accuracy")
-    ]
+    drawn = []
+    for stage in range(1, settings.stages + 1):
+        curves, at = {}, "stage_2_" if stage == 2 else ""
+        title = "Training" if settings.stages == 1 else f"Training, stage {stage}"
+        for part, choice in choices.items():
+            rows, chosen = read_tsv(layout.curves.format(method=name, part=part)), choice["chosen"]
+            rows = [row for row in rows if int(row.get("stage", 1)) == stage]
+            own = [row for row in rows if float(row["learning_rate"]) == chosen[f"{at}learning_rate"]]
+            curves[part] = own, chosen[f"{at}epoch"]
+        drawn += [
+            {"title": f"{title}, {key}", "uri": charts.training_chart(curves, key), "said": said}
+            for key in ("loss", "accuracy")
+        ]
+    return drawn
 
 
 def _arrays(rows, classes):
@@ -321,7 +333,7 @@ def _rare(classes, item):
 
 
 def membership_maps(layout, name, album) -> dict:
-    """Gather some maps of membership, and how they agree with masks.
+    """Gather some maps of membership or class activation, and how they agree with masks.
 
     Parameters
     ----------
@@ -345,10 +357,18 @@ def membership_maps(layout, name, album) -> dict:
     slides = []
     for row in (shown[place] for place in places):
         with Image.open(layout.class_maps.format(method=name, slide=row["slide"])) as drawn:
-            picture = album.put(drawn.convert("RGB"), abreast=3)
+            attends = "attention" in drawn.text
+            picture = album.put(drawn.convert("RGB"), abreast=4 if attends else 3)
         numbers = {key: float(row[key]) if row[key] else None for key in ("auc", "foreground")}
-        slides.append({"slide": row["slide"], "picture": picture, **numbers})
-    return {"auc": float(np.mean(known)) if known else None, "n": len(known), "slides": slides}
+        slides.append({"slide": row["slide"], "picture": picture, "attends": attends, **numbers})
+    covered = [float(row["covered"]) for row in rows if row.get("covered")]
+    return {
+        "auc": float(np.mean(known)) if known else None,
+        "n": len(known),
+        "slides": slides,
+        "kind": next((row["kind"] for row in rows if row.get("kind")), None),
+        "covered": float(np.mean(covered)) if covered else None,
+    }
 
 
 def _copies(copies):

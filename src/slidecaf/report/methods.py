@@ -247,7 +247,8 @@ def _fisher_text(fisher):
 def _told_by(task, method, scores, versions, pooled):
     if method.kind == "svm":
         return _svm_text(task, method, scores, versions, pooled)
-    return _network_text(task, method, scores, versions) if method.kind == "network" else _kind_text(method, scores)
+    trained = method.about.reads == "images"
+    return _network_text(task, method, scores, versions) if trained else _kind_text(method, scores)
 
 
 _COMPARED = "built of torchvision's blocks, with which Zhang et al. (2019) compare attention residual learning"
@@ -286,6 +287,21 @@ def _network_text(task, method, scores, versions):
         changed += {"none": "", "horizontal": ", mirrored", "both": ", mirrored both ways"}[own.flip]
         changed += ", turned by quarters" if own.quarter_turns else ""
     weighted = ", classes weighted alike" if method.class_weight == "balanced" else ""
+    if method.head == "gap":
+        model += (
+            ", with a convolution of 1,024 channels, its mean over places, dropout of one half and a linear layer "
+            "behind its convolutions (Zhou et al., 2016)"
+        )
+    twice = []
+    if method.stages == 2:
+        mean = "the mean of both stages' probabilities" if method.decides == "both" else "the second stage"
+        twice = [
+            f"Of each {task.item_name} the bounding box of the largest region with {method.threshold:.0%} or more of "
+            "the largest value of the map of the class that this network predicted was cut out of the",
+            f"{task.item_name} as stored (Jia and Shen, 2017), and the network was trained further on these in the",
+            f"same way; {task.item_name}s to decide on were cut by the first stage of their own part. What counts is",
+            f"{mean}.",
+        ]
     return [
         f"{_all_of(scores['classes'])} were told apart by {model}, trained {begun} on the training",
         f"{task.item_name}s, whole{', in grey' if method.grey else ''}, at {side} px, {changed}.",
@@ -294,6 +310,7 @@ def _network_text(task, method, scores, versions):
         f"{method.batch_size}) ran for {method.epochs} epochs at most. One part in {method.validation} of the training",
         f"{task.item_name}s, whole {task.group_name}s, was held back; the epoch with the smallest loss on it was kept,",
         f"and training ended after {method.patience} epochs without a smaller one.",
+        *twice,
     ]
 
 

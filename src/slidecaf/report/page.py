@@ -10,10 +10,11 @@ from slidecaf.classification.figure import PATCHES
 from slidecaf.files.atomic import atomic
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.report import methods
+from slidecaf.report.activations import trainings
 from slidecaf.report.classification import MAPS, classification, classification_tables, shown_neurons, xray_tables
 from slidecaf.report.collection import ENCODINGS, LISTED, SHOWN, encodings_table, layer_grid, shortened
 from slidecaf.report.comparison import ablation, compared_methods
-from slidecaf.report.paper import SCENES_FISHER, VGG_LAYERS
+from slidecaf.report.paper import SCENES_FISHER, SKIN_STAGES, VGG_LAYERS
 from slidecaf.report.pictures import (
     IMAGE_PATCHES_BYTES,
     IMAGES_BYTES,
@@ -113,11 +114,12 @@ def context(study, *, command="", commit="") -> dict:
         "item_name": study.config.classification.item_name if found["classification"] else "slide",
         "encodings": encodings_table(found["classification"], sets),
         "layers": layers,
-        "published": {"layers": VGG_LAYERS, "scenes": SCENES_FISHER},
+        "published": {"layers": VGG_LAYERS, "scenes": SCENES_FISHER, "stages": SKIN_STAGES},
         "encoding_names": ENCODINGS,
         "segmentation_tables": segmentation_tables(found["segmentation"], notes["segmentation"]),
         "methods": compared,
         "ablation": varied,
+        "trainings": trainings(study),
         "figure6": side_by_side,
         "compared": read_json(study.layout.comparison) if several else [],
         "timings": rule_timings(study.layout.benchmarks),

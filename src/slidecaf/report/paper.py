@@ -105,6 +105,12 @@ ANATOMY = (
 )
 """Menkovski et al. 2015, Table 1: 24 classes of 14,676 X-rays, a tenth of them the test."""
 
+SKIN_STAGES = (
+    {"name": "stage 1", "melanoma": 0.782, "keratosis": 0.860, "mean": 0.821},
+    {"name": "stages 1 and 2", "melanoma": 0.807, "keratosis": 0.909, "mean": 0.858},
+)
+"""Jia and Shen 2017, Table 1: AUC of two binary tasks on the validation images of ISIC 2017."""
+
 SCENES_FISHER = (
     ("AlexNet", 0.8893, 0.9157, 0.9180),
     ("VGG-M", 0.8988, 0.9234, 0.9307),

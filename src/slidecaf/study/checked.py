@@ -410,7 +410,7 @@ def check_regions(config, classification, segmentation):
         problems += [
             f"{task}.methods.{name}.kind: {method.kind} looks at all of a slide, and {said} leave the method out."
             for name, method in config.methods(task).items()
-            if method.kind in ("graph-rlm", "network")
+            if method.kind in ("graph-rlm", "network", "cam-two-stage")
         ]
     if problems:
         raise InputErrors("config.yaml", problems)

@@ -479,7 +479,7 @@ class ClassifierSettings(Settings):
 
     @property
     def maps(self) -> bool:
-        """Whether the places of its slides have a membership that can be drawn."""
+        """Whether the places of its slides have values that can be drawn."""
         return False
 
     @property
@@ -668,6 +668,14 @@ NO_AUGMENTATION = Augment(crop=1, stretch=0, rotate=0, translate=0, shear=0, fli
 """What null stands for."""
 
 
+TRANSFORMERS = ("vit_", "swin_", "maxvit_")
+"""How torchvision's names of them begin."""
+
+
+ATTENDING = ("arl-14", "arl-50", "ran-14")
+"""Architectures that weight places by attention."""
+
+
 class ClassificationNetwork(ClassifierSettings):
     """A network trained here on whole images, by each part on its own training rows."""
 
@@ -690,6 +698,12 @@ class ClassificationNetwork(ClassifierSettings):
         None,
         ge=0,
         description="A whole number from 0, the last blocks of the network that learn beside its output, or null: all.",
+    )
+    head: Literal["own", "gap"] = Field(
+        "own",
+        description="own (what the network has behind its convolutions) or gap (in its place a convolution of 1,024 "
+        "channels, its mean over places, dropout and a linear layer, as in VGG-GAP, so that class activation maps are "
+        "exact).",
     )
     input_size: int | None = Field(
         None,
@@ -745,11 +759,57 @@ class ClassificationNetwork(ClassifierSettings):
         "fp32", description="fp32 or bf16: the number format of the network's arithmetic."
     )
     features: ClassVar[list] = []
+    stages: ClassVar[int] = 1
+
+    @property
+    def attends(self) -> bool:
+        """Whether the network has attention, which can be drawn."""
+        return self.architecture in ATTENDING
+
+    @property
+    def maps(self) -> bool:
+        """Whether it has a map of places: transformers have none that means what that of convolutions does."""
+        return not self.architecture.startswith(TRANSFORMERS)
 
     @property
     def candidates(self) -> int:
         """How many learning rates are tried."""
         return len(self.learning_rate)
+
+
+class ClassificationTwoStage(ClassificationNetwork):
+    """A network trained on whole images, and once more on what its class activation maps show of them."""
+
+    kind: Literal["cam-two-stage"] = Field(
+        description="cam-two-stage (a network trained on whole images, and once more on what the class activation map "
+        "of the class that it predicts shows of them)."
+    )
+    architecture: str = Field(
+        "vgg16",
+        min_length=1,
+        description="The name of a torchvision classification model, such as vgg16 or mobilenet_v2, or custom-cnn.",
+    )
+    head: Literal["own", "gap"] = Field(
+        "gap",
+        description="gap (a convolution of 1,024 channels, its mean over places, dropout and a linear layer behind the "
+        "network's convolutions, as in VGG-GAP, so that class activation maps are exact) or own (what the network has "
+        "there; where that is no mean over places, Grad-CAM takes the place of the map).",
+    )
+    augment: Augment | None = Field(
+        Augment(crop=0.8, stretch=0, rotate=0, translate=0, shear=0, flip="horizontal", quarter_turns=True),
+        description="A mapping such as {rotate: 15, flip: both}, how an image is changed anew for every epoch, or "
+        "null: not at all. Left out: cut out, mirrored, and turned by quarters.",
+        json_schema_extra=lambda schema: schema.pop("default"),  # which its keys say
+    )
+    threshold: _number(gt=0, lt=1) = Field(
+        0.2,
+        description="A number above 0 and below 1, the share of the map's largest value from which on a place belongs "
+        "to what is cut out.",
+    )
+    decides: Literal["both", "second"] = Field(
+        "both", description="both (the mean of both stages' probabilities) or second (those of the second stage)."
+    )
+    stages: ClassVar[int] = 2
 
 
 ClassificationMethod = _kinds(
@@ -758,6 +818,7 @@ ClassificationMethod = _kinds(
     ClassificationSvm,
     ClassificationMcil,
     ClassificationNetwork,
+    ClassificationTwoStage,
 )
 
 
@@ -1201,9 +1262,7 @@ class Config(Settings):
         """The most slides that share a job: `slides_per_job`, or what suits slides, or images taken whole."""
         if self.slides_per_job is not None:
             return self.slides_per_job
-        # networks trained here need no feature set, and take images whole too
-        of_images = self.features or not self.segmentation
-        whole = of_images and all(features.is_whole for features in self.features.values())
+        whole = (self.features or not self.segmentation) and all(one.is_whole for one in self.features.values())
         return IMAGES_PER_JOB if whole else SLIDES_PER_JOB
 
 

@@ -96,6 +96,16 @@ def _network(where, method, folder):
         problems.append(
             f"{where}.grey: true is for custom-cnn, and {method.architecture} takes images in colour; write false."
         )
+    if method.stages == 2 and not method.maps:
+        problems.append(
+            f"{where}.architecture: {method.architecture} is a transformer and has no map to cut images by; write a "
+            "convolutional network, such as vgg16 or mobilenet_v2."
+        )
+    if custom and method.head != "own":
+        problems.append(
+            f"{where}.head: {method.head} is for networks of torchvision, and custom-cnn has dense layers of its own; "
+            "write own, or another architecture."
+        )
     if method.weights is None and method.tuned_blocks is not None:
         problems.append(
             f"{where}.tuned_blocks: {method.tuned_blocks} leaves the other blocks as they are, which without weights "
@@ -241,6 +251,10 @@ def _trained(where, features, methods):
         problems.append(
             f"{said}: custom-cnn is made for one size of image and is no encoder; name a method of another "
             "architecture."
+        )
+    elif methods[name].head == "gap":
+        problems.append(
+            f"{said}: {name} has head: gap, another network than its architecture; name a method with head: own."
         )
     elif one.model != architecture:
         problems.append(f"{where}.encoder.model: {one.model!r}, and {name} trains {architecture}; write that.")

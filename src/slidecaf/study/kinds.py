@@ -66,6 +66,7 @@ CLASSIFICATION_KINDS = {
         caveats=("reimplemented from public descriptions",),
     ),
     "network": ClassificationKind("classification.network", "images"),
+    "cam-two-stage": ClassificationKind("classification.network", "images"),
 }
 """Kind, as the config writes it, to what has to be known of it; ``fisher`` is a ``svm`` with the key `fisher`."""
 

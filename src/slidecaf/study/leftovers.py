@@ -14,7 +14,7 @@ from slidecaf.study.checked import Study
 from slidecaf.study.layout import Layout
 from slidecaf.study.targets import targets_of
 
-HIDDEN = re.compile(r"\.(?P<name>.+)\.(made|sha256|left|checkpoint)")
+HIDDEN = re.compile(r"\.(?P<name>.+?)\.(made|sha256|left|(stage-2\.)?checkpoint)")
 """Beside a file: what it was made from, its checksum, what its job left alone, what a network is trained on from."""
 
 JOBS_GO_BY = ("task", "features", "method", "variant", "part", "rows", "setting", "batch", "shard")

@@ -71,10 +71,11 @@ STEPS = {
         ["classification", "classification.fisher", "features", "pooling", "pooling.fisher", "slides", "tiles"],
         ["numpy", "scikit-learn", "pillow", "h5py", "openslide-bin", "tifffile"],
     ),
-    "membership_scores": (
-        ["classification", "classification.fisher", "features", "pooling", "pooling.fisher", "slides", "tiles"],
-        ["pillow"],
+    "activation": (
+        ["classification", "features", "pooling", "slides", "tiles", "training"],
+        ["torch", "torchvision", "scikit-learn", "pillow", "openslide-bin", "tifffile"],
     ),
+    "map_scores": (["classification", "slides", "tiles"], ["pillow"]),
     "scores": (["classification", "scores"], ["scikit-learn", "scipy"]),
     "comparison": (["classification", "scores"], ["scipy"]),
     "methods": (["classification", "scores", "segmentation"], ["scipy"]),

@@ -65,3 +65,33 @@ def read_whole(slide, width, height) -> np.ndarray:
     if level.width * level.height <= AT_ONCE:
         return slide.read(0, 0, level.width, level.height, index)
     return shrink(slide, index, min(FINER * width, level.width), min(FINER * height, level.height))[0]
+
+
+def enlarged(values, shape) -> np.ndarray:
+    """Lay values of places over a picture: between the middles of places they change evenly, beyond they stay.
+
+    Parameters
+    ----------
+    values : ndarray, shape (..., h, w)
+        Each place covers an equal part of the picture.
+    shape : (int, int)
+        Height and width of the picture in px.
+
+    Returns
+    -------
+    ndarray of float32, shape (..., *shape)
+
+    Examples
+    --------
+    >>> enlarged(np.array([[0, 4]]), (1, 4)).tolist()
+    [[0.0, 1.0, 3.0, 4.0]]
+    """
+    values = np.asarray(values, np.float32)
+    for axis, wanted in zip((-2, -1), shape, strict=True):
+        count = values.shape[axis]
+        places = np.clip((np.arange(wanted) + 0.5) * count / wanted - 0.5, 0, count - 1)
+        before = np.floor(places).astype(int)
+        share = (places - before).astype(np.float32).reshape((-1, 1) if axis == -2 else (-1,))
+        after = np.minimum(before + 1, count - 1)
+        values = np.take(values, before, axis) * (1 - share) + np.take(values, after, axis) * share
+    return values

@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from slidecaf.features.extraction.whole import PADDING, square
 from slidecaf.files.atomic import refused
 from slidecaf.logs import logger, progress
 from slidecaf.slides import Limits, open_slide
+from slidecaf.slides.part import Part
 from slidecaf.study.status import STATUS_OK, STATUS_UNREADABLE
 
 LARGER = 1.25
@@ -51,6 +53,11 @@ def padding(grey: bool) -> list[float]:
     return pixels.rgb_to_grayscale(torch.tensor(PADDING, dtype=torch.uint8)[:, None, None]).flatten().tolist()
 
 
+def shown(image: torch.Tensor, grey: bool) -> torch.Tensor:
+    """Return an image as a network sees it: torch.Tensor of uint8, shape (3, h, w), or (1, h, w) of grey."""
+    return pixels.rgb_to_grayscale(image) if grey else image
+
+
 class Images:
     """Some images as squares, in a file without a name: whatever ends the job, it is gone.
 
@@ -71,6 +78,8 @@ class Images:
         Images that are read side by side.
     on_bad_slide : {"fail", "exclude"}, optional
         Whether an image that cannot be read is an error.
+    boxes : mapping of str to (int, int, int, int), optional
+        Slide to x, y, width and height of the part that is read, in px; all of it by default.
 
     Attributes
     ----------
@@ -78,6 +87,8 @@ class Images:
         Slide to ``ok`` or ``unreadable``.
     slides : list of str
         Those that could be read, n of them, in the order given.
+    sizes : list of (int, int)
+        Width and height of these in px, of the part that was read.
     squares : torch.Tensor of uint8, shape (n, c, S, S)
         c is 1 of grey, else 3.
 
@@ -99,6 +110,7 @@ class Images:
         limits: Mapping | None = None,
         threads: int = 1,
         on_bad_slide: str = "fail",
+        boxes: Mapping[str, tuple[int, int, int, int]] | None = None,
     ):
         size, allowed = kept_size(input_size), Limits.from_config(limits) if limits else Limits()
 
@@ -107,22 +119,24 @@ class Images:
             try:
                 named = {"name": slide, "mpp": own["mpp"], "scene": own["scene"]}
                 with open_slide(own["path"], **named, limits=allowed) as opened:
-                    image = square(opened, size, fit)
+                    seen = Part(opened, boxes[slide]) if boxes else opened
+                    image, shape = square(seen, size, fit), (seen.width, seen.height)
             except SlideError as error:  # no image stops another
                 return error
-            return pixels.rgb_to_grayscale(image) if grey else image
+            return shown(image, grey), shape
 
-        self.status, self.slides, bad = {}, [], []
+        self.status, self.slides, self.sizes, bad = {}, [], [], []
         squares = _on_disk((len(slides), 1 if grey else 3, size, size))
         with progress(len(slides), "images read", unit="images") as advance, ThreadPoolExecutor(threads) as pool:
-            for slide, image in zip(slides, pool.map(read, slides), strict=True):
-                if isinstance(image, SlideError):
-                    (logger.error if on_bad_slide == "fail" else logger.warning)("%s", image)
+            for slide, found in zip(slides, pool.map(read, slides), strict=True):
+                if isinstance(found, SlideError):
+                    (logger.error if on_bad_slide == "fail" else logger.warning)("%s", found)
                     bad.append(slide)
                 else:
-                    squares[len(self.slides)] = image.numpy()
+                    squares[len(self.slides)] = found[0].numpy()
                     self.slides.append(slide)
-                self.status[slide] = STATUS_UNREADABLE if isinstance(image, SlideError) else STATUS_OK
+                    self.sizes.append(found[1])
+                self.status[slide] = STATUS_UNREADABLE if isinstance(found, SlideError) else STATUS_OK
                 advance(1)
         if bad and on_bad_slide == "fail":
             raise SlidecafError(
@@ -130,6 +144,23 @@ class Images:
                 "above and run again, or set on_bad_slide to exclude."
             )
         self.squares = torch.from_numpy(squares[: len(self.slides)])
+
+    def only(self, chosen: Mapping[str, bool]) -> "Images":
+        """Return some of these images.
+
+        Parameters
+        ----------
+        chosen : mapping of str to bool
+            Slide to whether it is among them; of all.
+
+        Returns
+        -------
+        Images
+        """
+        some, places = copy(self), [place for place, slide in enumerate(self.slides) if chosen[slide]]
+        some.slides, some.sizes = ([own[place] for place in places] for own in (self.slides, self.sizes))
+        some.status, some.squares = dict.fromkeys(some.slides, STATUS_OK), self.squares[places]
+        return some
 
 
 def _on_disk(shape):

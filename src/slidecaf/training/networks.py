@@ -11,6 +11,7 @@ from slidecaf.features.networks.layers import Trace
 from slidecaf.features.networks.weights import download_state, draw_weights, load_state, torchvision_weights
 from slidecaf.features.networks.weights_file import read_state
 from slidecaf.study.names import is_weights_file
+from slidecaf.training import gap
 from slidecaf.training.augment import seed_of
 from slidecaf.training.custom_cnn import INPUT_SIZE, LEAST_SIZE, custom_cnn
 
@@ -136,7 +137,7 @@ def build_network(settings, classes: int, *, seed: int | str = 0) -> Network:
         images of this size.
     """
     size, own = input_size_of(settings), settings.architecture == CUSTOM
-    model = _of_meta(settings, classes, size)
+    model, averages = _of_meta(settings, classes, size), settings.head == "gap"
     head = _head_of(settings.architecture, model)
     if settings.weights is None:
         drawn = seed_of(seed, "weights")
@@ -148,6 +149,9 @@ def build_network(settings, classes: int, *, seed: int | str = 0) -> Network:
             model = models.build_random(settings.architecture, drawn)
     else:
         _put_weights(model, head, settings)
+    if averages:
+        model, head = gap.averaged(settings.architecture, model, classes), "output"
+        gap.draw(model, seed_of(seed, "cam"))
     if not (own and settings.weights is None):
         _replace_head(model, head, classes, seed_of(seed, "head"))
     network = Network(model, grey=settings.grey, input_size=size, frozen=_frozen(model, head, settings.tuned_blocks))
@@ -169,7 +173,10 @@ def empty_network(settings, classes: int) -> Network:
     """
     size = input_size_of(settings)
     model = _of_meta(settings, classes, size)
-    if settings.architecture != CUSTOM:
+    if settings.head == "gap":
+        with torch.device("meta"):
+            model = gap.averaged(settings.architecture, model, classes)
+    elif settings.architecture != CUSTOM:
         _replace_head(model, _head_of(settings.architecture, model), classes, 0)
     network = Network(model.to_empty(device="cpu"), grey=settings.grey, input_size=size)
     return network.to(memory_format=torch.channels_last)
@@ -233,6 +240,9 @@ def _put_weights(model, head, settings):
     used = {key for key in model.state_dict() if not key.startswith(f"{head}.")}
     if not _has_attention(state):
         used -= _start_attention(model)
+    if settings.head == "gap":
+        kept = tuple(f"{layer}." for layer in gap.convolutions(name, model))
+        used = {key for key in used if key.startswith(kept)}
     load_state(model, state, source, Trace(None, every, frozenset(used)))
 
 
@@ -260,7 +270,7 @@ def _frozen(model, head, tuned):
     for name, child in model.named_children():
         within = child.named_children() if isinstance(child, nn.Sequential) else [("", child)]
         parts += [(f"{name}.{key}".rstrip("."), part) for key, part in within if any(True for _ in part.parameters())]
-    parts = [part for name, part in parts if name != head and not head.startswith(f"{name}.")]
+    parts = [part for name, part in parts if name not in (head, gap.ADDED) and not head.startswith(f"{name}.")]
     if tuned > len(parts):
         raise SlidecafError(
             f"tuned_blocks: {type(model).__name__} has {len(parts)} blocks beside its output and not {tuned}; "

@@ -25,6 +25,7 @@ HEATMAP = "how much each patch speaks for the diagnosis"
 """The same of a method whose decisions are shared out."""
 
 MEMBERSHIP = "membership of places"
+ACTIVATION = "class activation map"
 """What it shows where it has foreground Fisher vectors."""
 
 
@@ -216,8 +217,11 @@ class Catalogue:
                     found.append(_layer("heatmap", method, method=method, files=shares))
                 if _draws_maps(settings):
                     drawn = [_file(layout.class_maps, method=method, slide=slide)]
-                    found.append(_layer("membership", method, method=method, files=drawn))
+                    kind = "activation" if settings.about.reads == "images" else "membership"
+                    found.append(_layer(kind, method, method=method, files=drawn))
                     found.append(_layer("foreground", method, method=method, files=drawn))
+                    if getattr(settings, "attends", False):
+                        found.append(_layer("attention", method, method=method, files=drawn))
         if not segmented:
             return found
         truth = [Path(row.mask)] if row.mask else []
@@ -296,7 +300,9 @@ def _draws_maps(settings):
 
 def _shown_by(settings):
     """Return what a method of the classification shows of a slide, if anything."""
-    return PATCHES if "patches" in settings.about.shows else MEMBERSHIP if _draws_maps(settings) else None
+    if _draws_maps(settings):
+        return ACTIVATION if settings.about.reads == "images" else MEMBERSHIP
+    return PATCHES if "patches" in settings.about.shows else None
 
 
 def patches(path) -> tuple[np.ndarray, int, float]:

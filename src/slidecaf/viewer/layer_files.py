@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from slidecaf.classification.fisher.drawn import read_drawn
+from slidecaf.classification.drawn import read_drawn
 from slidecaf.classification.heatmap import read_heatmap
 from slidecaf.classification.patches import read_patch_scores
 from slidecaf.errors import SlidecafError
@@ -180,16 +180,17 @@ class PatchRaster:
         return self._values[down[:, None], across]
 
 
-class MembershipRaster:
-    """What a method of foreground Fisher vectors says of a slide, from the picture that was drawn of it.
+class DrawnRaster:
+    """What foreground Fisher vectors or a network trained here say of a slide, from the picture that was drawn of it.
 
     Parameters
     ----------
     path : path-like
-        That `slidecaf.classification.fisher.maps.draw_maps` wrote: at most 256 px a side, so that what is read of a
+        That `slidecaf.classification.class_maps.write_map` wrote: at most 256 px a side, so that what is read of a
         large slide is coarse.
-    kind : {"membership", "foreground"}
-        The membership as a multiple of the mixture's mean, or whether it is above.
+    kind : {"membership", "activation", "attention", "foreground"}
+        The membership as a multiple of the mixture's mean, class activation or attention as one of half the largest
+        value, or whether it is above the threshold.
     width, height : int
         Of the slide at level 0.
 
@@ -201,8 +202,10 @@ class MembershipRaster:
 
     def __init__(self, path, kind, *, width, height):
         self.width, self.height = width, height
-        membership, foreground = read_drawn(path)
-        self._values = membership if kind == "membership" else foreground
+        values, foreground, attention = read_drawn(path)
+        if attention is None:  # of an image that could not be read, or a network that has none
+            attention = np.full_like(values, np.nan)
+        self._values = {"foreground": foreground, "attention": attention}.get(kind, values)
 
     def close(self) -> None:
         """Nothing is open."""

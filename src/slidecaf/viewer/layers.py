@@ -17,7 +17,7 @@ from slidecaf.viewer.boxes import box_outlines
 from slidecaf.viewer.catalogue import hard_examples, patches
 from slidecaf.viewer.layer_files import (
     CACHE_BYTES,
-    MembershipRaster,
+    DrawnRaster,
     PatchRaster,
     RegionRaster,
     SheetMask,
@@ -45,7 +45,8 @@ SPEAKING, PATCH_SIDE = 8, 128
 """Patches that are listed of those that speak for a class, and of those that speak against it; px of their pictures."""
 
 READ = {
-    **{kind: kind for kind in ("confidence", "truth", "prediction", "cluster", "membership")},
+    **{kind: kind for kind in ("confidence", "truth", "prediction", "cluster")},
+    **{kind: kind for kind in ("membership", "activation", "attention")},
     "patch-score": "score",
     "heatmap": "patch",
 }
@@ -187,7 +188,7 @@ class Layers:
                 return paint.encode(paint.confidence_tile(means, _scale(field)))
             if found["kind"] == "cluster":
                 return paint.encode(paint.cluster_tile(means))
-            if found["kind"] == "membership":
+            if found["kind"] in ("membership", "activation", "attention"):
                 return paint.encode(paint.membership_tile(means))
             if found["kind"] in ("foreground", "region"):
                 return paint.encode(paint.veil_tile(means))
@@ -283,7 +284,8 @@ class Layers:
         dict
             ``confidence``, ``score`` and ``patch`` (the own confidence of patches): float, or None where no patch is;
             ``cluster``: int, or None where no patch is positive; ``membership``: a multiple of the mixture's mean, or
-            None where no place is; ``truth`` and ``prediction``: bool. What the slide has not, or not yet, is left out.
+            None where no place is; ``activation`` and ``attention``: a share of the map's largest value; ``truth``
+            and ``prediction``: bool. What the slide has not, or not yet, is left out.
         """
         with self._opened(name) as pyramid:
             size = pyramid.width, pyramid.height
@@ -299,6 +301,8 @@ class Layers:
                 value = float(values[0])
                 if kind == "cluster":
                     under[kind] = int(values.argmax()) if values.max() > 0 else None
+                elif kind in ("activation", "attention"):
+                    under[kind] = None if value != value else value / 2
                 elif kind in ("confidence", "patch-score", "heatmap", "membership"):
                     under[READ[kind]] = None if value != value else value
                 else:
@@ -339,8 +343,8 @@ class Layers:
                     rasters.append(RegionRaster(layer["files"][0], pyramid))
             elif layer["kind"] in ("patch-score", "cluster", "heatmap"):
                 rasters.append(PatchRaster(layer["files"][0], layer["kind"], width=size[0], height=size[1]))
-            elif layer["kind"] in ("membership", "foreground"):
-                rasters.append(MembershipRaster(layer["files"][0], layer["kind"], width=size[0], height=size[1]))
+            elif layer["kind"] in ("membership", "activation", "attention", "foreground"):
+                rasters.append(DrawnRaster(layer["files"][0], layer["kind"], width=size[0], height=size[1]))
             elif layer["kind"] != "truth":
                 rasters.append(TiffRaster(layer["files"][0]))
                 opened.callback(rasters[0].close)
@@ -355,6 +359,8 @@ class Layers:
             combine = {
                 "confidence": fields.confidence,
                 "membership": fields.confidence,
+                "activation": fields.confidence,
+                "attention": fields.confidence,
                 "comparison": fields.comparison,
             }
             combine |= dict.fromkeys(("patch-score", "cluster", "heatmap"), fields.channels)

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from slidecaf.classification.fisher.maps import RAMP as MEMBERSHIP
+from slidecaf.classification.class_maps import RAMP as MEMBERSHIP
 from slidecaf.segmentation.overlay import FALSE, MISSED, PREDICTED, TRUE
 from slidecaf.slides.ramp import ramp
 from slidecaf.viewer.zoom import SIDE

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from slidecaf.classification.network import decide_network, fit_network, log_odds
+from slidecaf.classification import network
+from slidecaf.classification.network import decide_network, fit_network, log_odds, together
 from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_json, read_tsv, write_tsv
-from slidecaf.study.config import ClassificationNetwork
+from slidecaf.study.config import classification_method
+from slidecaf.training import checkpoint
+from slidecaf.training.crops import Crop
 from slidecaf.training.file import read_tensors
 
 COLOURS = {"red": (230, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 230)}
@@ -38,7 +41,7 @@ class _Study:
 
     def fit(self, part="fold-0", *, classes=tuple(COLOURS), rows=None, **changed):
         given = {"input_size": 31, "epochs": 1, "batch_size": 6, "validation": 2, **changed}
-        settings = ClassificationNetwork.model_validate({"kind": "network", **given})
+        settings = classification_method({"kind": "network", **given})
         made = self.folder / part
         outputs = {name.split(".")[0]: made / name for name in FILES}
         fit_network(
@@ -57,6 +60,10 @@ class _Study:
             method="cnn",
         )
         return made
+
+    def bytes(self, **settings):
+        made = self.fit(**settings)
+        return {name: (made / name).read_bytes() for name in FILES}
 
     def decide(self, part="fold-0", **further):
         made = self.folder / part
@@ -117,13 +124,13 @@ def test_a_part_decides_on_what_it_left_out_and_the_last_one_on_test_slides(stud
 
 
 def test_labels_of_the_rows_left_out_and_their_images_change_no_byte(study):
-    first = {name: (study.fit() / name).read_bytes() for name in FILES}
+    first = study.bytes()
     for row in study.rows:
         if row["fold"] == 0:
             row["label"] = "red"
             Image.new("RGB", (20, 20)).save(study.paths[row["slide"]])
             study.slides[row["slide"]] = {**study.slides[row["slide"]], "digest": "another"}
-    assert {name: (study.fit() / name).read_bytes() for name in FILES} == first
+    assert study.bytes() == first
 
 
 def test_a_class_of_one_patient_holds_nothing_back(study, caplog):
@@ -162,3 +169,126 @@ def test_weights_stand_in_files_by_name_and_not_by_place(study):
     assert read_json(again / "model.json")["settings"]["weights"] == "network.safetensors"
     assert str(study.folder) not in (again / "network.safetensors").read_bytes().decode("latin-1")
     assert len(study.decide("fold-1")) == 6
+
+
+TWO = {"kind": "cam-two-stage", "architecture": "custom-cnn", "head": "own", "epochs": 2}
+
+
+def test_two_stages_write_one_decision_and_what_each_says(study):
+    study.fit(**TWO)
+    rows = study.decide()
+    one, two = ([[float(row[f"stage_{k}_confidence_{label}"]) for label in COLOURS] for row in rows] for k in (1, 2))
+    both = [[float(row[f"confidence_{label}"]) for label in COLOURS] for row in rows]
+
+    def probability(confidences):
+        return 1 / (1 + np.exp(-np.array(confidences)))
+
+    np.testing.assert_allclose(probability(both), (probability(one) + probability(two)) / 2, rtol=1e-9)
+    assert not np.allclose(one, two)
+    for row in rows:
+        x, y, width, height = (int(row[f"crop_{key}"]) for key in ("x", "y", "width", "height"))
+        assert 0 <= x < x + width <= 50
+        assert 0 <= y < y + height <= 40
+    curves = read_tsv(study.folder / "fold-0/curves.tsv")
+    assert [(row["stage"], row["epoch"]) for row in curves] == [("1", "1"), ("1", "2"), ("2", "1"), ("2", "2")]
+    choice = read_json(study.folder / "fold-0/choice.json")
+    assert {"epoch", "learning_rate", "stage_2_epoch", "stage_2_learning_rate"} < set(choice["chosen"])
+    assert [one["stage"] for one in choice["candidates"]] == [1, 2]
+    # what probabilities are fitted to is decided in the same way
+    assert len(read_tsv(study.folder / "fold-0/inner.tsv")) == choice["n"]
+    study.fit("fold-1", **TWO, decides="second")
+    for row in study.decide("fold-1"):
+        assert all(row[f"confidence_{label}"] == row[f"stage_2_confidence_{label}"] for label in COLOURS)
+
+
+def test_the_first_stage_is_a_network_trained_alone_and_the_second_goes_on_from_it(study):
+    same = {**TWO, "augment": None}
+    two, _ = read_tensors(study.fit(**same) / "network.safetensors")
+    alone, _ = read_tensors(study.fit("fold-0", **{**same, "kind": "network"}) / "network.safetensors")
+    assert set(two) == {f"stage-{k}.{key}" for key in alone for k in (1, 2)}
+    assert all(np.array_equal(two[f"stage-1.{key}"], value) for key, value in alone.items())
+    # a rate of next to nothing leaves the second where it began
+    slow, _ = read_tensors(study.fit(**same, learning_rate=[1e-12], weight_decay=0) / "network.safetensors")
+    first, second = (slow[f"stage-{k}.output.weight"] for k in (1, 2))
+    np.testing.assert_allclose(second, first, atol=1e-9)
+
+
+def test_a_second_stage_sees_what_the_first_of_its_part_looks_at_alone(study, monkeypatch):
+    read, asked = study_images(monkeypatch)
+    study.fit(**TWO)
+    left_out = {row["slide"] for row in study.rows if row["fold"] == 0}
+    assert not left_out & set(asked)
+    assert len(read) >= 2
+    before = [row for row in study.decide() if row["slide"] == "red-0"]
+    # neither labels nor images of other rows that were left out reach a decision
+    for row in study.rows:
+        if row["fold"] == 0 and row["slide"] != "red-0":
+            row["label"] = "red"
+            Image.new("RGB", (20, 20)).save(study.paths[row["slide"]])
+    assert [row for row in study.decide() if row["slide"] == "red-0"] == before
+
+
+def study_images(monkeypatch):
+    """Keep which images are read as parts, and which at all."""
+    real, read, asked = network.Images, [], []
+
+    def images(wanted, *args, boxes=None, **further):
+        asked.extend(wanted)
+        if boxes:
+            read.append(boxes)
+        return real(wanted, *args, boxes=boxes, **further)
+
+    monkeypatch.setattr(network, "Images", images)
+    return read, asked
+
+
+def test_labels_and_images_left_out_change_no_byte_of_two_stages(study):
+    first = study.bytes(**TWO)
+    for row in study.rows:
+        if row["fold"] == 0:
+            row["label"] = "red"
+            Image.new("RGB", (20, 20)).save(study.paths[row["slide"]])
+            study.slides[row["slide"]] = {**study.slides[row["slide"]], "digest": "another"}
+    assert study.bytes(**TWO) == first
+
+
+@pytest.mark.parametrize("written", [1, 2, 3])
+def test_two_stages_go_on_where_they_were_killed(study, monkeypatch, written):
+    undisturbed = study.bytes(**TWO)
+    write, epochs = checkpoint.Checkpoint.write, []
+
+    def killed(self, state):
+        write(self, state)
+        epochs.append(self.path.name)
+        if len(epochs) == written:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint.Checkpoint, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        study.fit(**TWO)
+    made = study.folder / "fold-0"
+    assert {path.name for path in made.glob(".checkpoint*")} == set(epochs)
+    assert study.bytes(**TWO) == undisturbed
+    # no epoch was run twice
+    assert len(epochs) == 4
+    assert not list(made.glob(".checkpoint*"))
+
+
+def test_an_image_in_which_nothing_speaks_for_a_class_is_taken_whole(study, monkeypatch, caplog):
+    study.fit(**TWO)
+    monkeypatch.setattr(network, "look", lambda net, squares, sizes, **how: _nothing(squares, sizes))
+    rows = study.decide()
+    assert f"in {len(rows)} of {len(rows)} images no region speaks for the class" in caplog.text
+    assert {tuple(row[f"crop_{key}"] for key in ("x", "y", "width", "height")) for row in rows} == {
+        ("0", "0", "50", "40")
+    }
+
+
+def _nothing(squares, sizes):
+    return [Crop((0, 0, *size), True) for size in sizes], np.zeros((len(squares), 3))
+
+
+def test_two_stages_together_have_the_mean_probability():
+    first, second = np.random.default_rng(0).normal(0, 3, (2, 5, 3))
+    softmax = [np.exp(one) / np.exp(one).sum(axis=1, keepdims=True) for one in (first, second)]
+    np.testing.assert_allclose(np.exp(together(first, second)), (softmax[0] + softmax[1]) / 2)

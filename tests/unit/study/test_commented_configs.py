@@ -29,7 +29,7 @@ OFF = (
     ("features", "*", "image", "stain"),
 )
 """What is null in these configs; its comment shows what may stand there."""
-ELSEWHERE = ("ImportedFeatures", "GraphRlm", "ClassificationNetwork")
+ELSEWHERE = ("ImportedFeatures", "GraphRlm", "ClassificationNetwork", "ClassificationTwoStage")
 """Kinds that no commented config uses: `slidecaf import` writes the one, the reference page says the keys of all."""
 
 

@@ -116,7 +116,7 @@ def test_a_missing_kind_hides_no_other_error_and_a_wrong_one_is_named(config):
     assert (
         "features.uni.kind: 'importd' will not do, did you mean imported?; write imported, manual or network." in said
     )
-    assert "classification.methods.svm.kind: 'tree' will not do; write mcil, network or svm." in said
+    assert "classification.methods.svm.kind: 'tree' will not do; write cam-two-stage, mcil, network or svm." in said
 
 
 def test_mcil_is_a_kind_with_one_feature_set(config):
@@ -524,7 +524,9 @@ def test_weights_that_are_trained_here_are_those_of_a_method_and_its_architectur
     assert "features.tuned.encoder.model: 'resnet18', and net trains resnet34; write that" in problems(config)
     methods["net"]["architecture"] = "custom-cnn"
     assert f"{where}: custom-cnn is made for one size of image and is no encoder" in problems(config)
-    methods["net"]["architecture"] = "resnet18"
+    methods["net"] |= {"architecture": "resnet18", "head": "gap"}
+    assert f"{where}: net has head: gap, another network than its architecture" in problems(config)
+    del methods["net"]["head"]
     config["features"]["tuned"]["tiling"] = {"patch_size": 336, "overlap": 0.25}
     encoder["weights_sha256"] = "0" * 64
     said = problems(config)

@@ -4,8 +4,11 @@ import pytest
 import torch
 
 from slidecaf.errors import SlidecafError
+from slidecaf.features.networks import models
+from slidecaf.features.networks.attention import NETWORKS
+from slidecaf.study.config import ATTENDING
 from slidecaf.training.attention_maps import AttentionMaps
-from slidecaf.training.networks import build_network
+from slidecaf.training.networks import Network, build_network
 
 
 @pytest.fixture
@@ -35,6 +38,16 @@ def test_a_mask_is_drawn_too(settings, shown):
     maps, _ = AttentionMaps(network, "layer2")(shown)
     assert maps.shape == (2, 1, 8, 8)
     assert 0 < maps.min() <= maps.max() < 1
+
+
+def test_the_config_knows_which_networks_have_attention():
+    for name in NETWORKS:
+        network = Network(models.build(name), grey=False, input_size=64)
+        stages = AttentionMaps(network).stages if name in ATTENDING else None
+        assert bool(stages) == (name in ATTENDING)
+        if name not in ATTENDING:
+            with pytest.raises(SlidecafError, match="has no attention"):
+                AttentionMaps(network)
 
 
 def test_a_network_without_attention_is_refused(settings):

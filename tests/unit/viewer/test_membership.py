@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from slidecaf.classification.fisher.maps import RAMP
+from slidecaf.classification.class_maps import RAMP
 from slidecaf.errors import SlidecafError
 from slidecaf.viewer.catalogue import Catalogue
 from slidecaf.viewer.layers import Layers

@@ -8,37 +8,24 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
+from slidecaf.classification.class_maps import (
+    LONGEST,
+    area_under_curve,
+    draw,
+    opened_image,
+    picture_of,
+    read_mask,
+    unread_picture,
+    write_map,
+)
 from slidecaf.classification.fisher.mixtures import Codebook, read_mixtures
-from slidecaf.errors import SlidecafError, SlideError
+from slidecaf.errors import SlideError
 from slidecaf.features.rows import read_rows
-from slidecaf.files.atomic import atomic
 from slidecaf.files.manifests import file_of, make_batch, slide_files
-from slidecaf.files.tables import read_json, read_tsv, write_tsv
-from slidecaf.logs import logger
+from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.pooling.fisher.encoding import membership
-from slidecaf.slides import Limits, open_slide
-from slidecaf.slides.thumbnail import UNREAD, thumbnail
 from slidecaf.study.names import set_of_part, split_output
-
-LONGEST = 256
-"""Px of the longer side of each of a map's pictures."""
-
-GAP = 8
-"""Px between them."""
-
-RAMP = np.array([[40, 10, 80], [200, 50, 70], [255, 230, 90]], float)
-"""R, G and B of the least membership, the mean of the mixture, and twice that or more."""
-
-OPACITY = 0.55
-"""Of the membership over the picture."""
-
-BACKGROUND = 0.12
-"""How much of the picture is seen where it is no foreground."""
-
-COLUMNS = ("slide", "split", "fold", "threshold", "foreground", "auc")
 
 
 def spread(values, boxes, scales, size, shape) -> np.ndarray:
@@ -75,93 +62,6 @@ def spread(values, boxes, scales, size, shape) -> np.ndarray:
         total[covered] += own[covered] / count[covered]
         seen += covered
     return np.where(seen > 0, total / np.maximum(seen, 1), np.nan)
-
-
-def draw(picture, values, threshold) -> Image.Image:
-    """Draw a picture, its memberships over it, and what of it is foreground, side by side.
-
-    Parameters
-    ----------
-    picture : ndarray of uint8, shape (h, w, 3)
-    values : ndarray, shape (h, w)
-        From `spread`.
-    threshold : float
-
-    Returns
-    -------
-    PIL.Image.Image
-        RGB.
-    """
-    place = np.clip(np.nan_to_num(values) / (threshold or 1), 0, 2)
-    colours = np.stack([np.interp(place, [0, 1, 2], RAMP[:, channel]) for channel in range(3)], axis=2)
-    known = ~np.isnan(values)[..., None]
-    grey = picture.mean(axis=2, keepdims=True)
-    over = np.where(known, (1 - OPACITY) * grey + OPACITY * colours, picture)
-    with np.errstate(invalid="ignore"):
-        kept = np.where((values > threshold)[..., None], picture, 255 - BACKGROUND * (255 - grey))
-    paper = np.full((len(picture), GAP, 3), 255)
-    parts = [picture, paper, over, paper, kept]
-    return Image.fromarray(
-        np.concatenate([np.broadcast_to(p, (*p.shape[:2], 3)) for p in parts], axis=1).astype(np.uint8)
-    )
-
-
-def read_mask(path, size, shape) -> np.ndarray:
-    """Read the mask of an image, as large as its map.
-
-    Parameters
-    ----------
-    path : path-like
-        Of a picture; all but 0 is the lesion.
-    size : (int, int)
-        Width and height of the image in px of level 0.
-    shape : (int, int)
-        Height and width of the map.
-
-    Returns
-    -------
-    ndarray of bool
-
-    Raises
-    ------
-    SlidecafError
-        If it cannot be read, or has another size than the image.
-    """
-    try:
-        with Image.open(path) as opened:
-            if opened.size != tuple(size):
-                raise SlidecafError(
-                    f"{path}: the mask has {opened.size[0]} x {opened.size[1]} px and its image {size[0]} x {size[1]}; "
-                    "make them equal, or leave column mask empty."
-                )
-            full = np.asarray(opened.convert("L")) > 0
-    except OSError as error:
-        raise SlidecafError(
-            f"{path}: the mask cannot be read ({error}); replace it, or leave column mask empty."
-        ) from error
-    small = Image.fromarray((255 * full).astype(np.uint8)).resize(shape[::-1], Image.Resampling.BOX)
-    return np.asarray(small) > 127
-
-
-def area_under_curve(values, mask) -> float | None:
-    """Return how often a pixel of the lesion has a larger membership than one beside it.
-
-    Parameters
-    ----------
-    values : ndarray, shape (h, w)
-        NaN is left out.
-    mask : ndarray of bool, shape (h, w)
-
-    Returns
-    -------
-    float or None
-        None where one of the two is missing.
-    """
-    from sklearn.metrics import roc_auc_score
-
-    known = ~np.isnan(values)
-    truth = mask[known]
-    return float(roc_auc_score(truth, values[known])) if 0 < truth.sum() < truth.size else None
 
 
 def draw_maps(
@@ -235,21 +135,10 @@ def draw_maps(
         threshold = float(mixture.weights @ np.asarray(weights))
         said = {"threshold": threshold}
         try:
-            with open_slide(
-                paths[slide], name=slide, scene=slides[slide]["scene"], limits=Limits.from_config(limits)
-            ) as opened:
-                if masks[slide] and opened.orientation != 1:
-                    raise SlidecafError(
-                        f"slide {slide}: {paths[slide]} says that it is shown turned (orientation "
-                        f"{opened.orientation}), and {masks[slide]} may be meant for either; save the slide with its "
-                        "px turned and without that tag, or leave column mask empty."
-                    )
-                picture, size = thumbnail(opened, longest=LONGEST), (opened.width, opened.height)
+            with opened_image(slide, paths[slide], slides[slide], masks[slide], limits=limits) as opened:
+                picture, size = picture_of(opened), (opened.width, opened.height)
         except SlideError as error:
-            if on_bad_slide == "fail":
-                raise
-            logger.warning("left out: %s", error)
-            picture, size = np.full((LONGEST // 4, LONGEST, 3), UNREAD, np.uint8), (LONGEST, LONGEST // 4)
+            picture, size = unread_picture(error, on_bad_slide), (LONGEST, LONGEST // 4)
         rows = read_rows(source(slide).path, slide, output=split_output(stored[part(slide)]["features"])[1])
         values = np.full(picture.shape[:2], np.nan)
         if len(rows.vectors):
@@ -259,11 +148,7 @@ def draw_maps(
                 said["foreground"] = float((values > threshold).mean())
             if masks[slide]:
                 said["auc"] = area_under_curve(values, read_mask(masks[slide], size, values.shape))
-        texts = PngInfo()
-        for key, value in said.items():
-            texts.add_text(key, "" if value is None else repr(value))
-        with atomic(made["map"]) as partial:
-            draw(picture, values, threshold).save(partial, "PNG", pnginfo=texts)
+        write_map(made["map"], draw(picture, values, threshold), said)
 
     make_batch(
         manifest,
@@ -273,29 +158,3 @@ def draw_maps(
         settings=settings,
         inputs=lambda slide: {"features": source(slide), "model": of_model[part(slide)]},
     )
-
-
-def write_map_scores(path, manifests, *, folds, splits) -> None:
-    """Write what maps say of themselves as a table, a row a slide: ``maps.tsv``.
-
-    Parameters
-    ----------
-    path : path-like
-    manifests : sequence of path-like
-        Of `draw_maps`.
-    folds : path-like
-        The table of folds.
-    splits : mapping of str to str
-        Slide to ``train`` or ``test``.
-
-    Raises
-    ------
-    SlidecafError
-        If a map is missing.
-    """
-    fold_of, rows = {row["slide"]: row["fold"] for row in read_tsv(folds)}, []
-    for slide, file in sorted(slide_files(manifests).items()):
-        with Image.open(file.path) as opened:
-            said = dict(opened.text)
-        rows.append({"slide": slide, "split": splits[slide], "fold": fold_of.get(slide, ""), **said})
-    write_tsv(path, COLUMNS, rows)

@@ -20,10 +20,15 @@ const KINDS = [
   { kind: "heatmap", title: "What speaks for the diagnosis", opacity: 0.6, key: 8, on: true },
   { kind: "membership", title: "Membership of places", opacity: 0.6, key: 8, on: true,
     colours: [["membership_0", "0"], ["membership_1", "the mean"], ["membership_2", "twice the mean or more"]] },
+  { kind: "activation", title: "Class activation map", opacity: 0.6, key: 8, on: true,
+    colours: [["membership_0", "0 or less"], ["membership_1", "half"], ["membership_2", "the largest value"]] },
+  // nor this and hard examples
+  { kind: "attention", title: "Attention", opacity: 0.6, key: 6,
+    colours: [["membership_0", "0"], ["membership_1", "half"], ["membership_2", "the largest value"]] },
   // what takes images whole has no regions
   { kind: "region", title: "Region of interest", opacity: 0.7, key: 9, on: true,
     colours: [["veil", "outside, not looked at"]] },
-  { kind: "foreground", title: "Foreground alone", opacity: 0.85, key: 9, colours: [["veil", "not above the mean"]] },
+  { kind: "foreground", title: "Foreground alone", opacity: 0.85, key: 9, colours: [["veil", "below the threshold"]] },
 ].map((about, place) => ({ key: place + 1, ...about }));
 
 export class Panel {

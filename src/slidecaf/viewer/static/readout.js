@@ -47,6 +47,8 @@ export class Readout {
       if ("score" in under) said.push(["score", under.score === null ? "none" : under.score.toFixed(4)]);
       if ("cluster" in under) said.push(["cluster", under.cluster ?? "none"]);
       if ("membership" in under) said.push(["membership", membership(under.membership)]);
+      if ("activation" in under) said.push(["activation", under.activation === null ? "none" : `${under.activation.toFixed(2)} × the largest`]);
+      if ("attention" in under) said.push(["attention", under.attention === null ? "none" : `${under.attention.toFixed(2)} × the largest`]);
       if ("prediction" in under) said.push(["predicted", under.prediction ? "necrosis" : "no"]);
       if ("truth" in under) said.push(["truth", under.truth ? "necrosis" : "no"]);
       this.panel.point(under.confidence ?? under.score ?? under.patch);

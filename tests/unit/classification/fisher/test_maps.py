@@ -6,17 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from slidecaf.classification.class_maps import GAP, area_under_curve, draw, read_mask, write_map_scores
 from slidecaf.classification.classifier import fit_classifier
 from slidecaf.classification.fisher.encoded import encode
-from slidecaf.classification.fisher.maps import (
-    GAP,
-    area_under_curve,
-    draw,
-    draw_maps,
-    read_mask,
-    spread,
-    write_map_scores,
-)
+from slidecaf.classification.fisher.maps import draw_maps, spread
 from slidecaf.classification.fisher.mixtures import fit_mixtures
 from slidecaf.errors import SlidecafError
 from slidecaf.files.manifests import COLUMNS

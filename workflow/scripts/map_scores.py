@@ -1,6 +1,6 @@
-"""Set side by side what maps of membership say of slides, and of their masks."""
+"""Set side by side what maps say of slides, and of their masks."""
 
-from slidecaf.classification.fisher.maps import write_map_scores
+from slidecaf.classification.class_maps import write_map_scores
 from slidecaf.logs import job
 
 with job(snakemake.log[0]):
