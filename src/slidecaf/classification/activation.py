@@ -31,6 +31,7 @@ from slidecaf.features.extraction.devices import device
 from slidecaf.features.extraction.whole import square
 from slidecaf.files.manifests import file_of, make_batch
 from slidecaf.files.tables import read_json, read_tsv
+from slidecaf.slides.hair import Shaved
 from slidecaf.study.config import classification_method
 from slidecaf.training.activation_maps import ActivationMaps
 from slidecaf.training.augment import plain
@@ -107,7 +108,7 @@ def draw_activations(
             try:
                 with opened_image(slide, paths[slide], slides[slide], masks[slide], limits=limits) as opened:
                     picture, size = picture_of(opened), (opened.width, opened.height)
-                    seen = own.look(square(opened, kept_size(own.side), own.settings.image.fit))
+                    seen = own.look(opened)
             except SlideError as error:
                 picture, size, seen = unread_picture(error, on_bad_slide), (LONGEST, LONGEST // 4), None
             if seen is None:
@@ -136,9 +137,11 @@ class _Seer:
         network = load_networks(path, self.settings, stored)[0].to(on)
         self.side, self._maps = network.input_size, ActivationMaps(network)
 
-    def look(self, image):
-        """Return the maps and the logits of an image."""
-        squares = shown(image, self.settings.grey)[None]
+    def look(self, opened):
+        """Return the maps and the logits of an open image."""
+        image = self.settings.image
+        seen = Shaved(opened) if image.hair_removal else opened
+        squares = shown(square(seen, kept_size(self.side), image.fit), self.settings.grey)[None]
         maps, logits = self._maps(plain(squares, self.side).to(self._on))
         return maps[0].numpy(), logits[0]
 
