@@ -192,6 +192,7 @@ rule network:
     params:
         tracked=tracked(
             "network",
+            libraries=image_library,
             rows=CLASSIFICATION.table(CLASSIFICATION.train, "slide", "label", "patient"),
             slides=lambda wildcards: {slide: slide_digest(slide, wildcards) for slide in CLASSIFICATION.train},
             classes=CHECKED.classes,
@@ -234,6 +235,7 @@ rule network_decisions:
     params:
         tracked=tracked(
             "network_decisions",
+            libraries=image_library,
             slides=lambda wildcards: {slide: slide_digest(slide, wildcards) for slide in decided_slides(wildcards)},
             on_bad_slide=STUDY.on_bad_slide,
             test=lambda wildcards: CLASSIFICATION.test if wildcards.part == "final" else [],
@@ -336,7 +338,9 @@ rule activation:
         mem_mb=memory(4000),
         runtime=minutes(15 + STUDY.batch_size),
     params:
-        tracked=tracked_batch("activation", LAYOUT.class_maps, CLASSIFICATION.rows, own=drawn_from),
+        tracked=tracked_batch(
+            "activation", LAYOUT.class_maps, CLASSIFICATION.rows, own=drawn_from, libraries=image_library
+        ),
         untracked=reading(CLASSIFICATION.rows, parts=scoring_parts, masks=masks_of_maps, threads=STUDY.threads),
     script:
         "../scripts/activation.py"

@@ -89,8 +89,23 @@ def timm_of(features):
 
 
 def network_library(wildcards):
-    """Return the same of wildcards: only who uses timm computes anew with another version of it."""
-    return timm_of(wildcards.features)
+    """Return the libraries of a feature set: only who uses timm computes anew with another version of it."""
+    return network_library_of(wildcards.features)
+
+
+def network_library_of(features):
+    """Return the same of a feature set's name."""
+    return (*timm_of(features), *hair_library(FEATURES[features]))
+
+
+def hair_library(settings):
+    """Return the library that draws over hair, of a feature set or a method that asks for it."""
+    return ("scipy",) if settings.image.hair_removal else ()
+
+
+def image_library(wildcards):
+    """Return the same of a method that trains a network."""
+    return hair_library(CLASSIFICATION.methods[wildcards.method])
 
 
 def kept_slides(wildcards):

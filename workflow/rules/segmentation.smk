@@ -150,7 +150,7 @@ rule predict:
             LAYOUT.confidences,
             SEGMENTATION.test,
             own=slide_digest,
-            libraries=lambda wildcards: timm_of(SEGMENTATION.features(wildcards.method)),
+            libraries=lambda wildcards: network_library_of(SEGMENTATION.features(wildcards.method)),
             features=lambda wildcards: feature_settings(SEGMENTATION.features(wildcards.method)),
             stain=stain_digest,
         ),

@@ -72,7 +72,8 @@ def probe_training(settings, path, *, classes, mpp=None, scene="", threads=1) ->
     torch.set_num_threads(threads)
     source = {"path": path, "mpp": mpp, "scene": scene}
     started = perf_counter()
-    images = Images(["probe"], {"probe": source}, input_size=input_size_of(settings), grey=settings.grey)
+    how = {"input_size": input_size_of(settings), "grey": settings.grey, **settings.image.plain()}
+    images = Images(["probe"], {"probe": source}, **how)
     reading = perf_counter() - started
     short = settings.model_copy(update={"epochs": 1, "batch_size": FEW, "learning_rate": settings.learning_rate[:1]})
     network = build_network(settings, classes)

@@ -31,6 +31,7 @@ from slidecaf.features.extraction.devices import device
 from slidecaf.features.extraction.whole import square
 from slidecaf.files.manifests import file_of, make_batch
 from slidecaf.files.tables import read_json, read_tsv
+from slidecaf.slides.hair import Shaved
 from slidecaf.study.config import classification_method
 from slidecaf.training.activation_maps import ActivationMaps
 from slidecaf.training.attention_maps import AttentionMaps
@@ -109,7 +110,7 @@ def draw_activations(
             try:
                 with opened_image(slide, paths[slide], slides[slide], masks[slide], limits=limits) as opened:
                     picture, size = picture_of(opened), (opened.width, opened.height)
-                    seen = own.look(square(opened, kept_size(own.side), own.settings.image.fit))
+                    seen = own.look(opened)
             except SlideError as error:
                 picture, size, seen = unread_picture(error, on_bad_slide), (LONGEST, LONGEST // 4), None
             if seen is None:
@@ -139,9 +140,12 @@ class _Seer:
         self.side, self._maps = network.input_size, ActivationMaps(network)
         self._attention = AttentionMaps(network) if self.settings.attends else None
 
-    def look(self, image):
-        """Return the maps and the logits of an image, and the map of attention, None without."""
-        squares = plain(shown(image, self.settings.grey)[None], self.side).to(self._on)
+    def look(self, opened):
+        """Return the maps and the logits of an open image, and the map of attention, None without."""
+        image = self.settings.image
+        seen = Shaved(opened) if image.hair_removal else opened
+        squares = shown(square(seen, kept_size(self.side), image.fit), self.settings.grey)[None]
+        squares = plain(squares, self.side).to(self._on)
         maps, logits = self._maps(squares)
         return maps[0].numpy(), logits[0], self._attention and self._attention(squares)[0][0].numpy()
 

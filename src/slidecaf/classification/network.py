@@ -289,7 +289,7 @@ class _Decided:
 
 def _read(sources, paths, settings, wanted, **further):
     own = {slide: {**sources[slide], "path": paths[slide]} for slide in wanted}
-    how = {"input_size": input_size_of(settings), "grey": settings.grey, "fit": settings.image.fit}
+    how = {"input_size": input_size_of(settings), "grey": settings.grey, **settings.image.plain()}
     return Images(wanted, own, **how, **further)
 
 

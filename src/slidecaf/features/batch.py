@@ -279,6 +279,8 @@ def network_attributes(chosen, described) -> dict:
         stain = chosen["image"]["stain"]
         stain = {**stain, "target": stain["target"].rpartition("/")[2]}
         own["image"] = {**(chosen["image"] if whole else {}), "stain": stain}
+    if "hair_removal" in chosen["image"]:
+        own["image"] = {**own.get("image", {}), "hair_removal": True}
     config = {**own, "encoder": {**spec, "weights": spec["weights"].rpartition("/")[2]}}
     return {
         "encoder": spec["model"],

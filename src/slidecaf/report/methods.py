@@ -106,6 +106,8 @@ def _whole_text(feature_set, versions):
     )
 
 
+HAIR = "Dark hair was found by closings and drawn over by interpolation (after Lee et al., 1997)"
+
 _STAINED = {
     "reinhard": "mean and deviation of its tissue's L*, a* and b* made those of {target} (after Reinhard et al., 2001)",
     "macenko": "its two stains told apart in optical density and shown in those of {target} (Macenko et al., 2009)",
@@ -113,12 +115,13 @@ _STAINED = {
 
 
 def _stain(feature_set):
-    """Say how colours were normalised; nothing where they were left as they are."""
-    if "stain" not in feature_set:
-        return ""
-    stain = feature_set["stain"]
-    target = stain["target"].rpartition("/")[2]
-    return f"The stain of each slide was normalised: {_STAINED[stain['method']].format(target=target)}"
+    """Say what was done to pixels; nothing where they were left as they are."""
+    said = [HAIR] if feature_set.get("hair_removal") else []
+    if "stain" in feature_set:
+        stain = feature_set["stain"]
+        target = stain["target"].rpartition("/")[2]
+        said.append(f"The stain of each slide was normalised: {_STAINED[stain['method']].format(target=target)}")
+    return ". ".join(said)
 
 
 def _implemented(feature_set, versions):
@@ -303,6 +306,7 @@ def _network_text(task, method, scores, versions):
             f"{mean}.",
         ]
     return [
+        *([f"{HAIR}."] if method.image.hair_removal else []),
         f"{_all_of(scores['classes'])} were told apart by {model}, trained {begun} on the training",
         f"{task.item_name}s, whole{', in grey' if method.grey else ''}, at {side} px, {changed}.",
         f"The loss was cross entropy{weighted}; {'AdamW' if method.optimiser == 'adamw' else 'SGD'} (learning rate",

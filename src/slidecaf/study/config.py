@@ -208,7 +208,14 @@ class Stain(Settings):
 
 
 class ImageFit(Settings):
-    """How an image becomes the square that a network sees."""
+    """How an image becomes the square that a network sees, and what is done to it before."""
+
+    hair_removal: bool = Field(
+        False,
+        description="true (dark hair is found and drawn over with the skin beside it, in images of dermatoscopes) or "
+        "false.",
+        exclude_if=lambda value: value is False,
+    )
 
     fit: Literal["stretch", "pad"] = Field(
         "stretch",
@@ -714,7 +721,8 @@ class ClassificationNetwork(ClassifierSettings):
     grey: bool = Field(False, description="true (custom-cnn sees grey images) or false (images in colour).")
     image: ImageFit = Field(
         ImageFit(),
-        description="A mapping such as {fit: pad}, how an image becomes a square.",
+        description="A mapping such as {fit: pad, hair_removal: true}, how an image becomes a square, and what is done "
+        "to it before.",
         json_schema_extra=lambda schema: schema.pop("default"),  # which its keys say
     )
     augment: Augment | None = Field(

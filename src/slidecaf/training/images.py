@@ -14,7 +14,8 @@ from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.features.extraction.whole import PADDING, square
 from slidecaf.files.atomic import refused
 from slidecaf.logs import logger, progress
-from slidecaf.slides import Limits, open_slide
+from slidecaf.slides import Limits
+from slidecaf.slides.hair import opened_as
 from slidecaf.slides.part import Part
 from slidecaf.study.status import STATUS_OK, STATUS_UNREADABLE
 
@@ -72,6 +73,8 @@ class Images:
     grey : bool, optional
     fit : {"stretch", "pad"}, optional
         How an image becomes a square.
+    hair_removal : bool, optional
+        Whether dark hair is drawn over before.
     limits : mapping, optional
         As for `slidecaf.slides.Limits.from_config`.
     threads : int, optional
@@ -107,6 +110,7 @@ class Images:
         input_size: int,
         grey: bool = False,
         fit: str = "stretch",
+        hair_removal: bool = False,
         limits: Mapping | None = None,
         threads: int = 1,
         on_bad_slide: str = "fail",
@@ -118,7 +122,7 @@ class Images:
             own = sources[slide]
             try:
                 named = {"name": slide, "mpp": own["mpp"], "scene": own["scene"]}
-                with open_slide(own["path"], **named, limits=allowed) as opened:
+                with opened_as(own["path"], shaved=hair_removal, limits=allowed, **named) as opened:
                     seen = Part(opened, boxes[slide]) if boxes else opened
                     image, shape = square(seen, size, fit), (seen.width, seen.height)
             except SlideError as error:  # no image stops another

@@ -12,6 +12,7 @@ from slidecaf.features.file import open_features
 from slidecaf.features.shards import read_shard
 from slidecaf.features.whole import extract_shard
 from slidecaf.slides import open_slide, stain
+from slidecaf.slides.hair import remove_hair
 from slidecaf.tiles.batch import tile_slides
 from tests.unit.batch_jobs import LIMITS, done_twice, of, picture
 from tests.unit.slides.test_stain import stained
@@ -118,3 +119,29 @@ def test_a_slide_that_cannot_be_fitted_fails_or_is_left_out_and_a_bad_target_lea
     picture("target.png", np.full((60, 80, 3), 230, np.uint8))
     with pytest.raises(SlidecafError, match=r"3 of the 3 slides of this job failed|image\.stain\.target: "):
         extract(study, "macenko", "target/", on_bad_slide="exclude")
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_features_without_hair_are_those_of_pictures_that_were_shaved_beforehand(tmp_path, monkeypatch, whole):
+    monkeypatch.chdir(tmp_path)
+    pixels = np.full((96, 96, 3), (220, 170, 150), np.uint8)
+    pixels[::7, ::5] = (180, 120, 100)
+    hairy = pixels.copy()
+    hairy[:, 40:43] = 20
+    asked = {"image": {"hair_removal": True}}
+    made = {}
+    for name, own, further in (("hairy", hairy, asked), ("shaved", remove_hair(hairy), {}), ("left", hairy, {})):
+        paths = {"a": picture(f"{name}.png", own)}
+        if whole:
+            chosen = {"tiling": "whole", "encoder": ENCODER, "image": {"fit": "stretch"} | further.get("image", {})}
+            manifest = f"{name}/{SHARD}"
+            extract_shard(manifest, slides_of(paths), of("features", features=chosen), **options(paths, None))
+            made[name] = read_shard(manifest.replace(".tsv", ".h5"))["a"].features
+        else:
+            folder = extract(paths, None, f"{name}/", **further)
+            with h5py.File(f"{folder}/a.h5") as file:
+                made[name] = file["features"][:].astype(np.float32)
+                said = json.loads(file["features"].attrs["config"])
+                assert said.get("image") == further.get("image")
+    np.testing.assert_array_equal(made["hairy"], made["shaved"])
+    assert not np.array_equal(made["hairy"], made["left"])

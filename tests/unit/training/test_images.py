@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from slidecaf.errors import SlidecafError
+from slidecaf.slides.hair import remove_hair
 from slidecaf.training.images import Images, padding
 
 
@@ -46,3 +47,18 @@ def test_an_image_that_cannot_be_read_is_named_or_left_out(sources, caplog):
     assert found.slides == ["red", "blue"]
     assert found.status["bad"] == "unreadable"
     assert torch.equal(found.squares, Images(["red", "blue"], sources, input_size=32).squares)
+
+
+def test_hair_is_drawn_over_before_an_image_becomes_a_square(tmp_path):
+    pixels = np.full((80, 120, 3), (220, 170, 150), np.uint8)
+    pixels[:, 60:63] = 20
+    Image.fromarray(pixels).save(tmp_path / "hairy.png")
+    Image.fromarray(remove_hair(pixels)).save(tmp_path / "shaved.png")
+    sources = {name: {"path": tmp_path / f"{name}.png", "mpp": None, "scene": ""} for name in ("hairy", "shaved")}
+    found = Images(["hairy"], sources, input_size=32, hair_removal=True).squares
+    assert torch.equal(found, Images(["shaved"], sources, input_size=32).squares)
+    assert not torch.equal(found, Images(["hairy"], sources, input_size=32).squares)
+    # a part of an image is cut from what has no hair any more
+    box = {"hairy": (40, 20, 50, 40), "shaved": (40, 20, 50, 40)}
+    part = Images(["hairy"], sources, input_size=32, hair_removal=True, boxes=box).squares
+    assert torch.equal(part, Images(["shaved"], sources, input_size=32, boxes=box).squares)

@@ -13,7 +13,8 @@ from slidecaf.features.networks.convolved import OWN_SIZE
 from slidecaf.features.networks.encoder import load_encoder
 from slidecaf.features.outputs import width_of
 from slidecaf.logs import logger, progress
-from slidecaf.slides import LIMITS, open_slide, stain
+from slidecaf.slides import LIMITS, stain
+from slidecaf.slides.hair import opened_as
 
 
 class Extraction:
@@ -53,6 +54,7 @@ class Extraction:
         self._settings, self._precision, self._threads = settings, precision, threads
         self._max_unreadable, self._limits, self._after = max_unreadable, limits, after
         self._stain, self._target = settings.get("image", {}).get("stain"), target
+        self._shaved = settings.get("image", {}).get("hair_removal", False)
         self._begun, self._fitted = {}, {}
 
     def __enter__(self):
@@ -179,7 +181,8 @@ class Extraction:
             raise SlidecafError(f"image.stain.target: {error} Or name another target.") from error
 
     def _open(self, source):
-        return open_slide(source.path, name=source.name, mpp=source.mpp, scene=source.scene, limits=self._limits)
+        named = {"name": source.name, "mpp": source.mpp, "scene": source.scene}
+        return opened_as(source.path, shaved=self._shaved, limits=self._limits, **named)
 
     def _begin_after(self, slide):
         try:
