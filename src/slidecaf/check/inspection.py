@@ -617,7 +617,7 @@ def _slides(study, looks):
         "group_name": _group_name(study),
         "item_name": _item_name(study),
         "groups": len({row.patient for row in rows}),
-        "model": study.config.model,
+        "predicted": bool(study.config.model),
         "labels": dict(sorted(Counter(row.label for row in study.classification if row.label).items())),
         "masks": sum(bool(row.mask) for row in study.segmentation),
         "gigapixels": sum(pixels) / 1e9,

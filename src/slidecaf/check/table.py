@@ -30,8 +30,8 @@ def _slides_text(slides):
     labels = "".join(f", {count} {label}" for label, count in slides["labels"].items())
     masks = f", {slides['masks']} with a mask" if slides["masks"] else ""
     count = f"{slides['listed']} {slides['item_name']}{'s' * (slides['listed'] != 1)}"
-    parts = f"for {slides['model']}" if slides["model"] else f"{slides['train']} train, {slides['test']} test"
-    lines = [f"{count}: {parts}, {slides['groups']} {slides['group_name']}s{labels}{masks}"]
+    parts = " to predict" if slides["predicted"] else f": {slides['train']} train, {slides['test']} test"
+    lines = [f"{count}{parts}, {slides['groups']} {slides['group_name']}s{labels}{masks}"]
     if slides["opened"]:
         mpp = slides["mpp"]
         resolution = "resolution not stated"
