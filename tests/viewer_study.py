@@ -1,5 +1,6 @@
 """A study that looks finished, made without a run: for the viewer's tests."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,6 +138,17 @@ def write_patch_scores(path, coords, attributes, scores, clusters):
     with create_hdf5(path) as file:
         put_coords(file, coords, attributes)
         file["score"], file["cluster"] = scores.astype(np.float32), clusters.astype(np.int16)
+
+
+def add_region(folder, left, top, right, bottom):
+    """Give slide `same` a rectangle as its region of interest, in both sheets."""
+    ring = [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
+    feature = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    (folder / "roi.geojson").write_text(json.dumps([feature]))
+    for sheet in (folder / "classification.tsv", folder / "segmentation.tsv"):
+        header, *lines = sheet.read_text().splitlines()
+        lines = [line + ("\troi.geojson" if line.startswith("same") else "\t") for line in lines]
+        sheet.write_text("\n".join([f"{header}\troi", *lines]) + "\n")
 
 
 def write_heatmap(path, coords, contribution, *, intercept):

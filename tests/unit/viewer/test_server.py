@@ -3,6 +3,7 @@ import hashlib
 import http.client
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from slidecaf.errors import SlidecafError
 from slidecaf.viewer.catalogue import Catalogue
 from slidecaf.viewer.layers import Layers
 from slidecaf.viewer.server import Server
-from tests.viewer_study import HEIGHT, HOSTILE, THRESHOLD, WIDTH
+from tests.viewer_study import HEIGHT, HOSTILE, THRESHOLD, WIDTH, add_region
 
 
 @pytest.fixture
@@ -202,15 +203,17 @@ def test_a_folder_without_a_config_is_an_error(tmp_path, monkeypatch):
         Catalogue()
 
 
+def test_every_kind_of_layer_has_its_place_among_those_that_are_drawn(ask):
+    panel, stage = (ask(f"/static/{name}.js").content.decode() for name in ("panel", "stage"))
+    kinds = re.findall(r'\{ kind: "([a-z-]+)"', panel)
+    order = re.findall(r'"([a-z-]+)"', re.search(r"const ORDER = \[(.*)\];", stage)[1])
+    assert len(kinds) == len(set(kinds)) > 10
+    assert sorted(["image", *kinds]) == sorted(order)
+
+
 def test_what_is_outside_a_region_of_interest_lies_under_a_veil(viewed, tmp_path, monkeypatch):
     folder = shutil.copytree(viewed.folder, tmp_path / "study")
-    ring = [[30, 40], [200, 40], [200, 300], [30, 300], [30, 40]]
-    feature = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring]}}
-    (folder / "roi.geojson").write_text(json.dumps([feature]))
-    for sheet in (folder / "classification.tsv", folder / "segmentation.tsv"):
-        header, *lines = sheet.read_text().splitlines()
-        lines = [line + ("\troi.geojson" if line.startswith("same") else "\t") for line in lines]
-        sheet.write_text("\n".join([f"{header}\troi", *lines]) + "\n")
+    add_region(folder, 30, 40, 200, 300)
     monkeypatch.chdir(folder)
     catalogue = Catalogue()
     assert "region" not in {layer["kind"] for layer in catalogue.layers("second")}

@@ -9,7 +9,7 @@ const L = window.L;
 const PLANE = L.Util.extend({}, L.CRS.Simple, { transformation: new L.Transformation(1, 0, 1, 0) });
 const LARGEST = 6;
 const OVERVIEW = 160;
-const ORDER = ["image", "confidence", "patch-score", "heatmap", "cluster", "membership", "activation", "attention", "foreground", "truth", "prediction", "comparison", "tissue", "patches", "hard"];
+const ORDER = ["image", "confidence", "patch-score", "heatmap", "cluster", "membership", "activation", "attention", "foreground", "truth", "prediction", "comparison", "tissue", "region", "patches", "hard"];
 const FRAME = { pane: "frame", color: "#e0007a", weight: 3, fill: false, interactive: false };
 
 export class Stage extends EventTarget {
