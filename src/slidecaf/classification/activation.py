@@ -26,6 +26,7 @@ from slidecaf.classification.class_maps import (
     write_map,
 )
 from slidecaf.classification.network import load_networks
+from slidecaf.classification.vectors import judging_part
 from slidecaf.errors import SlideError
 from slidecaf.features.extraction.devices import device
 from slidecaf.features.extraction.whole import square
@@ -33,10 +34,11 @@ from slidecaf.files.manifests import file_of, make_batch
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.slides.hair import Shaved
 from slidecaf.study.config import classification_method
+from slidecaf.tiles.whole import over_square
 from slidecaf.training.activation_maps import ActivationMaps
 from slidecaf.training.attention_maps import AttentionMaps
 from slidecaf.training.augment import plain
-from slidecaf.training.crops import THRESHOLD, crop_of, over_square, region
+from slidecaf.training.crops import THRESHOLD, crop_of, region
 from slidecaf.training.images import kept_size, shown
 
 DIGITS = 4
@@ -90,13 +92,10 @@ def draw_activations(
         After the other images are done, if one or its mask cannot be read, or a file is damaged.
     """
     folder = Path(manifest).parent
-    part_of = {row["slide"]: f"fold-{row['fold']}" for row in read_tsv(folds)}
+    part_of = judging_part(read_tsv(folds))
     of_model = {part: [file_of(path), file_of(networks[part])] for part, path in models.items()}
     seers = {}
     torch.set_num_threads(threads)
-
-    def part(slide):
-        return part_of.get(slide, "final")
 
     with device() as on:
 
@@ -106,7 +105,7 @@ def draw_activations(
             return seers[name]
 
         def work(slide, made, origin):
-            said, own = {"threshold": 0.0}, seer(part(slide))
+            said, own = {"threshold": 0.0}, seer(part_of(slide))
             try:
                 with opened_image(slide, paths[slide], slides[slide], masks[slide], limits=limits) as opened:
                     picture, size = picture_of(opened), (opened.width, opened.height)
@@ -127,7 +126,7 @@ def draw_activations(
             work,
             outputs=lambda slide: {"map": folder / f"{slide}.png"},
             settings=settings,
-            inputs=lambda slide: {"model": of_model[part(slide)]},
+            inputs=lambda slide: {"model": of_model[part_of(slide)]},
         )
 
 
@@ -153,7 +152,7 @@ class _Seer:
         """Return what a file says, and its picture."""
         fit, predicted = self.settings.image.fit, int(logits.argmax())
         how = {"side": self.side, "border": self._maps.border, "size": list(size), "fit": fit}
-        values = over_image(maps, **how, shape=picture.shape[:2])[predicted]
+        values = over_image(maps[[predicted]], **how, shape=picture.shape[:2])[0]
         largest, share = max(float(values.max()), 0.0), getattr(self.settings, "threshold", THRESHOLD)
         threshold = share * largest
         box = None

@@ -20,7 +20,7 @@ from slidecaf.files.tables import read_tsv, write_tsv
 from slidecaf.logs import logger
 from slidecaf.slides import Limits, open_slide
 from slidecaf.slides.thumbnail import UNREAD, thumbnail
-from slidecaf.tiles.whole import enlarged, fitted
+from slidecaf.tiles.whole import enlarged, fitted, over_square
 
 LONGEST = 256
 """Px of the longer side of each of a map's pictures."""
@@ -127,23 +127,51 @@ def draw(picture, values, threshold, middle=None, attention=None) -> Image.Image
         RGB.
     """
     grey = picture.mean(axis=2, keepdims=True)
-    over = _over(picture, grey, values, middle or threshold)
     with np.errstate(invalid="ignore"):
         kept = np.where((values > threshold)[..., None], picture, 255 - BACKGROUND * (255 - grey))
-    paper = np.full((len(picture), GAP, 3), 255)
-    parts = [picture, paper, over, paper, kept]
+    parts = [picture, laid_over(picture, values, middle or threshold), kept]
     if attention is not None:
-        parts += [paper, _over(picture, grey, attention, np.nanmax(attention) / 2)]
-    return Image.fromarray(
-        np.concatenate([np.broadcast_to(p, (*p.shape[:2], 3)) for p in parts], axis=1).astype(np.uint8)
-    )
+        parts.append(laid_over(picture, attention, np.nanmax(attention) / 2))
+    return side_by_side(parts)
 
 
-def _over(picture, grey, values, middle):
-    """Lay values over a picture in grey; where there are none it keeps its colours."""
+def laid_over(picture, values, middle) -> np.ndarray:
+    """Lay values over a picture in grey; where there are none it keeps its colours.
+
+    Parameters
+    ----------
+    picture : ndarray of uint8, shape (h, w, 3)
+    values : ndarray, shape (h, w)
+        NaN where there are none.
+    middle : float
+        The value in the middle of the colours, twice which or more ends them.
+
+    Returns
+    -------
+    ndarray of float64, shape (h, w, 3)
+    """
+    grey = picture.mean(axis=2, keepdims=True)
     place = np.clip(np.nan_to_num(values) / (middle or 1), 0, 2)
     colours = np.stack([np.interp(place, [0, 1, 2], RAMP[:, channel]) for channel in range(3)], axis=2)
     return np.where(~np.isnan(values)[..., None], (1 - OPACITY) * grey + OPACITY * colours, picture)
+
+
+def side_by_side(pictures) -> Image.Image:
+    """Join pictures of one height, with `GAP` px of white between them.
+
+    Parameters
+    ----------
+    pictures : sequence of ndarray, shape (h, w, 3)
+
+    Returns
+    -------
+    PIL.Image.Image
+        RGB.
+    """
+    paper, parts = np.full((len(pictures[0]), GAP, 3), 255), []
+    for picture in pictures:
+        parts += [paper, picture]
+    return Image.fromarray(np.concatenate(parts[1:], axis=1).astype(np.uint8))
 
 
 def write_map(path, drawn: Image.Image, said: Mapping) -> None:
@@ -185,7 +213,7 @@ def over_image(maps, side: int, border: int, size, fit: str, shape) -> np.ndarra
     -------
     ndarray of float32, shape (K, *shape)
     """
-    wide = enlarged(np.pad(maps, [(0, 0), (border, border), (border, border)], mode="edge"), (side, side))
+    wide = over_square(maps, side, border)
     width, height = fitted(*size, side, fit)
     left, top = (side - width) // 2, (side - height) // 2
     return enlarged(wide[:, top : top + height, left : left + width], shape)

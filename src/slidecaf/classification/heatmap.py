@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from slidecaf.classification.svm import REST, LinearSVM, predicted_classes
+from slidecaf.classification.vectors import judging_part
 from slidecaf.features.file import one_output, open_features
 from slidecaf.files.hdf5 import CHUNK_ROWS, create_hdf5, open_hdf5, put_array
 from slidecaf.files.manifests import file_of, make_batch, slide_files
@@ -131,19 +132,16 @@ def write_heatmaps(
         After the other slides are done, if a file is damaged.
     """
     folder = Path(manifest).parent
-    part_of = {row["slide"]: f"fold-{row['fold']}" for row in read_tsv(folds)}
+    part_of = judging_part(read_tsv(folds))
     of_features, of_pooled = ({Path(p).parent.name: slide_files([p]) for p in paths} for paths in (features, pooled))
     stored = {part: read_json(path) for part, path in models.items()}
     of_model = {part: file_of(path) for part, path in models.items()}
 
-    def part(slide):
-        return part_of.get(slide, "final")
-
     def read_from(of, slide):
-        return of[split_output(stored[part(slide)]["features"])[0]][slide]
+        return of[split_output(stored[part_of(slide)]["features"])[0]][slide]
 
     def work(slide, files, origin):
-        model, said = stored[part(slide)], {}
+        model, said = stored[part_of(slide)], {}
         with open_features(read_from(of_features, slide).path) as file:
             coords, attributes, valid = file["coords"][:], dict(file["coords"].attrs), file["valid"][:]
             found = np.full(len(coords), np.nan)
@@ -163,7 +161,7 @@ def write_heatmaps(
         inputs=lambda slide: {
             "features": read_from(of_features, slide),
             "pooled": read_from(of_pooled, slide),
-            "model": of_model[part(slide)],
+            "model": of_model[part_of(slide)],
         },
     )
 

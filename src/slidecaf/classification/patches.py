@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from slidecaf.classification.kinds import module_of
+from slidecaf.classification.vectors import judging_part
 from slidecaf.features.file import one_output, open_features
 from slidecaf.files.hdf5 import CHUNK_ROWS, create_hdf5, open_hdf5, put_array
 from slidecaf.files.manifests import file_of, make_batch, slide_files
@@ -49,19 +50,16 @@ def score_patches(
         After the other slides are done, if a file is damaged.
     """
     module, folder = module_of(kind), Path(manifest).parent
-    part_of = {row["slide"]: f"fold-{row['fold']}" for row in read_tsv(folds)}
+    part_of = judging_part(read_tsv(folds))
     of_features = {Path(path).parent.name: slide_files([path]) for path in features}
     stored = {part: read_json(path) for part, path in models.items()}
     of_model = {part: file_of(path) for part, path in models.items()}
 
-    def part(slide):
-        return part_of.get(slide, "final")
-
     def source(slide):
-        return of_features[split_output(stored[part(slide)]["features"])[0]][slide]
+        return of_features[split_output(stored[part_of(slide)]["features"])[0]][slide]
 
     def work(slide, files, origin):
-        model = stored[part(slide)]
+        model = stored[part_of(slide)]
         with open_features(source(slide).path) as file:
             coords, attributes = file["coords"][:], dict(file["coords"].attrs)
             vectors = one_output(file, split_output(model["features"])[1])
@@ -83,7 +81,7 @@ def score_patches(
         work,
         outputs=lambda slide: {"patches": folder / f"{slide}.h5"},
         settings=settings,
-        inputs=lambda slide: {"features": source(slide), "model": of_model[part(slide)]},
+        inputs=lambda slide: {"features": source(slide), "model": of_model[part_of(slide)]},
     )
 
 

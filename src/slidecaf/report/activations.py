@@ -1,9 +1,8 @@
 """What the report shows of networks trained here: maps of every class, boxes that miss, and trainings side by side."""
 
 import numpy as np
-from PIL import Image
 
-from slidecaf.classification.class_maps import GAP, OPACITY, RAMP, outline, over_image, read_maps
+from slidecaf.classification.class_maps import laid_over, outline, over_image, read_maps, side_by_side
 from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.report import charts
 from slidecaf.report.pictures import open_picture
@@ -56,13 +55,7 @@ def _classes_of(study, row, said, album):
         columns = confidence_columns(said["classes"])
         order = np.argsort([-float(row[column]) for column in columns], kind="stable")[:CLASSES]
     largest = float(values[order].max())
-    place = np.clip(2 * values[order] / (largest if largest > 0 else 1), 0, 2)
-    grey, paper = pixels.mean(axis=2, keepdims=True), np.full((len(pixels), GAP, 3), 255)
-    parts = [pixels]
-    for one in place:
-        colours = np.stack([np.interp(one, [0, 1, 2], RAMP[:, channel]) for channel in range(3)], axis=2)
-        parts += [paper, (1 - OPACITY) * grey + OPACITY * colours]
-    drawn = Image.fromarray(np.concatenate(parts, axis=1).astype(np.uint8))
+    drawn = side_by_side([pixels, *(laid_over(pixels, one, max(largest, 0) / 2) for one in values[order])])
     return {
         "slide": row["slide"],
         "label": row["label"],

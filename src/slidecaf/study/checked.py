@@ -8,7 +8,7 @@ from slidecaf.errors import InputErrors
 from slidecaf.files.faults import is_file
 from slidecaf.study.batches import deal_shards
 from slidecaf.study.classes import cut_labels, drop_rare
-from slidecaf.study.config import Config, check_config
+from slidecaf.study.config import Config, check_config, feature_sets
 from slidecaf.study.imported import find_sources
 from slidecaf.study.layout import Layout
 from slidecaf.study.model import Model, check_revisions, read_model
@@ -410,7 +410,7 @@ def check_regions(config, classification, segmentation):
         problems += [
             f"{task}.methods.{name}.kind: {method.kind} looks at all of a slide, and {said} leave the method out."
             for name, method in config.methods(task).items()
-            if method.kind in ("graph-rlm", "network", "cam-two-stage")
+            if not feature_sets(method)
         ]
     if problems:
         raise InputErrors("config.yaml", problems)

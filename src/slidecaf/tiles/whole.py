@@ -95,3 +95,23 @@ def enlarged(values, shape) -> np.ndarray:
         after = np.minimum(before + 1, count - 1)
         values = np.take(values, before, axis) * (1 - share) + np.take(values, after, axis) * share
     return values
+
+
+def over_square(maps, side: int, border: int = 0) -> np.ndarray:
+    """Lay maps over the squares that they are of.
+
+    Parameters
+    ----------
+    maps : array_like, shape (..., h, w)
+    side : int
+        Of the squares, in px.
+    border : int, optional
+        Places at each side of the square that maps lack: they have the values of the outermost ones.
+
+    Returns
+    -------
+    ndarray of float32, shape (..., side, side)
+    """
+    maps = np.asarray(maps)
+    sides = [(0, 0)] * (maps.ndim - 2) + [(border, border)] * 2
+    return enlarged(np.pad(maps, sides, mode="edge"), (side, side))

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from slidecaf.tiles.whole import enlarged, fitted
+from slidecaf.tiles.whole import fitted, over_square
 from slidecaf.training.activation_maps import ActivationMaps
 from slidecaf.training.augment import plain
 from slidecaf.training.loop import arithmetic
@@ -35,26 +35,6 @@ class Crop:
 
     box: tuple[int, int, int, int]
     whole: bool
-
-
-def over_square(maps, side: int, border: int = 0) -> np.ndarray:
-    """Lay maps over the squares that they are of.
-
-    Parameters
-    ----------
-    maps : array_like, shape (..., h, w)
-    side : int
-        Of the squares, in px.
-    border : int, optional
-        Places at each side of the square that maps lack: they have the values of the outermost ones.
-
-    Returns
-    -------
-    ndarray of float32, shape (..., side, side)
-    """
-    maps = np.asarray(maps)
-    sides = [(0, 0)] * (maps.ndim - 2) + [(border, border)] * 2
-    return enlarged(np.pad(maps, sides, mode="edge"), (side, side))
 
 
 def region(values, threshold: float) -> tuple[int, int, int, int] | None:

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from slidecaf.training.crops import Crop, crop_of, look, over_square, region
+from slidecaf.tiles.whole import over_square
+from slidecaf.training.crops import Crop, crop_of, look, region
 from slidecaf.training.networks import Network
 
 

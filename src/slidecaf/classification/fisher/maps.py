@@ -20,6 +20,7 @@ from slidecaf.classification.class_maps import (
     write_map,
 )
 from slidecaf.classification.fisher.mixtures import Codebook, read_mixtures
+from slidecaf.classification.vectors import judging_part
 from slidecaf.errors import SlideError
 from slidecaf.features.rows import read_rows
 from slidecaf.files.manifests import file_of, make_batch, slide_files
@@ -110,18 +111,15 @@ def draw_maps(
         After the other slides are done, if one or its mask cannot be read, or a file is damaged.
     """
     folder = Path(manifest).parent
-    part_of = {row["slide"]: f"fold-{row['fold']}" for row in read_tsv(folds)}
+    part_of = judging_part(read_tsv(folds))
     stored = {part: read_json(path) for part, path in models.items()}
     files = {name: slide_files(listed) for name, listed in features.items()}
     of_model = {part: [file_of(path), file_of(mixtures[part])] for part, path in models.items()}
     fitted = {}
 
-    def part(slide):
-        return part_of.get(slide, "final")
-
     def source(slide):
-        name = split_output(stored[part(slide)]["features"])[0]
-        return files.get(set_of_part(name, part(slide)), files.get(name))[slide]
+        name = split_output(stored[part_of(slide)]["features"])[0]
+        return files.get(set_of_part(name, part_of(slide)), files.get(name))[slide]
 
     def codebook(name):
         if name not in fitted:
@@ -131,7 +129,7 @@ def draw_maps(
         return fitted[name]
 
     def work(slide, made, origin):
-        projection, mixture, weights = codebook(part(slide))
+        projection, mixture, weights = codebook(part_of(slide))
         threshold = float(mixture.weights @ np.asarray(weights))
         said = {"threshold": threshold}
         try:
@@ -139,7 +137,7 @@ def draw_maps(
                 picture, size = picture_of(opened), (opened.width, opened.height)
         except SlideError as error:
             picture, size = unread_picture(error, on_bad_slide), (LONGEST, LONGEST // 4)
-        rows = read_rows(source(slide).path, slide, output=split_output(stored[part(slide)]["features"])[1])
+        rows = read_rows(source(slide).path, slide, output=split_output(stored[part_of(slide)]["features"])[1])
         values = np.full(picture.shape[:2], np.nan)
         if len(rows.vectors):
             member = membership(mixture.posteriors(projection(rows.vectors)), weights)
@@ -156,5 +154,5 @@ def draw_maps(
         work,
         outputs=lambda slide: {"map": folder / f"{slide}.png"},
         settings=settings,
-        inputs=lambda slide: {"features": source(slide), "model": of_model[part(slide)]},
+        inputs=lambda slide: {"features": source(slide), "model": of_model[part_of(slide)]},
     )
