@@ -25,8 +25,8 @@ from slidecaf.classification.class_maps import (
     unread_picture,
     write_map,
 )
+from slidecaf.classification.folds import judging_part
 from slidecaf.classification.network import load_networks
-from slidecaf.classification.vectors import judging_part
 from slidecaf.errors import SlideError
 from slidecaf.features.extraction.devices import device
 from slidecaf.features.extraction.whole import square

@@ -1,6 +1,7 @@
 """Folds: which slides are held out together. A patient never straddles a fold."""
 
 import re
+from collections.abc import Callable
 from math import ceil
 
 import numpy as np
@@ -270,3 +271,26 @@ def rarest_class(labels, groups) -> tuple[str, list]:
     """
     patients = _patients(np.asarray(labels, dtype=str), np.asarray(groups, dtype=str))
     return min(patients.items(), key=lambda item: len(item[1]))
+
+
+def judging_part(folds) -> Callable[[str], str]:
+    """Return a function that tells which part never saw a slide.
+
+    Parameters
+    ----------
+    folds : list of dict
+        Rows of ``folds.tsv``.
+
+    Returns
+    -------
+    callable
+        Slide to the part that leaves it out, or ``final`` of a slide that stands in no fold.
+
+    Examples
+    --------
+    >>> part = judging_part([{"slide": "a", "fold": "1"}])
+    >>> part("a"), part("new")
+    ('fold-1', 'final')
+    """
+    part_of = {row["slide"]: f"fold-{row['fold']}" for row in folds}
+    return lambda slide: part_of.get(slide, "final")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from slidecaf.classification.folds import judging_part
 from slidecaf.classification.svm import REST, LinearSVM, predicted_classes
-from slidecaf.classification.vectors import judging_part
 from slidecaf.features.file import one_output, open_features
 from slidecaf.files.hdf5 import CHUNK_ROWS, create_hdf5, open_hdf5, put_array
 from slidecaf.files.manifests import file_of, make_batch, slide_files

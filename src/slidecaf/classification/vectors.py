@@ -1,6 +1,5 @@
 """The classification task's files: which slides a part learns from, and their pooled vectors."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -47,29 +46,6 @@ def held_out_slides(folds, part) -> list:
         Sorted slide ids.
     """
     return sorted(row["slide"] for row in folds if f"fold-{row['fold']}" == part)
-
-
-def judging_part(folds) -> Callable[[str], str]:
-    """Return a function that tells which part never saw a slide.
-
-    Parameters
-    ----------
-    folds : list of dict
-        Rows of ``folds.tsv``.
-
-    Returns
-    -------
-    callable
-        Slide to the part that leaves it out, or ``final`` of a slide that stands in no fold.
-
-    Examples
-    --------
-    >>> part = judging_part([{"slide": "a", "fold": "1"}])
-    >>> part("a"), part("new")
-    ('fold-1', 'final')
-    """
-    part_of = {row["slide"]: f"fold-{row['fold']}" for row in folds}
-    return lambda slide: part_of.get(slide, "final")
 
 
 class PooledVectors:

@@ -20,7 +20,7 @@ from slidecaf.classification.class_maps import (
     write_map,
 )
 from slidecaf.classification.fisher.mixtures import Codebook, read_mixtures
-from slidecaf.classification.vectors import judging_part
+from slidecaf.classification.folds import judging_part
 from slidecaf.errors import SlideError
 from slidecaf.features.rows import read_rows
 from slidecaf.files.manifests import file_of, make_batch, slide_files
