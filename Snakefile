@@ -9,7 +9,6 @@ min_version("9.27")
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/inputs.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/study.smk"
 include: "workflow/rules/demo.smk"

@@ -38,7 +38,7 @@ rule folds:
 rule mixtures:
     input:
         folds=LAYOUT.folds,
-        features=descriptors_of,
+        features=CLASSIFIED.described,
     output:
         LAYOUT.mixtures,
     log:
@@ -58,8 +58,8 @@ rule mixtures:
             "mixtures",
             rows=CLASSIFICATION.table(CLASSIFICATION.train, "slide", "label", "patient"),
             classes=CHECKED.classes,
-            codebooks=codebooks,
-            inner_folds=folds_of_choice,
+            codebooks=CLASSIFIED.codebooks,
+            inner_folds=CLASSIFIED.inner_folds,
             on_bad_slide=STUDY.on_bad_slide,
             seed=STUDY.seed,
         ),
@@ -72,7 +72,7 @@ rule encoded:
     input:
         folds=LAYOUT.folds,
         mixtures=LAYOUT.mixtures,
-        features=descriptors_of,
+        features=CLASSIFIED.described,
     output:
         LAYOUT.encoded,
     log:
@@ -90,11 +90,9 @@ rule encoded:
     params:
         tracked=tracked(
             "encoded",
-            codebooks=codebooks,
-            kinds=lambda wildcards: CLASSIFICATION.methods[wildcards.method].fisher.stored,
-            test=lambda wildcards: (
-                CLASSIFICATION.test if (wildcards.part, wildcards.rows) == ("final", "left_out") else []
-            ),
+            codebooks=CLASSIFIED.codebooks,
+            kinds=CLASSIFIED.encodings,
+            test=CLASSIFIED.encoded_test,
             on_bad_slide=STUDY.on_bad_slide,
         ),
         untracked=untracked(threads=STUDY.threads),
@@ -105,7 +103,7 @@ rule encoded:
 rule classifier:
     input:
         folds=LAYOUT.folds,
-        vectors=as_read(CLASSIFICATION.train),
+        vectors=CLASSIFIED.learned_from,
     output:
         choice=LAYOUT.choice,
         selection=LAYOUT.selection,
@@ -119,22 +117,22 @@ rule classifier:
         method=one_of(name for name in CLASSIFICATION.learning if name not in CLASSIFICATION.trained),
     conda:
         ENVIRONMENT
-    threads: classifier_threads
+    threads: LEARNING.threads
     resources:
-        mem_mb=memory(2000, a_slide=0.5, held=held),
-        runtime=minutes(60, a_slide=0.1, held=held),
+        mem_mb=memory(2000, a_slide=0.5, held=LEARNING.held),
+        runtime=minutes(60, a_slide=0.1, held=LEARNING.held),
     params:
         tracked=tracked(
             "classifier",
-            kind=kind,
+            kind=CLASSIFIED.kind,
             rows=CLASSIFICATION.table(CLASSIFICATION.train, "slide", "label", "patient"),
             classes=CHECKED.classes,
-            grid=lambda wildcards: CLASSIFICATION.methods[wildcards.method].given(),
+            grid=CLASSIFIED.settings,
             inner_folds=CLASSIFICATION.setting("inner_folds"),
             on_bad_slide=STUDY.on_bad_slide,
             seed=STUDY.seed,
         ),
-        untracked=untracked(memory=STUDY.memory, threads=classifier_threads),
+        untracked=untracked(memory=STUDY.memory, threads=LEARNING.threads),
     script:
         "../scripts/classifier.py"
 
@@ -143,7 +141,7 @@ rule decisions:
     input:
         folds=LAYOUT.folds,
         model=LAYOUT.model,
-        vectors=decided_on,
+        vectors=CLASSIFIED.decided_on,
     output:
         LAYOUT.decisions,
     log:
@@ -155,19 +153,19 @@ rule decisions:
     params:
         tracked=tracked(
             "decisions",
-            kind=kind,
+            kind=CLASSIFIED.kind,
             on_bad_slide=STUDY.on_bad_slide,
-            test=lambda wildcards: CLASSIFICATION.test if wildcards.part == "final" else [],
+            test=CLASSIFIED.decided_test,
         ),
         # another kind makes another model
-        untracked=untracked(kind=kind_name),
+        untracked=untracked(kind=CLASSIFIED.kind_name),
     script:
         "../scripts/decisions.py"
 
 
 rule network:
     input:
-        drawn=ancient(drawn(trained_paths)),
+        drawn=ancient(drawn(paths(CLASSIFICATION.train))),
         folds=LAYOUT.folds,
     output:
         choice=LAYOUT.choice,
@@ -188,24 +186,24 @@ rule network:
     resources:
         **EXTRACTION,
         mem_mb=memory(6000, a_slide=0.2),
-        runtime=training_minutes,
+        runtime=LEARNING.minutes,
     params:
         tracked=tracked(
             "network",
-            libraries=image_library,
+            libraries=CLASSIFIED.libraries,
             rows=CLASSIFICATION.table(CLASSIFICATION.train, "slide", "label", "patient"),
-            slides=lambda wildcards: {slide: slide_digest(slide, wildcards) for slide in CLASSIFICATION.train},
+            slides=SLIDES.each(CLASSIFICATION.train, DIGESTS.slide),
             classes=CHECKED.classes,
-            settings=lambda wildcards: CLASSIFICATION.methods[wildcards.method].given(),
-            weights=first_weights,
+            settings=CLASSIFIED.settings,
+            weights=CLASSIFIED.weights,
             on_bad_slide=STUDY.on_bad_slide,
             seed=STUDY.seed,
         ),
         untracked=untracked(
-            paths=trained_paths,
+            paths=paths(CLASSIFICATION.train),
             limits=LIMITS,
             threads=STUDY.threads,
-            checkpoint=lambda wildcards: LAYOUT.checkpoint(wildcards.method, wildcards.part),
+            checkpoint=CLASSIFIED.checkpoint,
         ),
     script:
         "../scripts/network.py"
@@ -213,7 +211,7 @@ rule network:
 
 rule network_decisions:
     input:
-        drawn=ancient(drawn(decided_paths)),
+        drawn=ancient(drawn(paths(CLASSIFIED.decided))),
         folds=LAYOUT.folds,
         model=LAYOUT.model,
         network=LAYOUT.network,
@@ -235,12 +233,12 @@ rule network_decisions:
     params:
         tracked=tracked(
             "network_decisions",
-            libraries=image_library,
-            slides=lambda wildcards: {slide: slide_digest(slide, wildcards) for slide in decided_slides(wildcards)},
+            libraries=CLASSIFIED.libraries,
+            slides=SLIDES.each(CLASSIFIED.decided, DIGESTS.slide),
             on_bad_slide=STUDY.on_bad_slide,
-            test=lambda wildcards: CLASSIFICATION.test if wildcards.part == "final" else [],
+            test=CLASSIFIED.decided_test,
         ),
-        untracked=untracked(paths=decided_paths, limits=LIMITS, threads=STUDY.threads),
+        untracked=untracked(paths=paths(CLASSIFIED.decided), limits=LIMITS, threads=STUDY.threads),
     script:
         "../scripts/network_decisions.py"
 
@@ -248,8 +246,8 @@ rule network_decisions:
 rule patch_scores:
     input:
         folds=LAYOUT.folds,
-        features=candidates_of_batch,
-        models=lambda wildcards: expand(LAYOUT.model, part=scoring_parts(wildcards), method=wildcards.method),
+        features=CLASSIFIED.of_batch(LAYOUT.features),
+        models=CLASSIFIED.of_parts(LAYOUT.model),
     output:
         LAYOUT.batch(LAYOUT.patch_scores),
     log:
@@ -260,8 +258,8 @@ rule patch_scores:
         mem_mb=memory(1500),
         runtime=minutes(15 + STUDY.batch_size),
     params:
-        tracked=tracked_batch("patch_scores", LAYOUT.patch_scores, CLASSIFICATION.rows, kind=kind),
-        untracked=untracked(parts=scoring_parts, kind=kind_name),
+        tracked=tracked_batch("patch_scores", LAYOUT.patch_scores, CLASSIFICATION.rows, kind=CLASSIFIED.kind),
+        untracked=untracked(parts=CLASSIFIED.scoring_parts, kind=CLASSIFIED.kind_name),
     script:
         "../scripts/patch_scores.py"
 
@@ -269,9 +267,9 @@ rule patch_scores:
 rule heatmap:
     input:
         folds=LAYOUT.folds,
-        features=candidates_of_batch,
-        pooled=pooled_of_batch,
-        models=lambda wildcards: expand(LAYOUT.model, part=scoring_parts(wildcards), method=wildcards.method),
+        features=CLASSIFIED.of_batch(LAYOUT.features),
+        pooled=CLASSIFIED.of_batch(LAYOUT.pooled),
+        models=CLASSIFIED.of_parts(LAYOUT.model),
     output:
         LAYOUT.batch(LAYOUT.heatmap),
     log:
@@ -283,7 +281,7 @@ rule heatmap:
         runtime=minutes(15 + STUDY.batch_size),
     params:
         tracked=tracked_batch("heatmap", LAYOUT.heatmap, CLASSIFICATION.rows),
-        untracked=untracked(parts=scoring_parts),
+        untracked=untracked(parts=CLASSIFIED.scoring_parts),
     script:
         "../scripts/heatmap.py"
 
@@ -291,9 +289,9 @@ rule heatmap:
 rule membership:
     input:
         folds=LAYOUT.folds,
-        features=lambda wildcards: [path for listed in sets_of_batch(wildcards).values() for path in listed],
-        models=lambda wildcards: expand(LAYOUT.model, part=scoring_parts(wildcards), method=wildcards.method),
-        mixtures=lambda wildcards: expand(LAYOUT.mixtures, part=scoring_parts(wildcards), method=wildcards.method),
+        features=CLASSIFIED.features_of_batch,
+        models=CLASSIFIED.of_parts(LAYOUT.model),
+        mixtures=CLASSIFIED.of_parts(LAYOUT.mixtures),
         drawn=ancient(drawn(paths(CLASSIFICATION.rows))),
     output:
         LAYOUT.batch(LAYOUT.class_maps),
@@ -307,12 +305,12 @@ rule membership:
         mem_mb=memory(2500),
         runtime=minutes(15 + STUDY.batch_size),
     params:
-        tracked=tracked_batch("membership", LAYOUT.class_maps, CLASSIFICATION.rows, own=drawn_from),
+        tracked=tracked_batch("membership", LAYOUT.class_maps, CLASSIFICATION.rows, own=CLASSIFIED.mapped_from),
         untracked=reading(
             CLASSIFICATION.rows,
-            parts=scoring_parts,
-            sets=sets_of_batch,
-            masks=masks_of_maps,
+            parts=CLASSIFIED.scoring_parts,
+            sets=CLASSIFIED.sets_of_batch,
+            masks=CLASSIFIED.masks,
         ),
     script:
         "../scripts/membership.py"
@@ -321,8 +319,8 @@ rule membership:
 rule activation:
     input:
         folds=LAYOUT.folds,
-        models=lambda wildcards: expand(LAYOUT.model, part=scoring_parts(wildcards), method=wildcards.method),
-        networks=lambda wildcards: expand(LAYOUT.network, part=scoring_parts(wildcards), method=wildcards.method),
+        models=CLASSIFIED.of_parts(LAYOUT.model),
+        networks=CLASSIFIED.of_parts(LAYOUT.network),
         drawn=ancient(drawn(paths(CLASSIFICATION.rows))),
     output:
         LAYOUT.batch(LAYOUT.class_maps),
@@ -339,9 +337,15 @@ rule activation:
         runtime=minutes(15 + STUDY.batch_size),
     params:
         tracked=tracked_batch(
-            "activation", LAYOUT.class_maps, CLASSIFICATION.rows, own=drawn_from, libraries=image_library
+            "activation",
+            LAYOUT.class_maps,
+            CLASSIFICATION.rows,
+            own=CLASSIFIED.mapped_from,
+            libraries=CLASSIFIED.libraries,
         ),
-        untracked=reading(CLASSIFICATION.rows, parts=scoring_parts, masks=masks_of_maps, threads=STUDY.threads),
+        untracked=reading(
+            CLASSIFICATION.rows, parts=CLASSIFIED.scoring_parts, masks=CLASSIFIED.masks, threads=STUDY.threads
+        ),
     script:
         "../scripts/activation.py"
 
@@ -349,7 +353,7 @@ rule activation:
 rule map_scores:
     input:
         folds=LAYOUT.folds,
-        maps=lambda wildcards: TARGETS.manifests(LAYOUT.class_maps, CLASSIFICATION.rows, method=wildcards.method),
+        maps=CLASSIFIED.of_all(LAYOUT.class_maps),
     output:
         LAYOUT.map_scores,
     log:
@@ -385,10 +389,10 @@ rule scores:
             classes=CHECKED.classes,
             group_name=CLASSIFICATION.setting("group_name"),
             item_name=CLASSIFICATION.setting("item_name"),
-            caveats=method_caveats,
+            caveats=CLASSIFIED.caveats,
             sensitivity=CLASSIFICATION.setting("sensitivity"),
             seed=STUDY.seed,
-            **({"calibration": MODEL.calibration} if MODEL and CLASSIFICATION.methods else {}),
+            **({"calibration": CHECKED.model.calibration} if CHECKED.model and CLASSIFICATION.methods else {}),
         ),
         untracked=untracked(parts=CLASSIFICATION.decided, folds=CLASSIFICATION.parts[:-1]),
     script:
@@ -413,7 +417,7 @@ rule comparison:
 rule ablated:
     input:
         folds=LAYOUT.folds,
-        pooled=of_setting(LAYOUT.pooled),
+        pooled=CLASSIFIED.pooled_varied,
     output:
         LAYOUT.ablated,
     log:
@@ -431,7 +435,7 @@ rule ablated:
             rows=CLASSIFICATION.table(CLASSIFICATION.train, "slide", "label", "patient"),
             classes=CHECKED.classes,
             parts=CLASSIFICATION.parts[:-1],
-            grid=lambda wildcards: CLASSIFICATION.varied(wildcards.setting).given(),
+            grid=CLASSIFIED.varied,
             inner_folds=CLASSIFICATION.setting("inner_folds"),
             on_bad_slide=STUDY.on_bad_slide,
             seed=STUDY.seed,

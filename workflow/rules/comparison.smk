@@ -7,9 +7,9 @@ Makes   {results}/{task}/comparison.tsv; it holds times too, so that its bytes d
 
 rule methods:
     input:
-        behind=lambda wildcards: TARGETS.behind(wildcards.task),
-        slides=of_methods("predictions", "slide_scores"),
-        scores=of_methods("scores", "segmentation_scores"),
+        behind=METHODS.behind,
+        slides=METHODS.each(LAYOUT.predictions, LAYOUT.slide_scores),
+        scores=METHODS.each(LAYOUT.scores, LAYOUT.segmentation_scores),
     output:
         LAYOUT.methods,
     log:
@@ -17,7 +17,7 @@ rule methods:
     conda:
         ENVIRONMENT
     params:
-        tracked=tracked("methods", methods=noted_methods),
-        untracked=untracked(jobs=measured_jobs),
+        tracked=tracked("methods", methods=METHODS.noted),
+        untracked=untracked(jobs=METHODS.measured),
     script:
         "../scripts/methods.py"

@@ -14,8 +14,8 @@ Makes   {results}/encoders/{features}.json, the network: its dimension, precisio
 
 rule encoder:
     input:
-        features=lambda wildcards: first_features(wildcards.features),
-        network=trained_network,
+        features=SETS.first_manifest,
+        network=SETS.network,
     output:
         LAYOUT.encoder,
     log:
@@ -23,7 +23,7 @@ rule encoder:
     benchmark:
         LAYOUT.benchmark("encoder", "{features}")
     wildcard_constraints:
-        features=one_of(NETWORKS),
+        features=one_of(SETS.networks),
     conda:
         ENVIRONMENT
     resources:
@@ -33,11 +33,11 @@ rule encoder:
     params:
         tracked=tracked(
             "encoder",
-            libraries=network_library,
+            libraries=SETS.libraries,
             encoder=lambda wildcards: FEATURES[wildcards.features].encoder.given(),
             precision=lambda wildcards: FEATURES[wildcards.features].precision,
-            weights=weights_digest,
-            dense=dense_tiling,
+            weights=SETS.weights,
+            dense=SETS.dense_tiling,
         ),
     script:
         "../scripts/encoder.py"
@@ -45,9 +45,9 @@ rule encoder:
 
 rule features:
     input:
-        drawn=ancient(drawn(with_target(paths(kept_slides)))),
+        drawn=ancient(drawn(SETS.with_target(paths(SETS.kept)))),
         tiles=LAYOUT.batch(LAYOUT.tiles),
-        encoder=looked_at_first,
+        encoder=SETS.looked_at_first,
     output:
         LAYOUT.batch(LAYOUT.features),
     log:
@@ -55,7 +55,7 @@ rule features:
     benchmark:
         LAYOUT.benchmark("features", "{features}/batch-{batch}")
     wildcard_constraints:
-        features=one_of(name for name in NETWORKS if name not in WHOLE),
+        features=one_of(SETS.patchwise),
     conda:
         ENVIRONMENT
     threads: STUDY.threads
@@ -67,23 +67,25 @@ rule features:
         tracked=tracked_batch(
             "features",
             LAYOUT.features,
-            kept_slides,
-            own=slide_digest,
-            libraries=network_library,
-            features=lambda wildcards: feature_settings(wildcards.features),
-            weights=weights_digest,
-            stain=stain_digest,
+            SETS.kept,
+            own=DIGESTS.slide,
+            libraries=SETS.libraries,
+            features=SETS.settings,
+            weights=SETS.weights,
+            stain=SETS.stain,
         ),
-        untracked=reading(kept_slides, max_unreadable=STUDY.max_unreadable, threads=STUDY.threads, target=stain_target),
+        untracked=reading(
+            SETS.kept, max_unreadable=STUDY.max_unreadable, threads=STUDY.threads, target=SETS.stain_target
+        ),
     script:
         "../scripts/features.py"
 
 
 rule whole_features:
     input:
-        drawn=ancient(drawn(with_target(paths(shard)))),
-        encoder=looked_at_first,
-        network=trained_network,
+        drawn=ancient(drawn(SETS.with_target(paths(SETS.kept)))),
+        encoder=SETS.looked_at_first,
+        network=SETS.network,
     output:
         LAYOUT.batch(LAYOUT.shard),
     log:
@@ -91,7 +93,7 @@ rule whole_features:
     benchmark:
         LAYOUT.benchmark("whole_features", "{features}/shard-{shard}")
     wildcard_constraints:
-        features=one_of(WHOLE),
+        features=one_of(SETS.whole),
     conda:
         ENVIRONMENT
     threads: STUDY.threads
@@ -103,21 +105,21 @@ rule whole_features:
         tracked=tracked_batch(
             "whole_features",
             LAYOUT.shard,
-            shard,
-            own=slide_digest,
-            libraries=network_library,
-            features=lambda wildcards: feature_settings(wildcards.features),
-            weights=weights_digest,
-            stain=stain_digest,
+            SETS.kept,
+            own=DIGESTS.slide,
+            libraries=SETS.libraries,
+            features=SETS.settings,
+            weights=SETS.weights,
+            stain=SETS.stain,
         ),
-        untracked=reading(shard, threads=STUDY.threads, target=stain_target),
+        untracked=reading(SETS.kept, threads=STUDY.threads, target=SETS.stain_target),
     script:
         "../scripts/whole_features.py"
 
 
 rule manual_features:
     input:
-        drawn=ancient(drawn(paths(kept_slides))),
+        drawn=ancient(drawn(paths(SETS.kept))),
         tiles=LAYOUT.batch(LAYOUT.tiles),
     output:
         LAYOUT.batch(LAYOUT.features),
@@ -126,7 +128,7 @@ rule manual_features:
     benchmark:
         LAYOUT.benchmark("manual_features", "{features}/batch-{batch}")
     wildcard_constraints:
-        features=one_of(MANUAL),
+        features=one_of(SETS.manual),
     conda:
         ENVIRONMENT
     threads: STUDY.threads
@@ -137,18 +139,18 @@ rule manual_features:
         tracked=tracked_batch(
             "manual_features",
             LAYOUT.features,
-            kept_slides,
-            own=slide_digest,
-            features=lambda wildcards: feature_settings(wildcards.features),
+            SETS.kept,
+            own=DIGESTS.slide,
+            features=SETS.settings,
         ),
-        untracked=reading(kept_slides, max_unreadable=STUDY.max_unreadable, threads=STUDY.threads),
+        untracked=reading(SETS.kept, max_unreadable=STUDY.max_unreadable, threads=STUDY.threads),
     script:
         "../scripts/manual_features.py"
 
 
 rule imported_tiles:
     input:
-        drawn=ancient(drawn(paths(slides_of))),
+        drawn=ancient(drawn(paths(SETS.slides))),
     output:
         LAYOUT.batch(LAYOUT.tiles),
     log:
@@ -156,7 +158,7 @@ rule imported_tiles:
     benchmark:
         LAYOUT.benchmark("imported_tiles", "{features}/batch-{batch}")
     wildcard_constraints:
-        features=one_of(IMPORTED),
+        features=one_of(SETS.imported),
     conda:
         ENVIRONMENT
     resources:
@@ -166,18 +168,18 @@ rule imported_tiles:
         tracked=tracked_batch(
             "imported_tiles",
             LAYOUT.tiles,
-            slides_of,
-            own=imported_from,
-            imported=lambda wildcards: SETS[wildcards.features].described,
+            SETS.slides,
+            own=IMPORTED.digests,
+            imported=IMPORTED.described,
         ),
-        untracked=reading(slides_of, sources=imported_files, first=lambda wildcards: SETS[wildcards.features].first),
+        untracked=reading(SETS.slides, sources=SLIDES.each(SETS.slides, IMPORTED.files), first=IMPORTED.first),
     script:
         "../scripts/imported_tiles.py"
 
 
 rule imported_features:
     input:
-        drawn=ancient(drawn(paths(slides_of))),
+        drawn=ancient(drawn(paths(SETS.slides))),
         tiles=LAYOUT.batch(LAYOUT.tiles),
     output:
         LAYOUT.batch(LAYOUT.features),
@@ -186,7 +188,7 @@ rule imported_features:
     benchmark:
         LAYOUT.benchmark("imported_features", "{features}/batch-{batch}")
     wildcard_constraints:
-        features=one_of(IMPORTED),
+        features=one_of(SETS.imported),
     conda:
         ENVIRONMENT
     resources:
@@ -196,10 +198,10 @@ rule imported_features:
         tracked=tracked_batch(
             "imported_features",
             LAYOUT.features,
-            slides_of,
-            own=imported_from,
-            imported=lambda wildcards: SETS[wildcards.features].described,
+            SETS.slides,
+            own=IMPORTED.digests,
+            imported=IMPORTED.described,
         ),
-        untracked=reading(slides_of, sources=imported_files, first=lambda wildcards: SETS[wildcards.features].first),
+        untracked=reading(SETS.slides, sources=SLIDES.each(SETS.slides, IMPORTED.files), first=IMPORTED.first),
     script:
         "../scripts/imported_features.py"

@@ -28,8 +28,8 @@ rule regions:
             "regions",
             LAYOUT.regions,
             SEGMENTATION.rows,
-            own=slide_digest,
-            graph=setting("r_min", "r_strel", "win_size", "dist_thr", "comp_thr"),
+            own=DIGESTS.slide,
+            graph=SEGMENTED.settings("r_min", "r_strel", "win_size", "dist_thr", "comp_thr"),
         ),
         untracked=reading(SEGMENTATION.rows),
     script:
@@ -39,7 +39,7 @@ rule regions:
 use rule labels as region_labels with:
     input:
         tiles=LAYOUT.batch(LAYOUT.regions),
-        drawn=ancient(drawn(slides_and_masks)),
+        drawn=ancient(drawn(SEGMENTED.paths)),
     output:
         LAYOUT.batch(LAYOUT.region_labels),
     log:
@@ -48,16 +48,20 @@ use rule labels as region_labels with:
         LAYOUT.benchmark("region_labels", "{method}/batch-{batch}")
     params:
         tracked=tracked_batch(
-            "labels", LAYOUT.region_labels, SEGMENTATION.masked, own=mask_digests, **SEGMENTATION.mask_settings
+            "labels",
+            LAYOUT.region_labels,
+            SEGMENTATION.masked,
+            own=SEGMENTED.mask_digests,
+            **SEGMENTATION.mask_settings,
         ),
-        untracked=untracked(masks=masks, limits=LIMITS),
+        untracked=untracked(masks=SEGMENTED.masks, limits=LIMITS),
 
 
 rule region_models:
     input:
         groups=LAYOUT.groups,
-        regions=of_training("cells"),
-        labels=of_training("labels"),
+        regions=SEGMENTED.of_training("cells"),
+        labels=SEGMENTED.of_training("labels"),
     output:
         expand(LAYOUT.region_models, part=SEGMENTATION.parts, allow_missing=True),
     log:
@@ -74,7 +78,7 @@ rule region_models:
     params:
         tracked=tracked(
             "region_models",
-            settings=setting("clusters", "inner_folds"),
+            settings=SEGMENTED.settings("clusters", "inner_folds"),
             seed=STUDY.seed,
             on_bad_slide=STUDY.on_bad_slide,
         ),
@@ -86,8 +90,8 @@ rule region_models:
 rule region_maps:
     input:
         groups=LAYOUT.groups,
-        regions=of_batch("cells"),
-        models=lambda wildcards: expand(LAYOUT.region_models, part=mapping_parts(wildcards), **wildcards),
+        regions=SEGMENTED.of_batch("cells"),
+        models=SEGMENTED.of_mapping_parts(LAYOUT.region_models),
     output:
         LAYOUT.batch(LAYOUT.maps),
     log:
@@ -106,10 +110,10 @@ rule region_maps:
             "region_maps",
             LAYOUT.maps,
             SEGMENTATION.rows,
-            grid=setting("clusters", "comp_thr", "dist_thr"),
-            inner_folds=lambda wildcards: SEGMENTATION.methods[wildcards.method].inner_folds,
+            grid=SEGMENTED.settings("clusters", "comp_thr", "dist_thr"),
+            inner_folds=SEGMENTED.inner_folds,
             seed=STUDY.seed,
         ),
-        untracked=untracked(parts=mapping_parts),
+        untracked=untracked(parts=SEGMENTED.mapping_parts),
     script:
         "../scripts/region_maps.py"

@@ -20,6 +20,6 @@ rule pooling:
         mem_mb=memory(1500),
         runtime=minutes(15, rate=POOLED),
     params:
-        tracked=tracked_batch("pooling", LAYOUT.pooled, CLASSIFICATION.rows, norms=norms),
+        tracked=tracked_batch("pooling", LAYOUT.pooled, CLASSIFICATION.rows, norms=CLASSIFIED.norms),
     script:
         "../scripts/pooling.py"

@@ -26,7 +26,7 @@ rule thumbnails:
         mem_mb=slide_memory(1500, a_patch=0),
         runtime=minutes(15 + STUDY.batch_size),
     params:
-        tracked=tracked_batch("thumbnails", LAYOUT.thumbnail, SLIDE, own=slide_digest, longest=480),
+        tracked=tracked_batch("thumbnails", LAYOUT.thumbnail, SLIDE, own=DIGESTS.slide, longest=480),
         untracked=reading(SLIDE),
     script:
         "../scripts/thumbnails.py"
@@ -35,8 +35,8 @@ rule thumbnails:
 rule neurons:
     input:
         model=LAYOUT.model.replace("{part}", "final"),
-        features=of_candidates(LAYOUT.features, CLASSIFICATION.train),
-        drawn=ancient([SLIDE[slide].path for slide in CLASSIFICATION.train if SLIDE[slide].path in MADE]),
+        features=CLASSIFIED.training_features,
+        drawn=ancient(drawn(paths(CLASSIFICATION.train))),
     output:
         figure=report(
             LAYOUT.neurons_figure,
@@ -53,7 +53,7 @@ rule neurons:
         mem_mb=memory(1500),
         runtime=minutes(30, a_slide=0.1),
     params:
-        tracked=tracked("neurons", caveats=method_caveats),
+        tracked=tracked("neurons", caveats=CLASSIFIED.caveats),
         # a changed slide or label is seen by the features and the model
         untracked=untracked(
             slides=CLASSIFICATION.by_slide(CLASSIFICATION.train, "path", "scene", "label"),
@@ -66,8 +66,8 @@ rule neurons:
 rule evidence:
     input:
         predictions=LAYOUT.predictions,
-        heatmaps=lambda wildcards: TARGETS.manifests(LAYOUT.heatmap, CLASSIFICATION.rows, method=wildcards.method),
-        drawn=ancient(drawn(lambda wildcards: {slide: SLIDE[slide].path for slide in CLASSIFICATION.rows})),
+        heatmaps=CLASSIFIED.of_all(LAYOUT.heatmap),
+        drawn=ancient(drawn(paths(CLASSIFICATION.rows))),
     output:
         figure=report(
             LAYOUT.evidence_figure,
@@ -84,7 +84,7 @@ rule evidence:
         mem_mb=memory(1500),
         runtime=minutes(30),
     params:
-        tracked=tracked("evidence", caveats=method_caveats, classes=CHECKED.classes),
+        tracked=tracked("evidence", caveats=CLASSIFIED.caveats, classes=CHECKED.classes),
         # a changed slide is seen by its heat map, a changed label by the predictions
         untracked=untracked(
             slides=CLASSIFICATION.by_slide(CLASSIFICATION.rows, "path", "scene"),
@@ -97,8 +97,8 @@ rule evidence:
 rule thresholds:
     input:
         groups=LAYOUT.groups,
-        maps=maps_of("{variant}"),
-        labels=of_training("labels"),
+        maps=SEGMENTED.maps_of("{variant}"),
+        labels=SEGMENTED.of_training("labels"),
         choice=LAYOUT.map_choice.replace("{part}", "final"),
     output:
         LAYOUT.thresholds,

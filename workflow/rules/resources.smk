@@ -6,18 +6,12 @@ Needs   what common.smk gives; the keys extraction_... of a profile's default-re
 Gives   functions and values for `resources:`
 """
 
-from math import ceil
-
 from slidecaf.running.demands import BYTES_A_PATCH, SITE_KEYS, Demands, extraction_demands
+from slidecaf.running.jobs.learning import LearningDemands
 from slidecaf.tiles.grid import Tiling
 
-# Patches a second of a slow machine, one core or two; images that a network learns from.
-PATCHWISE, DENSE, MAPPED, POOLED, LEARNED = 50, 1000, 10_000, 25_000, 10
-
-
-def features_of(wildcards):
-    """Return the feature set that a job is about."""
-    return wildcards.features if "features" in wildcards.keys() else SEGMENTATION.features(wildcards.method)
+# Patches a second of a slow machine, one core or two.
+PATCHWISE, DENSE, MAPPED, POOLED = 50, 1000, 10_000, 25_000
 
 
 def extraction_rate(features):
@@ -29,30 +23,12 @@ SITE = workflow.resource_settings.default_resources or {}
 EXTRACTION = or_end(extraction_demands, {key: str(SITE[key].raw).strip("'\"") for key in SITE_KEYS if key in SITE})
 DEMANDS = Demands(
     SLIDE,
-    BATCHES,
-    {name: Tiling.from_config(FEATURES[name].tiling.plain()) if name in COMPUTED else None for name in FEATURES}
+    TARGETS.batches,
+    {name: Tiling.from_config(FEATURES[name].tiling.plain()) if name in SETS.tiled else None for name in FEATURES}
     | {None: Tiling(patch_size=8, stride=8)},  # of a method without a feature set: its cells
-    features_of,
-    lambda path: FINGERPRINTS.size(path) if os.path.exists(path) else 0,
+    SETS.name,
+    DIGESTS.size,
     shards=CHECKED.shards,
 )
+LEARNING = LearningDemands(DEMANDS, CLASSIFICATION, STUDY.threads)
 memory, slide_memory, minutes = DEMANDS.memory, DEMANDS.slide_memory, DEMANDS.minutes
-
-
-def held(wildcards):
-    """Return how many patches a classifier holds to learn from; none where its kind reads pooled vectors."""
-    method = CLASSIFICATION.methods[wildcards.method]
-    slides = CLASSIFICATION.train if method.about.reads == "features" else []
-    return sum(DEMANDS.patches(slide, name) for slide in slides for name in feature_sets(method))
-
-
-def classifier_threads(wildcards):
-    """Return the threads of a classifier: those of the config where its kind reads all patches."""
-    return 1 if kind(wildcards).reads == "pooled" else STUDY.threads
-
-
-def training_minutes(wildcards, attempt):
-    """Return the minutes that a network is trained for at most."""
-    method = CLASSIFICATION.methods[wildcards.method]
-    images = len(CLASSIFICATION.train) * method.epochs * method.candidates * method.stages
-    return attempt * ceil(30 + images / LEARNED / 60)

@@ -15,7 +15,7 @@ Makes   {results}/labels/{features}/{slide}.h5, what masks say of cells and patc
 rule labels:
     input:
         tiles=LAYOUT.batch(LAYOUT.tiles),
-        drawn=ancient(drawn(slides_and_masks)),
+        drawn=ancient(drawn(SEGMENTED.paths)),
     output:
         LAYOUT.batch(LAYOUT.labels),
     log:
@@ -32,10 +32,10 @@ rule labels:
             "labels",
             LAYOUT.labels,
             SEGMENTATION.masked,
-            own=mask_digests,
+            own=SEGMENTED.mask_digests,
             **SEGMENTATION.mask_settings,
         ),
-        untracked=untracked(masks=masks, limits=LIMITS),
+        untracked=untracked(masks=SEGMENTED.masks, limits=LIMITS),
     script:
         "../scripts/labels.py"
 
@@ -62,9 +62,9 @@ rule left_out:
 rule patch_svm:
     input:
         groups=LAYOUT.groups,
-        features=of_training(LAYOUT.features),
-        labels=of_training(LAYOUT.labels),
-        hard=hard_lists,
+        features=SEGMENTED.of_training(LAYOUT.features),
+        labels=SEGMENTED.of_training(LAYOUT.labels),
+        hard=SEGMENTED.hard_lists,
     output:
         expand(LAYOUT.patch_models, part=SEGMENTATION.parts, allow_missing=True),
     log:
@@ -82,8 +82,8 @@ rule patch_svm:
     params:
         tracked=tracked(
             "patch_svm",
-            settings=setting("training_stride", "inner_folds", "C", "context", "max_iter"),
-            hard=hard_settings,
+            settings=SEGMENTED.settings("training_stride", "inner_folds", "C", "context", "max_iter"),
+            hard=SEGMENTED.hard_settings,
             seed=STUDY.seed,
             on_bad_slide=STUDY.on_bad_slide,
         ),
@@ -95,7 +95,7 @@ rule patch_svm:
 rule maps:
     input:
         groups=LAYOUT.groups,
-        features=of_batch(LAYOUT.features),
+        features=SEGMENTED.of_batch(LAYOUT.features),
         models=expand(LAYOUT.patch_models, part=SEGMENTATION.left_out, allow_missing=True),
     output:
         LAYOUT.batch(LAYOUT.maps),
@@ -115,7 +115,7 @@ rule maps:
             "maps",
             LAYOUT.maps,
             SEGMENTATION.train,
-            inner_folds=lambda wildcards: SEGMENTATION.methods[wildcards.method].inner_folds,
+            inner_folds=SEGMENTED.inner_folds,
             seed=STUDY.seed,
         ),
         untracked=untracked(parts=SEGMENTATION.left_out),
@@ -125,12 +125,10 @@ rule maps:
 
 rule predict:
     input:
-        tiles=of_batch(LAYOUT.tiles),
-        encoder=lambda wildcards: LAYOUT.encoder.format(features=SEGMENTATION.features(wildcards.method)),
-        models=lambda wildcards: expand(
-            LAYOUT.patch_models, variant=variants(wildcards), part="final", method=wildcards.method
-        ),
-        drawn=ancient(drawn(with_target(paths(SEGMENTATION.test)))),
+        tiles=SEGMENTED.of_batch(LAYOUT.tiles),
+        encoder=SEGMENTED.encoder,
+        models=SEGMENTED.final_models,
+        drawn=ancient(drawn(SETS.with_target(paths(SEGMENTATION.test)))),
     output:
         LAYOUT.batch(LAYOUT.confidences),
     log:
@@ -149,17 +147,17 @@ rule predict:
             "predict",
             LAYOUT.confidences,
             SEGMENTATION.test,
-            own=slide_digest,
-            libraries=lambda wildcards: network_library_of(SEGMENTATION.features(wildcards.method)),
-            features=lambda wildcards: feature_settings(SEGMENTATION.features(wildcards.method)),
-            stain=stain_digest,
+            own=DIGESTS.slide,
+            libraries=SETS.libraries,
+            features=SETS.settings,
+            stain=SETS.stain,
         ),
         untracked=reading(
             SEGMENTATION.test,
-            variants=variants,
+            variants=SEGMENTED.variants,
             max_unreadable=STUDY.max_unreadable,
             threads=STUDY.threads,
-            target=stain_target,
+            target=SETS.stain_target,
         ),
     script:
         "../scripts/predict.py"
@@ -168,8 +166,8 @@ rule predict:
 rule map_choice:
     input:
         groups=LAYOUT.groups,
-        maps=maps_of("{variant}"),
-        labels=of_training("labels"),
+        maps=SEGMENTED.maps_of("{variant}"),
+        labels=SEGMENTED.of_training("labels"),
     output:
         LAYOUT.map_choice,
     log:
@@ -184,21 +182,21 @@ rule map_choice:
         mem_mb=memory(2000, a_slide=50),
         runtime=minutes(120, a_slide=1),
     params:
-        tracked=tracked("map_choice", grid=grid),
+        tracked=tracked("map_choice", grid=SEGMENTED.grid),
     script:
         "../scripts/map_choice.py"
 
 
 rule segment:
     input:
-        maps=where(mapped, LAYOUT.batch(LAYOUT.maps)),
-        confidences=where(judged_on_the_way, LAYOUT.batch(LAYOUT.confidences)),
-        features=where(judged_from_features, of_batch(LAYOUT.features)),
-        model=where(judged_from_features, LAYOUT.patch_models.replace("{part}", "final")),
-        tiles=of_batch("cells"),
-        choices=lambda wildcards: expand(LAYOUT.map_choice, part=mapped_parts(wildcards), **wildcards),
-        labels=where(SEGMENTATION.masked, of_batch("labels")),
-        drawn=ancient(drawn(slides_and_masks)),
+        maps=SLIDES.where(SEGMENTED.mapped, LAYOUT.batch(LAYOUT.maps)),
+        confidences=SLIDES.where(SEGMENTED.judged_on_the_way, LAYOUT.batch(LAYOUT.confidences)),
+        features=SLIDES.where(SEGMENTED.judged_from_features, SEGMENTED.of_batch(LAYOUT.features)),
+        model=SLIDES.where(SEGMENTED.judged_from_features, LAYOUT.patch_models.replace("{part}", "final")),
+        tiles=SEGMENTED.of_batch("cells"),
+        choices=SEGMENTED.of_mapped_parts(LAYOUT.map_choice),
+        labels=SLIDES.where(SEGMENTATION.masked, SEGMENTED.of_batch("labels")),
+        drawn=ancient(drawn(SEGMENTED.paths)),
     output:
         LAYOUT.batch(LAYOUT.segments),
     log:
@@ -215,11 +213,11 @@ rule segment:
             "segment",
             LAYOUT.segments,
             SEGMENTATION.rows,
-            own=segmented_from,
+            own=SEGMENTED.segmented_from,
             **SEGMENTATION.mask_settings,
-            caveats=segmentation_caveats,
+            caveats=SEGMENTED.caveats,
         ),
-        untracked=untracked(parts=mapped_parts, paths=paths(SEGMENTATION.rows), masks=masks),
+        untracked=untracked(parts=SEGMENTED.mapped_parts, paths=paths(SEGMENTATION.rows), masks=SEGMENTED.masks),
     script:
         "../scripts/segment.py"
 
@@ -227,7 +225,7 @@ rule segment:
 rule outlines:
     input:
         segments=LAYOUT.batch(LAYOUT.segments),
-        tiles=of_batch("cells"),
+        tiles=SEGMENTED.of_batch("cells"),
     output:
         LAYOUT.batch(LAYOUT.outlines),
     log:
@@ -245,7 +243,7 @@ rule outlines:
             LAYOUT.outlines,
             SEGMENTATION.rows,
             tolerance=SEGMENTATION.setting("outline_tolerance"),
-            caveats=segmentation_caveats,
+            caveats=SEGMENTED.caveats,
         ),
     script:
         "../scripts/outlines.py"
@@ -254,9 +252,9 @@ rule outlines:
 rule hard_examples:
     input:
         groups=LAYOUT.groups,
-        tiles=of_training(LAYOUT.tiles),
-        labels=of_training(LAYOUT.labels),
-        maps=maps_of("plain"),
+        tiles=SEGMENTED.of_training(LAYOUT.tiles),
+        labels=SEGMENTED.of_training(LAYOUT.labels),
+        maps=SEGMENTED.maps_of("plain"),
     output:
         parts=expand(LAYOUT.hard_examples_of_part, part=SEGMENTATION.left_out, allow_missing=True),
         final=LAYOUT.hard_examples,
@@ -272,7 +270,10 @@ rule hard_examples:
         runtime=minutes(120, a_slide=1),
     params:
         tracked=tracked(
-            "hard_examples", settings=setting("C", "context", "training_stride"), hard=hard_settings, seed=STUDY.seed
+            "hard_examples",
+            settings=SEGMENTED.settings("C", "context", "training_stride"),
+            hard=SEGMENTED.hard_settings,
+            seed=STUDY.seed,
         ),
         untracked=untracked(parts=SEGMENTATION.left_out),
     script:
@@ -281,8 +282,8 @@ rule hard_examples:
 
 rule segmentation_scores:
     input:
-        plain=segments_of("plain"),
-        hard=segments_of("hard"),
+        plain=SEGMENTED.segments_of("plain"),
+        hard=SEGMENTED.segments_of("hard"),
     output:
         slides=LAYOUT.slide_scores,
         scores=report(
@@ -300,10 +301,10 @@ rule segmentation_scores:
             "segmentation_scores",
             rows=SEGMENTATION.table(SEGMENTATION.rows, "slide", "patient", "split"),
             group_name=SEGMENTATION.setting("group_name"),
-            caveats=segmentation_caveats,
+            caveats=SEGMENTED.caveats,
             seed=STUDY.seed,
         ),
-        untracked=untracked(variants=variants),
+        untracked=untracked(variants=SEGMENTED.variants),
     script:
         "../scripts/segmentation_scores.py"
 

@@ -7,7 +7,7 @@ Makes   {results}/tiles/{features}/{slide}.h5, of a batch of slides
 
 rule tiles:
     input:
-        drawn=ancient(drawn(paths(slides_of))),
+        drawn=ancient(drawn(paths(SETS.slides))),
     output:
         LAYOUT.batch(LAYOUT.tiles),
     log:
@@ -15,7 +15,7 @@ rule tiles:
     benchmark:
         LAYOUT.benchmark("tiles", "{features}/batch-{batch}")
     wildcard_constraints:
-        features=one_of(COMPUTED),
+        features=one_of(SETS.tiled),
     conda:
         ENVIRONMENT
     threads: STUDY.threads
@@ -26,10 +26,10 @@ rule tiles:
         tracked=tracked_batch(
             "tiles",
             LAYOUT.tiles,
-            slides_of,
-            own=tiled_from,
+            SETS.slides,
+            own=SETS.tiled_from,
             tiling=lambda wildcards: FEATURES[wildcards.features].tiling.given(),
         ),
-        untracked=reading(slides_of, regions=regions, threads=STUDY.threads),
+        untracked=reading(SETS.slides, regions=SETS.regions, threads=STUDY.threads),
     script:
         "../scripts/tiles.py"

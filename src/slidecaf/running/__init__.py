@@ -2,5 +2,5 @@
 
 `slidecaf.commands.run` puts these together. `progress` takes the events that Snakemake's logger plugin hands it and
 shows one line; `summary` lays out scores, warnings and failures at the end. What Snakemake gets wrong stands in
-`snakemake_faults`.
+`snakemake_faults`. `jobs` and `demands` say what the workflow's rules hand their jobs, and ask a cluster for.
 """

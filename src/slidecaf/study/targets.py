@@ -31,6 +31,11 @@ class Targets:
         Feature set of whole images to the slides of each shard.
     trained_by : mapping of str to str, optional
         Feature set of the config to the method that trains its network, empty where none does.
+
+    Attributes
+    ----------
+    layout, batches, classification, segmentation
+        As they were given.
     """
 
     def __init__(
@@ -45,7 +50,8 @@ class Targets:
         shards: Mapping[str, Mapping[int, Sequence[str]]] = MappingProxyType({}),
         trained_by: Mapping[str, str] = MappingProxyType({}),
     ):
-        self.layout, self._classification, self._segmentation = layout, classification, segmentation
+        self.layout, self.batches = layout, batches
+        self.classification, self.segmentation = classification, segmentation
         self._slides_of, self._networks, self._trained_by = slides_of, networks, trained_by
         self._batch_of = {slide: number for number, batch in batches.items() for slide in batch}
         self._shard_of = {
@@ -93,7 +99,7 @@ class Targets:
         -------
         list of str
         """
-        task, layout = self._classification, self.layout
+        task, layout = self.classification, self.layout
         files = self._all_manifests(self._slides_of_classification())
         learned = layout.choice, layout.selection, layout.model, layout.inner
         encoding, trained = ([one for one in own if one in task.learning] for own in (task.encoding, task.trained))
@@ -114,7 +120,7 @@ class Targets:
         -------
         list of str
         """
-        task, layout = self._segmentation, self.layout
+        task, layout = self.segmentation, self.layout
         files = self._all_manifests(self._slides_of_segmentation())
         for method, chosen in task.methods.items():
             one = {"method": [method]}
@@ -137,9 +143,9 @@ class Targets:
         -------
         list of str
         """
-        tasks = {"classification": self._classification, "segmentation": self._segmentation}
+        tasks = {"classification": self.classification, "segmentation": self.segmentation}
         files = [self.layout.methods.format(task=name) for name, task in tasks.items() if task.learning]
-        if self._classification.ablation:
+        if self.classification.ablation:
             files += [*self.of_varied(self.layout.ablated), self.layout.ablation]
         return files
 
@@ -155,7 +161,7 @@ class Targets:
         -------
         list of str
         """
-        varied = self._classification.ablation
+        varied = self.classification.ablation
         return list(dict.fromkeys(_fill((pattern,), method=[varied.method], setting=varied.settings())))
 
     def behind(self, task: str, method: str | None = None, variant: str = "") -> list[str]:
@@ -174,10 +180,10 @@ class Targets:
         list of str
             Of the feature sets, of all slides and of the method itself; no table of several methods.
         """
-        methods = {"classification": self._classification, "segmentation": self._segmentation}[task].methods
+        methods = {"classification": self.classification, "segmentation": self.segmentation}[task].methods
         chosen = methods if method is None else {method: methods[method]}
         sets = {name for settings in chosen.values() for name in feature_sets(settings)}
-        networks = set(_fill((self.layout.network,), method=self._trainers(sets), part=self._classification.parts))
+        networks = set(_fill((self.layout.network,), method=self._trainers(sets), part=self.classification.parts))
         made = {"classification": self.of_classification, "segmentation": self.of_segmentation}[task]()
 
         def is_behind(path):
@@ -198,13 +204,13 @@ class Targets:
         """
         layout, slides = self.layout, self._batch_of
         files = self.manifests(layout.thumbnail, slides)
-        task = self._classification
+        task = self.classification
         drawn = [name for name in task.learning if "neurons" in task.methods[name].about.shows]
         files += _fill((layout.neurons_figure, layout.neurons_table), method=drawn)
         explained = [name for name in self._explained if name in task.learning]
         files += _fill((layout.evidence_figure, layout.evidence_table), method=explained)
-        for method in self._segmentation.learning:
-            files += _fill((layout.thresholds,), method=[method], variant=self._segmentation.variants(method))
+        for method in self.segmentation.learning:
+            files += _fill((layout.thresholds,), method=[method], variant=self.segmentation.variants(method))
         return files
 
     def read_by_the_report(self) -> list[str]:
@@ -214,7 +220,7 @@ class Targets:
         -------
         list of str
         """
-        layout, classification, segmentation = self.layout, self._classification, self._segmentation
+        layout, classification, segmentation = self.layout, self.classification, self.segmentation
         files = [layout.study, *self.for_the_report(), *self.encoders(), *self._comparison(), *self.compared()]
         files += _fill((layout.predictions, layout.scores), method=classification.methods)
         files += _fill((layout.choice,), method=classification.learning, part=classification.parts)
@@ -273,7 +279,7 @@ class Targets:
     @property
     def _explained(self):
         """The methods that have heat maps: a slide that is taken whole has no patches to share its decision among."""
-        return explained(self._classification.methods, {split_part(name)[0] for name in self._shard_of})
+        return explained(self.classification.methods, {split_part(name)[0] for name in self._shard_of})
 
     def _trainers(self, sets):
         """Return the methods that train the networks of some feature sets of the config."""
@@ -281,7 +287,7 @@ class Targets:
 
     def _slides_of_classification(self):
         """Yield every kind of file that slides have: its pattern, the slides, and the other wildcards."""
-        task, layout = self._classification, self.layout
+        task, layout = self.classification, self.layout
         for features in sorted(name for name in self._slides_of if split_part(name)[0] in task.feature_sets):
             read = (layout.tiles, layout.features, *([layout.pooled] if task.pools(features) else ()))
             slides = self._slides_of[features] if split_part(features)[1] else task.rows
@@ -297,7 +303,7 @@ class Targets:
 
     def _slides_of_segmentation(self):
         """As `_slides_of_classification`."""
-        task, layout = self._segmentation, self.layout
+        task, layout = self.segmentation, self.layout
         for method in task.methods:
             kind, place = task.kind(method), {"features": task.features(method), "method": method}
             yield getattr(layout, kind.cells), task.rows, place
@@ -316,7 +322,7 @@ class Targets:
         return [path for pattern, slides, wildcards in kinds for path in self.manifests(pattern, slides, **wildcards)]
 
     def _comparison(self):
-        return [self.layout.comparison] if len(self._classification.methods) > 1 else []
+        return [self.layout.comparison] if len(self.classification.methods) > 1 else []
 
 
 def targets_of(study: Study) -> Targets:
@@ -335,7 +341,9 @@ def targets_of(study: Study) -> Targets:
     return Targets(
         Layout(config.results, config.model),
         deal_apart(training, study.slides, config.batch_size),
-        ClassificationTask(config.classification, study.classification, learns=not study.model),
+        ClassificationTask(
+            config.classification, study.classification, study.copies + study.rare, learns=not study.model
+        ),
         SegmentationTask(config.segmentation, study.segmentation, config.features, config.seed, learns=not study.model),
         slides_of={name: study.slides_of(name) for name in study.feature_sets},
         networks=[name for name, features in study.feature_sets.items() if features.kind == "network"],

@@ -1,0 +1,42 @@
+"""What jobs that learn ask of a cluster, by what their method's kind reads."""
+
+from math import ceil
+
+from slidecaf.running.demands import Demands
+from slidecaf.running.jobs.wildcards import Wildcards
+from slidecaf.study.config import feature_sets
+from slidecaf.study.tasks import ClassificationTask
+
+IMAGES = 10
+"""A second that a network learns from, of a slow machine."""
+
+
+class LearningDemands:
+    """Resource functions of the classification's jobs.
+
+    Parameters
+    ----------
+    demands : slidecaf.running.demands.Demands
+    task : slidecaf.study.tasks.ClassificationTask
+    threads : int
+        Of the config.
+    """
+
+    def __init__(self, demands: Demands, task: ClassificationTask, threads: int):
+        self._demands, self._task, self._threads = demands, task, threads
+
+    def held(self, wildcards: Wildcards) -> float:
+        """Return how many patches a classifier holds to learn from; none where its kind reads no patches."""
+        method = self._task.methods[wildcards.method]
+        slides = self._task.train if method.about.reads == "features" else []
+        return sum(self._demands.patches(slide, name) for slide in slides for name in feature_sets(method))
+
+    def threads(self, wildcards: Wildcards) -> int:
+        """Return the threads of a classifier: those of the config where its kind does not read pooled vectors."""
+        return 1 if self._task.methods[wildcards.method].about.reads == "pooled" else self._threads
+
+    def minutes(self, wildcards: Wildcards, attempt: int) -> int:
+        """Return the minutes that a network is trained for at most."""
+        method = self._task.methods[wildcards.method]
+        images = len(self._task.train) * method.epochs * method.candidates * method.stages
+        return attempt * ceil(30 + images / IMAGES / 60)

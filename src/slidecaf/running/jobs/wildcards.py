@@ -1,0 +1,23 @@
+"""What Snakemake calls functions of rules with."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+
+class Wildcards(Protocol):
+    """The wildcards of a job: each by its name, as an attribute and as a key, and spread out with ``**``.
+
+    A description for types; Snakemake makes them.
+    """
+
+    def __getattr__(self, name: str) -> str:
+        """Return a wildcard; AttributeError where the rule has none of the name."""
+
+    def __getitem__(self, name: str) -> str:
+        """Return a wildcard."""
+
+    def keys(self) -> Iterable[str]:
+        """Return the names."""
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """Return a wildcard, or something else where the rule has none of the name."""
