@@ -1,0 +1,28 @@
+"""What jobs that learn ask for follows what their kind reads."""
+
+from math import ceil
+from types import SimpleNamespace
+
+from slidecaf.running.jobs.learning import IMAGES, LearningDemands
+from tests.unit.running.jobs.planned import TRAIN, Job
+
+
+def learning(planned):
+    demands = SimpleNamespace(patches=lambda slide, features: {"cnn": 100}[features])
+    return LearningDemands(demands, planned.targets.classification, threads=6)
+
+
+def test_only_a_kind_that_reads_patches_holds_those_of_all_training_slides(planned):
+    assert learning(planned).held(Job(method="mcil")) == 100 * len(TRAIN)
+    assert learning(planned).held(Job(method="svm")) == 0
+
+
+def test_pooled_vectors_take_one_thread_and_all_else_those_of_the_config(planned):
+    assert [learning(planned).threads(Job(method=name)) for name in ("svm", "mcil", "fv")] == [1, 6, 6]
+
+
+def test_a_network_has_time_for_every_image_of_every_epoch_and_as_much_again_with_each_attempt(planned):
+    method = planned.targets.classification.methods["net"]
+    images = len(TRAIN) * 6 * method.candidates * method.stages
+    assert learning(planned).minutes(Job(method="net"), 1) == ceil(30 + images / IMAGES / 60)
+    assert learning(planned).minutes(Job(method="net"), 3) == 3 * learning(planned).minutes(Job(method="net"), 1)
