@@ -1,12 +1,11 @@
 """Shared by all rules: the checked study, its batches, and what a job depends on. No jobs.
 
 Needs   config.yaml and the sheets it names
-Gives   STUDY, SLIDE and other names in capitals; drawn, paths, tracked, tracked_batch, untracked, reading
+Gives   STUDY, SLIDE and other names in capitals; drawn, paths, tracked, tracked_batch, untracked, reading, one_of
 """
 
 import atexit
 import os
-import re
 import sys
 
 from slidecaf.errors import SlidecafError
@@ -41,6 +40,7 @@ from slidecaf.running.jobs.methods import MethodJobs
 from slidecaf.running.jobs.params import SlideParams, tracked, untracked
 from slidecaf.running.jobs.segmentation import SegmentationJobs
 from slidecaf.running.jobs.slides import Slides
+from slidecaf.running.jobs.wildcards import one_of
 from slidecaf.study.checked import check_study
 from slidecaf.study.config_file import study_config
 from slidecaf.study.copies import Copies
@@ -92,8 +92,3 @@ wildcard_constraints:
     rows="training|left_out",
     variant="plain|hard",
     setting="(norm|keep|features)-.+",
-
-
-def one_of(names):
-    """Return a pattern of some names: of the rules that make files of one kind, which makes theirs."""
-    return "|".join(map(re.escape, names)) or "(?!)"

@@ -136,13 +136,7 @@ rule manual_features:
         mem_mb=slide_memory(3000),
         runtime=minutes(30, rate=extraction_rate),
     params:
-        tracked=tracked_batch(
-            "manual_features",
-            LAYOUT.features,
-            SETS.kept,
-            own=DIGESTS.slide,
-            features=SETS.settings,
-        ),
+        tracked=tracked_batch("manual_features", LAYOUT.features, SETS.kept, own=DIGESTS.slide, features=SETS.settings),
         untracked=reading(SETS.kept, max_unreadable=STUDY.max_unreadable, threads=STUDY.threads),
     script:
         "../scripts/manual_features.py"

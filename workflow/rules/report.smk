@@ -86,10 +86,7 @@ rule evidence:
     params:
         tracked=tracked("evidence", caveats=CLASSIFIED.caveats, classes=CHECKED.classes),
         # a changed slide is seen by its heat map, a changed label by the predictions
-        untracked=untracked(
-            slides=CLASSIFICATION.by_slide(CLASSIFICATION.rows, "path", "scene"),
-            limits=LIMITS,
-        ),
+        untracked=untracked(slides=CLASSIFICATION.by_slide(CLASSIFICATION.rows, "path", "scene"), limits=LIMITS),
     script:
         "../scripts/evidence.py"
 

@@ -1,5 +1,6 @@
-"""What Snakemake calls functions of rules with."""
+"""What Snakemake calls functions of rules with, and which of them are a rule's."""
 
+import re
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -21,3 +22,23 @@ class Wildcards(Protocol):
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return a wildcard, or something else where the rule has none of the name."""
+
+
+def one_of(names: Iterable[str]) -> str:
+    """Return a pattern of some names: of the rules that make files of one kind, which makes theirs.
+
+    Parameters
+    ----------
+    names : iterable of str
+
+    Returns
+    -------
+    str
+        A regular expression; of no names one that nothing fits.
+
+    Examples
+    --------
+    >>> one_of(["cnn", "uni"]), one_of([])
+    ('cnn|uni', '(?!)')
+    """
+    return "|".join(map(re.escape, names)) or "(?!)"
