@@ -38,7 +38,7 @@ rule folds:
 rule mixtures:
     input:
         folds=LAYOUT.folds,
-        features=CLASSIFIED.described,
+        features=CLASSIFIED.features_to_encode,
     output:
         LAYOUT.mixtures,
     log:
@@ -72,7 +72,7 @@ rule encoded:
     input:
         folds=LAYOUT.folds,
         mixtures=LAYOUT.mixtures,
-        features=CLASSIFIED.described,
+        features=CLASSIFIED.features_to_encode,
     output:
         LAYOUT.encoded,
     log:

@@ -100,7 +100,7 @@ class ClassificationJobs:
         """Return the features of all training slides, of every candidate."""
         return self._of_candidates(self._layout.features, self._task.train, wildcards)
 
-    def described(self, wildcards: Wildcards) -> list[str]:
+    def features_to_encode(self, wildcards: Wildcards) -> list[str]:
         """Return the features of the rows that are encoded: those that the part learns from, or decides on."""
         slides = self.decided(wildcards) if wildcards.get("rows") == "left_out" else self._task.train
         return self._of_candidates(self._layout.features, slides, wildcards)

@@ -57,16 +57,16 @@ def test_a_part_reads_the_features_of_its_own_network_and_of_no_other(planned):
 
 
 def test_what_is_encoded_are_the_rows_that_a_part_learns_from_or_decides_on(planned):
-    described = planned.classified.described
+    to_encode = planned.classified.features_to_encode
     for rows, part, slides, folder in (
         ("training", FOLD, TRAIN, "places@fold-1"),
         ("left_out", FOLD, TRAIN, "places@fold-1"),
         ("training", FINAL, TRAIN, "places"),
         ("left_out", FINAL, TEST, "places"),
     ):
-        found = described(Job(method="fv", rows=rows, **part))
+        found = to_encode(Job(method="fv", rows=rows, **part))
         assert found == planned.targets.manifests(planned.layout.features, slides, features=folder)
-    assert described(Job(method="fv", **FINAL)) == described(Job(method="fv", rows="training", **FINAL))  # mixtures
+    assert to_encode(Job(method="fv", **FINAL)) == to_encode(Job(method="fv", rows="training", **FINAL))  # mixtures
     test = planned.classified.encoded_test
     assert test(Job(method="fv", rows="left_out", **FINAL)) == TEST
     assert test(Job(method="fv", rows="training", **FINAL)) == test(Job(method="fv", rows="left_out", **FOLD)) == []
