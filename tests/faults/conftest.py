@@ -14,11 +14,13 @@ def config():
     """Both tasks, every rule but the demo's, as few jobs as that takes."""
     both, other = mini_config(), segmentation_config()
     tiling, encoder = {"patch_size": 160, "stride": 160}, both["features"]["cnn-160"]["encoder"]
-    methods = {name: {"features": ["cnn-160"], "norm": [3], "keep": [keep], "C": [1]} for name, keep in METHODS.items()}
-    methods["mcil"] = {"kind": "mcil", "features": "cnn-160", "clusters": 2, "rounds": 3, "threshold": 0}
+    methods = {
+        "svm": {"features": ["cnn-160"], "norm": [3], "keep": [50], "C": [1]},
+        "mcil": {"kind": "mcil", "features": "cnn-160", "clusters": 2, "rounds": 3, "threshold": 0},
+    }
     return {
         "threads": 1,
-        "slides_per_job": 2,
+        "slides_per_job": 3,
         "features": {
             "cnn-160": {"tiling": tiling, "encoder": encoder},
             "dense-96": {**other["features"]["dense-96"], "store": "train"},
@@ -29,21 +31,24 @@ def config():
 
 
 HERE = Path(__file__).parent
-METHODS = {"svm-cnn": 20, "more": 50}
 OURS = ("logs", "benchmarks", "report.html")
 
 
 class FaultyStudy(Study):
     """A study with all its results as bytes, but for what only tells how jobs went, and hidden files beside results."""
 
-    def bytes(self):
+    def results(self):
+        """Return the paths of all results: name in the folder of results to path."""
         top = self.folder / "results"
-        found = {}
-        for path in sorted(top.rglob("*")):
-            place = path.relative_to(top)
-            if path.is_file() and place.parts[0] not in OURS and not path.name.startswith("."):
-                found[place.as_posix()] = steady(path)
-        return found
+        places = {path.relative_to(top): path for path in sorted(top.rglob("*"))}
+        return {
+            place.as_posix(): path
+            for place, path in places.items()
+            if place.parts[0] not in OURS and not path.name.startswith(".") and path.is_file()
+        }
+
+    def bytes(self):
+        return {name: steady(path) for name, path in self.results().items()}
 
     def run(self, *arguments, timeout=1200):
         return super().run(*arguments, timeout=timeout)

@@ -6,8 +6,8 @@ import re
 JOBS = {
     "report": ["report.html"],
     "thresholds": ["segmentation/svm-cnn/hard/thresholds.tsv"],
-    "neurons": ["classification/more/final/figure5.png", "classification/more/final/figure5.tsv"],
-    "evidence": ["classification/more/evidence.png", "classification/more/evidence.tsv"],
+    "neurons": ["classification/svm/final/figure5.png", "classification/svm/final/figure5.tsv"],
+    "evidence": ["classification/svm/evidence.png", "classification/svm/evidence.tsv"],
     "thumbnails": ["thumbnails/*.jpg"],
     "methods": ["classification/comparison.tsv", "segmentation/comparison.tsv"],
     "outlines": ["segmentation/svm-cnn/hard/geojson/gbm-1.geojson"],
@@ -29,14 +29,14 @@ JOBS = {
     "labels": ["labels/dense-96/gbm-1.h5"],
     "left_out": ["segmentation/svm-cnn/folds.tsv"],
     "comparison": ["classification/comparison.json"],
-    "scores": ["classification/more/predictions.tsv", "classification/more/scores.json"],
-    "heatmap": ["classification/more/heatmap/gbm-1.h5"],
+    "scores": ["classification/svm/predictions.tsv", "classification/svm/scores.json"],
+    "heatmap": ["classification/svm/heatmap/gbm-1.h5"],
     "patch_scores": ["classification/mcil/patches/gbm-1.h5"],
-    "decisions": ["classification/more/fold-0/decisions.tsv"],
+    "decisions": ["classification/svm/fold-0/decisions.tsv"],
     "classifier": [
-        f"classification/more/fold-0/{name}" for name in ("choice.json", "selection.tsv", "model.json", "inner.tsv")
+        f"classification/svm/fold-0/{name}" for name in ("choice.json", "selection.tsv", "model.json", "inner.tsv")
     ],
-    "folds": ["classification/more/folds.tsv"],
+    "folds": ["classification/svm/folds.tsv"],
     "pooling": ["pooled/cnn-160/gbm-1.h5"],
     "features": ["features/cnn-160/gbm-1.h5"],
     "tiles": ["tiles/cnn-160/gbm-1.h5"],

@@ -61,7 +61,7 @@ def test_killed_at_thirty_moments_over_all_rules_a_study_ends_as_if_undisturbed(
         # when so many of the results are there: moments spread over all rules, on fast and slow machines
         goal = max(goal, len(expected) * faults.total() // FAULTS)
         run = study.start()
-        while run.poll() is None and len(study.bytes()) < goal:
+        while run.poll() is None and len(study.results()) < goal:
             time.sleep(0.2)
         time.sleep(draw.uniform(0, MOMENT))
         struck = None
@@ -69,7 +69,7 @@ def test_killed_at_thirty_moments_over_all_rules_a_study_ends_as_if_undisturbed(
             struck = strike(run, target, number)
             time.sleep(0.05)
         if struck is None:  # it was faster: take results away, so that there is something to do
-            for path in draw.sample(sorted(study.bytes()), 5):
+            for path in draw.sample(sorted(study.results()), 5):
                 (study / "results" / path).unlink()
         else:
             faults[target, number] += 1

@@ -98,7 +98,7 @@ def test_of_two_runs_at_once_the_second_is_refused_whichever_command_came_first(
 
 
 def test_results_that_cannot_be_written_are_one_clear_sentence(study, undisturbed, read_only, promise):
-    study.config(lambda config: config["classification"]["methods"]["more"].update(C=[2]))
+    study.config(lambda config: config["classification"]["methods"]["svm"].update(C=[2]))
     said = study.fail()
     assert f"{read_only} cannot be written to; make it writable" in said
     assert "Traceback" not in said

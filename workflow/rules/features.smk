@@ -119,7 +119,7 @@ rule whole_features:
 
 rule manual_features:
     input:
-        drawn=ancient(drawn(paths(SETS.kept))),
+        drawn=ancient(drawn(SETS.with_target(paths(SETS.kept)))),
         tiles=LAYOUT.batch(LAYOUT.tiles),
     output:
         LAYOUT.batch(LAYOUT.features),
@@ -136,8 +136,18 @@ rule manual_features:
         mem_mb=slide_memory(3000),
         runtime=minutes(30, rate=extraction_rate),
     params:
-        tracked=tracked_batch("manual_features", LAYOUT.features, SETS.kept, own=DIGESTS.slide, features=SETS.settings),
-        untracked=reading(SETS.kept, max_unreadable=STUDY.max_unreadable, threads=STUDY.threads),
+        tracked=tracked_batch(
+            "manual_features",
+            LAYOUT.features,
+            SETS.kept,
+            own=DIGESTS.slide,
+            libraries=SETS.libraries,
+            features=SETS.settings,
+            stain=SETS.stain,
+        ),
+        untracked=reading(
+            SETS.kept, max_unreadable=STUDY.max_unreadable, threads=STUDY.threads, target=SETS.stain_target
+        ),
     script:
         "../scripts/manual_features.py"
 

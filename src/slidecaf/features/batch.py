@@ -106,12 +106,13 @@ def describe_slides(
     on_bad_slide: str,
     max_unreadable: float,
     threads: int,
+    target: Mapping | None = None,
 ) -> None:
     """Compute the manual features of some slides, and write a features file for each beside the manifest.
 
     Parameters
     ----------
-    manifest, slides, tiles, paths, limits, on_bad_slide, max_unreadable, threads
+    manifest, slides, tiles, paths, limits, on_bad_slide, max_unreadable, threads, target
         As for `extract_slides`.
     settings : mapping
         ``features``, the feature set's settings that differ from the defaults, ``revision`` and ``versions``.
@@ -119,13 +120,13 @@ def describe_slides(
     Raises
     ------
     SlidecafError
-        After the other slides are done, if one cannot be read.
+        After the other slides are done, if one cannot be read, or the target's stain cannot be fitted.
     """
     from slidecaf.features.manual.descriptor import DIMENSION  # here: torch, which networks load in a way of their own
 
     chosen = ManualFeatures.model_validate(settings["features"]).plain()
     known = {"dimension": DIMENSION, "weights_sha256": ""}
-    own = {key: chosen[key] for key in ("kind", "extraction")}
+    own = {key: chosen[key] for key in ("kind", "extraction")} | _steps(chosen)
     said = {"encoder": ENCODER, "layer": "", "weights_sha256": "", "extraction": chosen["extraction"]}
     said |= {"slidecaf_version": version(), "config": json.dumps(own, sort_keys=True)}
     _make(
@@ -143,6 +144,7 @@ def describe_slides(
             "threads": threads,
             "max_unreadable": max_unreadable,
             "limits": Limits.from_config(limits),
+            "target": target and Image(**target),
         },
     )
 
@@ -257,6 +259,14 @@ def describe_loaded(loaded, chosen, precision) -> dict:
     return {**chosen["encoder"], **own, **seen_by(loaded, chosen["encoder"])}
 
 
+def _steps(chosen):
+    """Return what is done to pixels first, as ``image``; files by their name, and nothing where nothing is done."""
+    steps = {key: value for key, value in chosen.get("image", {}).items() if key in ("stain", "hair_removal")}
+    if "stain" in steps:
+        steps["stain"] = {**steps["stain"], "target": steps["stain"]["target"].rpartition("/")[2]}
+    return {"image": steps} if steps else {}
+
+
 def network_attributes(chosen, described) -> dict:
     """Return what a features file says of its encoder; files by their name, wherever they lie.
 
@@ -275,12 +285,8 @@ def network_attributes(chosen, described) -> dict:
     whole = chosen["tiling"] == WHOLE
     apart = {"kind", "store", "shards"} | (set() if whole else {"tiling", "image"})
     own = {key: value for key, value in chosen.items() if key not in apart}
-    if "stain" in chosen["image"]:
-        stain = chosen["image"]["stain"]
-        stain = {**stain, "target": stain["target"].rpartition("/")[2]}
-        own["image"] = {**(chosen["image"] if whole else {}), "stain": stain}
-    if "hair_removal" in chosen["image"]:
-        own["image"] = {**own.get("image", {}), "hair_removal": True}
+    if steps := _steps(chosen):
+        own["image"] = {**own.get("image", {}), **steps["image"]}
     config = {**own, "encoder": {**spec, "weights": spec["weights"].rpartition("/")[2]}}
     return {
         "encoder": spec["model"],

@@ -69,6 +69,7 @@ def features_text(feature_set, versions) -> str:
             f"; patches of which less than {least} % is tissue were discarded, where tissue was told from glass by "
             "Otsu's threshold on the saturation at low resolution, black and pen strokes left out"
         )
+    said.append(f". {stain}" if (stain := _stain(feature_set)) else "")
     if feature_set["kind"] == "manual":
         said.append(
             ". A patch's features were 186 values: a SIFT descriptor of the whole patch (128), uniform, rotation "
@@ -76,7 +77,6 @@ def features_text(feature_set, versions) -> str:
         )
         return "".join(said)
     side = feature_set["input_size"]
-    said.append(f". {stain}" if (stain := _stain(feature_set)) else "")
     said.append(f". Patches were resized to {side} × {side} px and passed through {network(feature_set)}")
     said.append(f", {_implemented(feature_set, versions)}; ")
     if feature_set["extraction"] == "dense":

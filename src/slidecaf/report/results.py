@@ -130,9 +130,9 @@ class Results:
         -------
         list of dict
             name (of one of several outputs ``set/output``), kind, patch_size, stride, unit, white_above, tissue,
-            min_tissue, edge, mpp, extraction. Of one that a network computes model, layer, weights, weights_sha256,
-            dimension, input_size and precision too, stain where colours are normalised, and hair_removal where hair is
-            drawn over. Of one that takes whole slides fit instead of what says where patches are. Of one that another
+            min_tissue, edge, mpp, extraction; stain where colours are normalised, and hair_removal where hair is drawn
+            over. Of one that a network computes model, layer, weights, weights_sha256, dimension, input_size and
+            precision too. Of one that takes whole slides fit instead of what says where patches are. Of one that another
             program computed: name and imported, the program.
         """
         rows = [
@@ -146,10 +146,10 @@ class Results:
                 continue
             where = {"fit": settings.image.fit} if settings.is_whole else _where(settings.tiling)
             said = {"name": name, "kind": settings.kind, **where, "extraction": settings.extraction}
+            said |= {"stain": settings.image.stain.plain()} if settings.image.stain else {}
+            said |= {"hair_removal": True} if settings.image.hair_removal else {}
             if settings.kind == "network":
                 encoder = self.encoders[name]
-                said |= {"stain": settings.image.stain.plain()} if settings.image.stain else {}
-                said |= {"hair_removal": True} if settings.image.hair_removal else {}
                 said |= {key: encoder[key] for key in ("model", "weights", "weights_sha256", "input_size")}
                 said |= {"weights": settings.encoder.weights} if settings.trained_by else {}
                 said |= {"precision": encoder.get("precision", settings.precision)}

@@ -207,8 +207,8 @@ class Stain(Settings):
     )
 
 
-class ImageFit(Settings):
-    """How an image becomes the square that a network sees, and what is done to it before."""
+class HairRemoval(Settings):
+    """Whether hair is drawn over, before anything else looks at the pixels."""
 
     hair_removal: bool = Field(
         False,
@@ -217,6 +217,20 @@ class ImageFit(Settings):
         exclude_if=lambda value: value is False,
     )
 
+
+class StainNormalisation(Settings):
+    """Whether colours are moved, before anything else looks at the pixels."""
+
+    stain: Stain | None = Field(
+        None,
+        description="A mapping such as {method: reinhard, target: slide-1}, or null, which leaves colours as they are.",
+        exclude_if=lambda value: value is None,
+    )
+
+
+class ImageFit(HairRemoval):
+    """How an image becomes the square that a network sees, and what is done to it before."""
+
     fit: Literal["stretch", "pad"] = Field(
         "stretch",
         description="stretch (a whole image is resized to a square) or pad (it keeps its shape, and the square is "
@@ -224,14 +238,12 @@ class ImageFit(Settings):
     )
 
 
-class ImageSteps(ImageFit):
+class ImageSteps(StainNormalisation, ImageFit):
     """What is done to pixels before the network sees them."""
 
-    stain: Stain | None = Field(
-        None,
-        description="A mapping such as {method: reinhard, target: slide-1}, or null, which leaves colours as they are.",
-        exclude_if=lambda value: value is None,
-    )
+
+class PatchSteps(StainNormalisation, HairRemoval):
+    """What is done to pixels before patches are looked at without a network."""
 
 
 class EncoderOutput(Settings):
@@ -423,6 +435,12 @@ class ManualFeatures(FeatureSettings):
     extraction: Literal["patchwise", "dense"] = Field(
         "patchwise",
         description="patchwise (each patch is looked at alone) or dense (overlapping patches share their work).",
+    )
+    image: PatchSteps = Field(
+        PatchSteps(),
+        description="A mapping such as {stain: {method: reinhard, target: slide-1}}, what is done to pixels before.",
+        json_schema_extra=lambda schema: schema.pop("default"),  # which its keys say
+        exclude_if=lambda value: not value.model_fields_set,  # studies from before it are told as they were
     )
 
 

@@ -95,9 +95,9 @@ class Catalogue:
         if stained := sorted(
             f"{name}: {features.image.stain.method}, to {features.image.stain.target}"
             for name, features in sets.items()
-            if features.kind == "network" and features.image.stain
+            if features.kind != "imported" and features.image.stain
         ):
-            said.append(f"stain normalised ({'; '.join(stained)}): networks saw other colours than are shown")
+            said.append(f"stain normalised ({'; '.join(stained)}): features are of other colours than are shown")
         if any(row.path in self._made for row in self.slides.values()):
             said.append("synthetic slides: drawn by slidecaf.demo, no tissue")
         # what scores say, of this or other matters, is said here too

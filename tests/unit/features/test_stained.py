@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from slidecaf.errors import SlidecafError
-from slidecaf.features.batch import extract_slides
+from slidecaf.features.batch import describe_slides, extract_slides
 from slidecaf.features.file import open_features
 from slidecaf.features.shards import read_shard
 from slidecaf.features.whole import extract_shard
@@ -31,7 +31,8 @@ def study(tmp_path, monkeypatch):
 
 def settings(method, **own):
     image = {"image": {"stain": {"method": method, "target": "folder/target.png"}}} if method else {}
-    return {"tiling": {"patch_size": 32, "stride": 16}, "encoder": ENCODER, **image, **own}
+    encoder = {} if own.get("kind") == "manual" else {"encoder": ENCODER}
+    return {"tiling": {"patch_size": 32, "stride": 16}, **encoder, **image, **own}
 
 
 def options(paths, method, on_bad_slide="fail"):
@@ -48,7 +49,9 @@ def extract(paths, method, folder="", on_bad_slide="fail", **own):
     read = {"paths": paths, "limits": LIMITS, "on_bad_slide": on_bad_slide}
     tile_slides(tiles, slides_of(paths), of("tiles", tiling=chosen["tiling"]), **read)
     how = options(paths, method, on_bad_slide) | {"max_unreadable": 0.0}
-    extract_slides(manifest, slides_of(paths), of("features", features=chosen), tiles=tiles, **how)
+    make = describe_slides if chosen.get("kind") == "manual" else extract_slides
+    step = "manual_features" if chosen.get("kind") == "manual" else "features"
+    make(manifest, slides_of(paths), of(step, features=chosen), tiles=tiles, **how)
     return folder + "results/features/cnn"
 
 
@@ -61,11 +64,13 @@ def normalised(paths, method):
     return made
 
 
+@pytest.mark.parametrize("kind", ["network", "manual"])
 @pytest.mark.parametrize(("method", "extraction"), [("reinhard", "patchwise"), ("macenko", "dense")])
-def test_features_are_those_of_pictures_that_were_normalised_beforehand(study, method, extraction):
-    folder = extract(study, method, extraction=extraction)
-    before = extract(normalised(study, method), None, "before/", extraction=extraction)
-    plain = extract(study, None, "plain/", extraction=extraction)
+def test_features_are_those_of_pictures_that_were_normalised_beforehand(study, method, extraction, kind):
+    own = {"extraction": extraction, "kind": kind}
+    folder = extract(study, method, **own)
+    before = extract(normalised(study, method), None, "before/", **own)
+    plain = extract(study, None, "plain/", **own)
     for slide in study:
         with open_features(f"{folder}/{slide}.h5") as file, open_features(f"{before}/{slide}.h5") as expected:
             np.testing.assert_array_equal(file["features"][:], expected["features"][:])
@@ -121,8 +126,8 @@ def test_a_slide_that_cannot_be_fitted_fails_or_is_left_out_and_a_bad_target_lea
         extract(study, "macenko", "target/", on_bad_slide="exclude")
 
 
-@pytest.mark.parametrize("whole", [False, True])
-def test_features_without_hair_are_those_of_pictures_that_were_shaved_beforehand(tmp_path, monkeypatch, whole):
+@pytest.mark.parametrize("way", ["network", "manual", "whole"])
+def test_features_without_hair_are_those_of_pictures_that_were_shaved_beforehand(tmp_path, monkeypatch, way):
     monkeypatch.chdir(tmp_path)
     pixels = np.full((96, 96, 3), (220, 170, 150), np.uint8)
     pixels[::7, ::5] = (180, 120, 100)
@@ -132,13 +137,13 @@ def test_features_without_hair_are_those_of_pictures_that_were_shaved_beforehand
     made = {}
     for name, own, further in (("hairy", hairy, asked), ("shaved", remove_hair(hairy), {}), ("left", hairy, {})):
         paths = {"a": picture(f"{name}.png", own)}
-        if whole:
+        if way == "whole":
             chosen = {"tiling": "whole", "encoder": ENCODER, "image": {"fit": "stretch"} | further.get("image", {})}
             manifest = f"{name}/{SHARD}"
             extract_shard(manifest, slides_of(paths), of("features", features=chosen), **options(paths, None))
             made[name] = read_shard(manifest.replace(".tsv", ".h5"))["a"].features
         else:
-            folder = extract(paths, None, f"{name}/", **further)
+            folder = extract(paths, None, f"{name}/", kind=way, **further)
             with h5py.File(f"{folder}/a.h5") as file:
                 made[name] = file["features"][:].astype(np.float32)
                 said = json.loads(file["features"].attrs["config"])

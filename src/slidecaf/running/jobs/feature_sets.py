@@ -107,7 +107,8 @@ class FeatureSets:
     def libraries(self, wildcards: Wildcards) -> tuple[str, ...]:
         """Return the libraries of a feature set alone: only who uses timm computes anew with another version of it."""
         chosen = self.of(wildcards)
-        return (*(("timm",) if is_timm(chosen.encoder.model) else ()), *hair_library(chosen))
+        by_timm = chosen.kind == "network" and is_timm(chosen.encoder.model)
+        return (*(("timm",) if by_timm else ()), *hair_library(chosen))
 
     def network(self, wildcards: Wildcards) -> str | list:
         """Return the network that a method trains for a set's part; nothing where its weights are from elsewhere."""
