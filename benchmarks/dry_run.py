@@ -44,17 +44,28 @@ TEST = sorted(set(ALL) - set(TRAIN))
 PARTS = ["fold-0", "fold-1", "fold-2", "final"]
 TOP = "results/classification/{method}"
 POOLED = "results/pooled/cnn/batch-{batch}.tsv"
+HEATMAPS = expand(f"{TOP}/heatmap/batch-{{batch}}.tsv", batch=ALL, allow_missing=True)
+EVIDENCE = [f"{TOP}/evidence.png", f"{TOP}/evidence.tsv"]
+SCORES = [f"{TOP}/predictions.tsv", f"{TOP}/scores.json"]
+BEHIND = [
+    "results/encoders/cnn.json",
+    *expand("results/{kind}/cnn/batch-{batch}.tsv", kind=["tiles", "features", "pooled"], batch=ALL),
+    f"{TOP}/folds.tsv",
+    *expand(f"{TOP}/{{part}}/{{file}}", part=PARTS, allow_missing=True,
+        file=["choice.json", "selection.tsv", "model.json", "inner.tsv", "decisions.tsv"]),
+    *SCORES,
+    *HEATMAPS,
+]
 
 
 rule all:
     default_target: True
     input:
         "results/study.yaml",
-        expand("results/{kind}/cnn/batch-{batch}.tsv", kind=["tiles", "features", "pooled"], batch=ALL),
-        expand(f"{TOP}/{{part}}/{{file}}", method="svm", part=PARTS, file=["choice.json", "selection.tsv"]),
-        expand(f"{TOP}/{{part}}/{{file}}", method="svm", part=PARTS, file=["model.json", "decisions.tsv"]),
-        expand(f"{TOP}/{{file}}", method="svm", file=["folds.tsv", "predictions.tsv", "scores.json"]),
+        expand(BEHIND, method="svm"),
+        "results/classification/comparison.tsv",
         expand("results/thumbnails/batch-{batch}.tsv", batch=ALL),
+        expand(EVIDENCE, method="svm"),
         expand(f"{TOP}/final/figure5.{{suffix}}", method="svm", suffix=["png", "tsv"]),
         "results/report.html",
 
@@ -85,6 +96,7 @@ rule classifier:
         choice=f"{TOP}/{{part}}/choice.json",
         selection=f"{TOP}/{{part}}/selection.tsv",
         model=f"{TOP}/{{part}}/model.json",
+        inner=f"{TOP}/{{part}}/inner.tsv",
 
 rule decisions:
     input:
@@ -93,8 +105,29 @@ rule decisions:
         pooled=lambda wildcards: expand(POOLED, batch=TEST if wildcards.part == "final" else TRAIN),
     output: f"{TOP}/{{part}}/decisions.tsv"
 
+rule heatmap:
+    input:
+        folds=f"{TOP}/folds.tsv",
+        features="results/features/cnn/batch-{batch}.tsv",
+        pooled=POOLED,
+        models=lambda wildcards: expand(
+            f"{TOP}/{{part}}/model.json", method="svm", part=PARTS[-1:] if int(wildcards.batch) in TEST else PARTS[:-1]
+        ),
+    output: f"{TOP}/heatmap/batch-{{batch}}.tsv"
+
+rule methods:
+    input: behind=expand(BEHIND, method="svm"), scores=expand(SCORES, method="svm")
+    output: "results/{task}/comparison.tsv"
+
+rule evidence:
+    input: predictions=f"{TOP}/predictions.tsv", heatmaps=HEATMAPS
+    output: figure=EVIDENCE[0], table=EVIDENCE[1]
+
 rule scores:
-    input: folds=f"{TOP}/folds.tsv", decisions=[f"{TOP}/{part}/decisions.tsv" for part in PARTS]
+    input:
+        folds=f"{TOP}/folds.tsv",
+        decisions=[f"{TOP}/{part}/decisions.tsv" for part in PARTS],
+        inner=[f"{TOP}/{part}/inner.tsv" for part in PARTS[:-1]],
     output: predictions=f"{TOP}/predictions.tsv", scores=f"{TOP}/scores.json"
 
 rule thumbnails:
@@ -111,8 +144,9 @@ rule report:
         expand("results/tiles/cnn/batch-{batch}.tsv", batch=ALL),
         expand("results/thumbnails/batch-{batch}.tsv", batch=ALL),
         expand(f"{TOP}/{{part}}/choice.json", method="svm", part=PARTS),
-        expand(f"{TOP}/{{file}}", method="svm", file=["predictions.tsv", "scores.json"]),
+        expand([*SCORES, *HEATMAPS, *EVIDENCE], method="svm"),
         expand(f"{TOP}/final/figure5.{{suffix}}", method="svm", suffix=["png", "tsv"]),
+        "results/classification/comparison.tsv",
         "results/study.yaml",
         "results/encoders/cnn.json",
     output: "results/report.html"
@@ -122,7 +156,9 @@ WILDCARDS = {
     **dict.fromkeys(("tiles", "features", "pooling"), "{features}/batch-{batch}"),
     "thumbnails": "batch-{batch}",
     **dict.fromkeys(("classifier", "decisions"), "{method}/{part}"),
-    **dict.fromkeys(("folds", "scores", "neurons"), "{method}"),
+    **dict.fromkeys(("folds", "scores", "neurons", "evidence"), "{method}"),
+    "heatmap": "{method}/batch-{batch}",
+    "methods": "{task}",
     "encoder": "{features}",
     "study": "study",
     "report": "report",
