@@ -14,7 +14,7 @@ DAMAGES = {
 # a result, and what has to be made again so that a job reads it; from the last rules to the first
 READ = {
     "segmentation/svm-cnn/plain/maps/gbm-1.h5": "segmentation/svm-cnn/plain/final/choice.json",
-    "classification/svm/folds.tsv": "classification/svm/fold-1/decisions.tsv",
+    "classification/mcil/folds.tsv": "classification/mcil/fold-1/decisions.tsv",
     "pooled/cnn-160/gbm-2.h5": "classification/svm/fold-1/model.json",
     "features/dense-96/gbm-1.h5": "segmentation/svm-cnn/plain/final/model.h5",
     "features/cnn-160/gbm-1.h5": "pooled/cnn-160/gbm-1.h5",
