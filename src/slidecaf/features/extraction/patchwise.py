@@ -3,7 +3,7 @@
 Patches are taken in small rectangles of neighbours, a batch each: the rectangle is read once, so that overlaps
 are not decoded twice. Worker threads take batches side by side. On a CPU a worker also runs the network, on one
 core: no core waits for another, and a batch's features do not depend on how many workers there are. On a GPU the
-workers read and resize, and the calling thread keeps the GPU busy.
+workers read and resize, and a thread of its own keeps the GPU busy.
 
 `extract` does a slide from its first patch to its last. `begin` gives the workers of a job a slide's first patches, so
 that they have work while the slide before is written to its end.
@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.features.extraction.pipeline import Pipeline, too_many_unreadable
-from slidecaf.features.outputs import side_by_side, width_of
+from slidecaf.features.outputs import side_by_side
 from slidecaf.logs import logger
 
 REGION_PIXELS = 2**24
@@ -115,10 +115,12 @@ def begin(slide, coords, encoder, pipeline, *, patch_size, patch_size_level0, ba
         with closing(running) as results:
             for band in bands:
                 count = sum(map(len, band))
-                features = np.zeros((count, width_of(encoder.dimension)), np.float16)
-                valid = np.zeros(count, bool)
+                features, valid = None, np.zeros(count, bool)
                 for rows in band:
-                    features[rows - start], valid[rows - start], reason = next(results)
+                    own, valid[rows - start], reason = next(results)
+                    if features is None:
+                        features = np.zeros((count, own.shape[1]), own.dtype)
+                    features[rows - start] = own
                     unreadable += len(rows) - int(valid[rows - start].sum())
                     if unreadable > max_unreadable * len(coords):
                         raise too_many_unreadable(reason, max_unreadable, len(coords))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.features.extraction import dense, devices, patchwise, places, whole
+from slidecaf.features.extraction.linear import Linear
 from slidecaf.features.extraction.pipeline import Pipeline
 from slidecaf.features.manual import dense as manual_dense
 from slidecaf.features.manual.encoder import ManualEncoder
@@ -15,6 +16,9 @@ from slidecaf.features.outputs import width_of
 from slidecaf.logs import logger, progress
 from slidecaf.slides import LIMITS, stain
 from slidecaf.slides.hair import opened_as
+
+JUDGED_ON = {"cuda"}
+"""Types of devices on which linear models judge features where these are computed. On a CPU it would save no copy."""
 
 
 class Extraction:
@@ -37,10 +41,15 @@ class Extraction:
         A slide's id to the `slidecaf.features.source.Source` that comes after it, or None.
     target : slidecaf.features.source.Image, optional
         With ``image: stain``, what the slides are made to look like.
+    models : (ndarray of float64, shape (M, D), ndarray of float64, shape (M,)), optional
+        Weights and intercepts of linear models that patches are extracted for. On a GPU they judge features there.
 
     Attributes
     ----------
     encoder : slidecaf.features.networks.encoder.Encoder
+    judges : bool
+        Whether a writer is given what `models` say, as `slidecaf.segmentation.maps.JudgedWriter` takes it, and no
+        features.
 
     Raises
     ------
@@ -49,13 +58,22 @@ class Extraction:
     """
 
     def __init__(
-        self, settings, precision, *, threads, max_unreadable, limits=LIMITS, after=lambda slide: None, target=None
+        self,
+        settings,
+        precision,
+        *,
+        threads,
+        max_unreadable,
+        limits=LIMITS,
+        after=lambda slide: None,
+        target=None,
+        models=None,
     ):
         self._settings, self._precision, self._threads = settings, precision, threads
         self._max_unreadable, self._limits, self._after = max_unreadable, limits, after
         self._stain, self._target = settings.get("image", {}).get("stain"), target
         self._shaved = settings.get("image", {}).get("hair_removal", False)
-        self._begun, self._fitted = {}, {}
+        self._begun, self._fitted, self._models = {}, {}, models
 
     def __enter__(self):
         with ExitStack() as opened:
@@ -67,7 +85,10 @@ class Extraction:
                 device = opened.enter_context(devices.device())
                 self.encoder = load_encoder(self._settings["encoder"], device=device, precision=self._precision)
             opened.callback(self._forget)
-            self._pipeline = opened.enter_context(Pipeline(self._threads, self.encoder.device))
+            device = self.encoder.device
+            self.judges = self._models is not None and device.type in JUDGED_ON
+            head = Linear(*self._models, device) if self.judges else None
+            self._pipeline = opened.enter_context(Pipeline(self._threads, device, head=head))
             self._opened = opened.pop_all()
         return self
 
@@ -81,7 +102,7 @@ class Extraction:
         ----------
         source : slidecaf.features.source.Source
         writer : slidecaf.features.file.FeatureWriter or slidecaf.segmentation.maps.ConfidenceWriter
-            What becomes of the features.
+            What becomes of the features; where `judges` is true, a `slidecaf.segmentation.maps.JudgedWriter`.
 
         Raises
         ------
