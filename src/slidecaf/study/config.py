@@ -391,6 +391,11 @@ class NetworkFeatures(FeatureSettings):
         description="fp32, bf16 (CPU and GPU) or fp16 (GPU only): the number format of the network's arithmetic; auto "
         "takes bf16 where a probe at the start shows it clearly faster than fp32.",
     )
+    compile: bool = Field(
+        False,
+        description="true (torch.compile makes kernels for this network, on a GPU, in a minute or two a job) or false.",
+        exclude_if=lambda value: not value,
+    )
     store: Literal["all", "train"] = Field(
         "all",
         description="all (each slide has a features file) or train (test rows of the segmentation have none: the "

@@ -108,7 +108,7 @@ def begin(slide, coords, encoder, pipeline, *, patch_size, patch_size_level0, ba
     )
     bands = plan_bands(coords, patch_size_level0, batch_size)
     batches = [coords[rows] for band in bands for rows in band]
-    running = pipeline.run(reader, Encode(encoder), batches, ahead=ahead)
+    running = pipeline.run(reader, Encode(encoder, batch_size), batches, ahead=ahead)
 
     def write(writer, *, max_unreadable, advance):
         unreadable, start = 0, 0
@@ -275,13 +275,18 @@ def resize_to(patches, height, width):
 class Encode:
     """Runs the network; where it runs out of memory, goes on with half the batch.
 
+    A network that is compiled is given whole batches only, filled up with zeros: each other number of patches would be
+    compiled anew.
+
     Parameters
     ----------
     encoder : slidecaf.features.networks.encoder.Encoder
+    batch_size : int
+        Patches that come at most.
     """
 
-    def __init__(self, encoder):
-        self._encoder, self._limit = encoder, None
+    def __init__(self, encoder, batch_size):
+        self._encoder, self._limit = encoder, batch_size
 
     def __call__(self, patches, piece):
         """Compute features, as `slidecaf.features.extraction.pipeline.Pipeline.run` asks for them.
@@ -302,10 +307,9 @@ class Encode:
             If the GPU's memory does not hold the network and one patch.
         """
         while True:
-            limit = min(self._limit or len(patches), len(patches))
+            limit = self._limit if self._encoder.compiles else min(self._limit, len(patches))
             try:
-                parts = [side_by_side(self._encoder(part)).to(torch.float16) for part in patches.split(limit)]
-                return torch.cat(parts)
+                return torch.cat([self._features(part, limit) for part in patches.split(limit)])
             except torch.OutOfMemoryError as error:
                 if limit == 1:
                     raise SlidecafError(
@@ -314,3 +318,9 @@ class Encode:
                 self._limit = limit // 2
             torch.cuda.empty_cache()
             logger.warning("out of GPU memory: going on with %d patches a batch", self._limit)
+
+    def _features(self, patches, count):
+        given = patches
+        if self._encoder.compiles and len(patches) < count:
+            given = torch.cat([patches, patches.new_zeros((count - len(patches), *patches.shape[1:]))])
+        return side_by_side(self._encoder(given)).to(torch.float16)[: len(patches)]

@@ -83,7 +83,8 @@ class Extraction:
                 self.encoder = ManualEncoder(self._settings["tiling"]["patch_size"])
             else:
                 device = opened.enter_context(devices.device())
-                self.encoder = load_encoder(self._settings["encoder"], device=device, precision=self._precision)
+                how = {"precision": self._precision, "compiles": self._settings.get("compile", False)}
+                self.encoder = load_encoder(self._settings["encoder"], device=device, **how)
             opened.callback(self._forget)
             device = self.encoder.device
             self.judges = self._models is not None and device.type in JUDGED_ON
