@@ -277,6 +277,9 @@ class ModelArgs(Settings):
     fc_norm: bool = _optional("true or false: whether it normalises behind its pooling, in place of before.")
 
 
+AUTO = "auto"
+"""In place of a number of patches: what a GPU holds."""
+
 OWN = "own"
 """In place of an input size: that of the weights."""
 
@@ -401,8 +404,10 @@ class NetworkFeatures(FeatureSettings):
         description="all (each slide has a features file) or train (test rows of the segmentation have none: the "
         "models judge patches as the network gives them).",
     )
-    batch_size: int = Field(
-        32, ge=1, description="A whole number from 1, the patches that go through the network together."
+    batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        32,
+        description="A whole number from 1, the patches that go through the network together, or auto (as many as half "
+        "of a GPU's free memory holds; 32 on a CPU).",
     )
     image: ImageSteps = Field(
         ImageSteps(),

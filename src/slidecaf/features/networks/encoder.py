@@ -129,9 +129,9 @@ class Encoder:
         # As large as a patch: broadcasting over three channels that lie innermost is ten times as slow.
         self._mean = self._plane(255 * torch.tensor(self.mean))
         self._scale = self._plane(1 / (255 * torch.tensor(self.std)))
-        self._compiler, self._run_batch = compiler, self._run  # the probe is no batch: it runs as it is
+        self._compiler = compiler
         try:
-            probe = self(torch.zeros(1, 3, input_size, input_size, dtype=torch.uint8))
+            probe = self.as_it_is(torch.zeros(1, 3, input_size, input_size, dtype=torch.uint8))
         except (RuntimeError, AssertionError, ValueError) as error:
             reason = str(error).split("\n")[0][:200]
             raise SlidecafError(
@@ -190,10 +190,17 @@ class Encoder:
         torch.Tensor of float32, shape (n, D), or dict of str to such a tensor
             On the encoder's device; a dict where the encoder was made with several outputs.
         """
+        return self._features(patches, self._run_batch)
+
+    def as_it_is(self, patches):
+        """Compute features without what was compiled, as `__call__` does otherwise."""
+        return self._features(patches, self._run)
+
+    def _features(self, patches, run):
         patches = patches.to(self.device, non_blocking=True)
         x = patches.to(torch.float32, memory_format=torch.channels_last).sub_(self._mean).mul_(self._scale)
         with self.arithmetic():
-            outputs = zip(self._outputs.items(), self._run_batch(x.to(self.dtype)), strict=True)
+            outputs = zip(self._outputs.items(), run(x.to(self.dtype)), strict=True)
             features = {name: self._flatten(output, given).float() for (name, output), given in outputs}
         return features if isinstance(self.layer, Mapping) else features[self.layer]
 
