@@ -51,6 +51,27 @@ def classifier_threads(wildcards):
     return 1 if kind(wildcards).reads == "pooled" else STUDY.threads
 
 
+def fitted_by_torch(wildcards):
+    """Tell whether a method's SVMs of patches are fitted by torch, on a GPU where there is one."""
+    return SEGMENTATION.methods[wildcards.method].solver == "torch"
+
+
+def fitting_demands():
+    """Return what jobs that fit SVMs of patches ask for: where torch does it, what those with a network ask for."""
+    methods = SEGMENTATION.methods.values()
+    if not any(method.kind == "svm" and method.solver == "torch" for method in methods):
+        return {}
+    usual = {
+        "gpu": 0,
+        "slurm_partition": str(SITE["slurm_partition"].raw).strip("'\"") if "slurm_partition" in SITE else None,
+    }
+
+    def asked(key):
+        return lambda wildcards: EXTRACTION[key] if fitted_by_torch(wildcards) else usual.get(key)
+
+    return {key: asked(key) for key in EXTRACTION}
+
+
 def training_minutes(wildcards, attempt):
     """Return the minutes that a network is trained for at most."""
     method = CLASSIFICATION.methods[wildcards.method]

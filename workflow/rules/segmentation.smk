@@ -77,12 +77,14 @@ rule patch_svm:
         ENVIRONMENT
     threads: STUDY.threads
     resources:
+        **fitting_demands(),
         mem_mb=memory(2000 + 1024 * STUDY.memory),
         runtime=minutes(240),
     params:
         tracked=tracked(
             "patch_svm",
-            settings=setting("training_stride", "inner_folds", "C", "context", "max_iter"),
+            libraries=lambda wildcards: ("torch",) if fitted_by_torch(wildcards) else (),
+            settings=setting("training_stride", "inner_folds", "C", "context", "max_iter", "solver"),
             hard=hard_settings,
             seed=STUDY.seed,
             on_bad_slide=STUDY.on_bad_slide,

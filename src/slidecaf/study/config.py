@@ -1066,6 +1066,12 @@ class SegmentationSvm(Settings):
     max_iter: int = Field(
         1000, ge=1, description="A whole number from 1, the steps after which an SVM's solver gives up."
     )
+    solver: Literal["numpy", "torch"] = Field(
+        "numpy",
+        description="numpy (SVMs are fitted on the CPU) or torch (on a GPU where there is one; their last digits "
+        "differ).",
+        exclude_if=lambda value: value == "numpy",
+    )
 
 
 class GraphRlm(Settings):
