@@ -88,6 +88,23 @@ def test_a_site_names_its_partitions_and_gpu_in_one_place(planned, repository, t
         assert asked.get("gpu_model") == ("a100" if rule in ("encoder", "features") else None)
 
 
+def test_svms_that_torch_fits_ask_for_a_gpu_and_no_others(planned, repository, tmp_path):
+    study = planned.copy(tmp_path / "study")
+    ((name, own),) = study.config()["segmentation"]["methods"].items()
+    methods = {name: {**own, "solver": "torch"}, "beside": own}
+    study.config(lambda config: config["segmentation"].update(methods=methods))
+    keys = {"slurm_partition": "cpu", "extraction_partition": "gpu", "extraction_gpu_model": "a100"}
+    (tmp_path / "site").mkdir()
+    dry = study.snakemake("--workflow-profile", site(tmp_path / "site", repository, **keys), "-n")
+    assert dry.returncode == 0, dry.stdout + dry.stderr
+    found = re.findall(r"^rule patch_svm:.*?wildcards: method=([\w-]+), .*?resources: (.*?)$", dry.stdout, re.S | re.M)
+    asked = {method: dict(part.split("=") for part in resources.split(", ")) for method, resources in found}
+    assert asked.keys() == {name, "beside"}
+    assert [asked[name][key] for key in ("gpu", "gpu_model", "slurm_partition")] == ["1", "a100", "gpu"]
+    assert (asked["beside"]["gpu"], asked["beside"]["slurm_partition"]) == ("0", "cpu")
+    assert "gpu_model" not in asked["beside"]
+
+
 def test_a_cluster_without_gpus_is_asked_for_none(planned, repository, tmp_path):
     jobs = plan(planned, profile=site(tmp_path, repository, extraction_gpus=0))
     assert not any(int(asked.get("gpu", 0)) for asked in jobs.values())

@@ -7,7 +7,7 @@ Gives   functions and values for `resources:`
 """
 
 from slidecaf.running.demands import BYTES_A_PATCH, SITE_KEYS, Demands, extraction_demands
-from slidecaf.running.jobs.learning import LearningDemands
+from slidecaf.running.jobs.learning import LearningDemands, fitting_demands
 from slidecaf.tiles.grid import Tiling
 
 # Patches a second of a slow machine, one core or two.
@@ -20,7 +20,9 @@ def extraction_rate(features):
 
 
 SITE = workflow.resource_settings.default_resources or {}
-EXTRACTION = or_end(extraction_demands, {key: str(SITE[key].raw).strip("'\"") for key in SITE_KEYS if key in SITE})
+ASKED = {key: str(SITE[key].raw).strip("'\"") for key in (*SITE_KEYS, "slurm_partition") if key in SITE}
+EXTRACTION = or_end(extraction_demands, ASKED)
+FITTING = fitting_demands(SEGMENTATION.methods, EXTRACTION, ASKED.get("slurm_partition"))
 DEMANDS = Demands(
     SLIDE,
     TARGETS.batches,

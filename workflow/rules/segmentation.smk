@@ -77,12 +77,14 @@ rule patch_svm:
         ENVIRONMENT
     threads: STUDY.threads
     resources:
+        **FITTING,
         mem_mb=memory(2000 + 1024 * STUDY.memory),
         runtime=minutes(240),
     params:
         tracked=tracked(
             "patch_svm",
-            settings=SEGMENTED.settings("training_stride", "inner_folds", "C", "context", "max_iter"),
+            libraries=SEGMENTED.libraries,
+            settings=SEGMENTED.settings("training_stride", "inner_folds", "C", "context", "max_iter", "solver"),
             hard=SEGMENTED.hard_settings,
             seed=STUDY.seed,
             on_bad_slide=STUDY.on_bad_slide,

@@ -217,7 +217,7 @@ def _probe_whole(settings, precision, path, mpp, scene, threads, start, target):
         with extraction.open(image) as slide:
             square(slide, encoder.input_size, settings["image"]["fit"])
         reading = perf_counter() - begun
-        batch = max(0.0, times[1] - reading) / (1 if places else settings["batch_size"])
+        batch = max(0.0, times[1] - reading) / (1 if places else extraction.images_together(1))
         on_cpu = encoder.device.type == "cpu"  # where each thread has an image of its own
         return Probe(
             device=_name(encoder.device),

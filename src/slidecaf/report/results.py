@@ -132,8 +132,8 @@ class Results:
             name (of one of several outputs ``set/output``), kind, patch_size, stride, unit, white_above, tissue,
             min_tissue, edge, mpp, extraction; stain where colours are normalised, and hair_removal where hair is drawn
             over. Of one that a network computes model, layer, weights, weights_sha256, dimension, input_size and
-            precision too. Of one that takes whole slides fit instead of what says where patches are. Of one that another
-            program computed: name and imported, the program.
+            precision too. Of one that takes whole slides fit instead of what says where patches are. Of one that
+            another program computed: name and imported, the program.
         """
         rows = [
             {"name": name, "imported": settings.format.upper()}

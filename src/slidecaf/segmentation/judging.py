@@ -14,7 +14,7 @@ from slidecaf.files.manifests import file_of, make_batch, slide_files
 from slidecaf.files.tables import read_json
 from slidecaf.logs import logger
 from slidecaf.segmentation.context import SlideContext
-from slidecaf.segmentation.maps import ConfidenceWriter, judge_rows, write_confidences
+from slidecaf.segmentation.maps import ConfidenceWriter, JudgedWriter, judge_rows, write_confidences
 from slidecaf.segmentation.solver.patch_models import read_models
 from slidecaf.slides import Limits
 from slidecaf.study.config import NetworkFeatures
@@ -66,17 +66,23 @@ def judge_slides(
     )
     dimension = width_of(described["dimension"])
 
-    def judge(source, extract):
-        """Return what the models say of a slide's patches, which `extract` gives; in context once it gave them all."""
+    how["models"] = (coef, intercept) if coef.shape[1] == dimension else None
+
+    def judge(source, network):
+        """Return what the models say of a slide's patches; in context once the network gave them all.
+
+        Then the slide's vectors come back from a GPU too: mean and deviation are not known before the last patch.
+        """
         count = len(source.coords)
-        if coef.shape[1] == dimension or not count:
-            writer = ConfidenceWriter(count, coef, intercept)
-            if count:
-                extract(source, writer)
+        if not count:
+            return ConfidenceWriter(count, coef, intercept).values
+        if coef.shape[1] == dimension:
+            writer = (JudgedWriter if network().judges else ConfidenceWriter)(count, coef, intercept)
+            network().extract(source, writer)
             return writer.values
         with scratch(folder, HELD) as room:
             held = Held(room((count, dimension), np.float16))
-            extract(source, held)
+            network().extract(source, held)
             context = SlideContext(held.features, held.valid)
             return judge_rows(held.features, held.valid, *context.of(coef, intercept))
 
@@ -85,7 +91,7 @@ def judge_slides(
         def work(slide, files, origin):
             source = sources(slide)
             try:
-                values = judge(source, len(source.coords) and network().extract)
+                values = judge(source, network)
             except SlideError as error:
                 if on_bad_slide == "fail":
                     raise

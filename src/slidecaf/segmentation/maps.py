@@ -111,11 +111,59 @@ class ConfidenceWriter:
         """
         # double precision, so that what the number of threads does to the last bits is rounded away
         judged = (widen(features).astype(np.float64) @ self._coef.T + self._intercept).T[:, valid]
-        if not (np.abs(judged) <= np.finfo(np.float32).max).all():
-            raise SlidecafError("a confidence is infinite or not a number.")
-        self.values[:, start : start + len(features)][:, valid] = judged
+        _keep(self.values[:, start : start + len(features)], judged, valid)
         self.nonzero += np.count_nonzero(features[valid])
         self.written += len(features)
+
+
+class JudgedWriter:
+    """Takes what linear models said of patches on a GPU, and keeps it as `ConfidenceWriter` does.
+
+    Parameters
+    ----------
+    count, coef, intercept
+        As for `ConfidenceWriter`.
+
+    Attributes
+    ----------
+    values, written, nonzero
+        As of `ConfidenceWriter`.
+    """
+
+    def __init__(self, count, coef, intercept):
+        self.values = np.full((len(coef), count), np.nan, np.float32)
+        self.written, self.nonzero = 0, 0
+
+    def append(self, judged, valid) -> None:
+        """Take the rows after those taken last; as `write`."""
+        self.write(self.written, judged, valid)
+
+    def write(self, start, judged, valid) -> None:
+        """Take rows anywhere, each once.
+
+        Parameters
+        ----------
+        start : int
+            The first row.
+        judged : ndarray of float64, shape (n, M + 1)
+            Confidences, and how many of the patch's features are not zero.
+        valid : ndarray of bool, shape (n,)
+
+        Raises
+        ------
+        SlidecafError
+            If a valid patch's confidence is infinite or not a number.
+        """
+        _keep(self.values[:, start : start + len(judged)], judged[:, :-1].T[:, valid], valid)
+        self.nonzero += int(judged[valid, -1].sum())
+        self.written += len(judged)
+
+
+def _keep(values, judged, valid):
+    """Put the confidences of valid patches among all, rounded to 32 bit."""
+    if not (np.abs(judged) <= np.finfo(np.float32).max).all():
+        raise SlidecafError("a confidence is infinite or not a number.")
+    values[:, valid] = judged
 
 
 def confidence_map(cells, coords, patch_size, values) -> np.ndarray:

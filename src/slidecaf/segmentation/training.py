@@ -1,5 +1,6 @@
 """The SVMs of patches: for every part its inner models and its own, for every C, from features that are read once."""
 
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def fit_parts(
     memory,
     threads,
     context=None,
+    solver="numpy",
     on_bad_slide="fail",
     sheet="the sheet",
     origin=None,
@@ -64,6 +66,8 @@ def fit_parts(
         nor on how many threads work.
     context : sequence of {"none", "slide"}, optional
         Candidates; every one has models of its own for every C. By default there is none but C.
+    solver : {"numpy", "torch"}, optional
+        What sums over rows: NumPy, or torch on a GPU, if there is one, which the files then say.
     on_bad_slide : {"fail", "exclude"}, optional
         Whether a slide that could not be read is an error here.
     sheet : str, optional
@@ -82,7 +86,7 @@ def fit_parts(
         part: [(row["slide"], int(row["x"]), int(row["y"])) for row in read_tsv(path)] for part, path in hard.items()
     }
     listed = problems_of(read_tsv(folds), inner_folds, seed=seed)
-    with scratch(Path(next(iter(models.values()))).parent, memory // 2) as room:
+    with _sums_on(solver) as device, scratch(Path(next(iter(models.values()))).parent, memory // 2) as room:
         rows = read_patch_rows(
             features,
             labels,
@@ -101,7 +105,7 @@ def fit_parts(
 
         def fit(problems, hard=()):
             weights = [row_weights(rows, problem, hard, copies=copies) for problem in problems]
-            settings = {"max_iter": max_iter, "memory": left, "threads": threads}
+            settings = {"max_iter": max_iter, "memory": left, "threads": threads, "device": device}
             found = {one: fit_left_out(of, rows.labels, weights, C, **settings) for one, of in matrices.items()}
             return [
                 _side_by_side(dict(zip(found, one, strict=True)), C, told) for one in zip(*found.values(), strict=True)
@@ -115,10 +119,24 @@ def fit_parts(
     _warn(listed, fitted, told, max_iter)
     with open_features(features[min(features)]) as file:
         made = {**(origin or {}), "weights_sha256": str(file["features"].attrs["weights_sha256"])}
+    made |= {"solver": f"torch, {device.partition(':')[0]}"} if device else {}
     for part, path in models.items():
         own = [k for k, problem in enumerate(listed) if problem.part == part]
         inner = [listed[k].inner for k in own]
         write_models(path, [fitted[k] for k in own], C=told, inner=inner, origin=made)
+
+
+@contextmanager
+def _sums_on(solver):
+    """Hold the device that sums over rows for the length of a block; None is given where NumPy does."""
+    if solver == "numpy":
+        yield None
+        return
+    from slidecaf.features.extraction import devices  # here: torch
+
+    with devices.device() as device:
+        logger.info("SVMs are fitted by torch, %s", device)
+        yield str(device)
 
 
 def _in_context(rows, features):

@@ -289,6 +289,9 @@ class ModelArgs(Settings):
     fc_norm: bool = _optional("true or false: whether it normalises behind its pooling, in place of before.")
 
 
+AUTO = "auto"
+"""In place of a number of patches: what a GPU holds."""
+
 OWN = "own"
 """In place of an input size: that of the weights."""
 
@@ -403,13 +406,20 @@ class NetworkFeatures(FeatureSettings):
         description="fp32, bf16 (CPU and GPU) or fp16 (GPU only): the number format of the network's arithmetic; auto "
         "takes bf16 where a probe at the start shows it clearly faster than fp32.",
     )
+    compile: bool = Field(
+        False,
+        description="true (torch.compile makes kernels for this network, on a GPU, in a minute or two a job) or false.",
+        exclude_if=lambda value: not value,
+    )
     store: Literal["all", "train"] = Field(
         "all",
         description="all (each slide has a features file) or train (test rows of the segmentation have none: the "
         "models judge patches as the network gives them).",
     )
-    batch_size: int = Field(
-        32, ge=1, description="A whole number from 1, the patches that go through the network together."
+    batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        32,
+        description="A whole number from 1, the patches that go through the network together, or auto (as many as half "
+        "of a GPU's free memory holds; 32 on a CPU).",
     )
     image: ImageSteps = Field(
         ImageSteps(),
@@ -1073,6 +1083,12 @@ class SegmentationSvm(Settings):
     )
     max_iter: int = Field(
         1000, ge=1, description="A whole number from 1, the steps after which an SVM's solver gives up."
+    )
+    solver: Literal["numpy", "torch"] = Field(
+        "numpy",
+        description="numpy (SVMs are fitted on the CPU) or torch (on a GPU where there is one; their last digits "
+        "differ).",
+        exclude_if=lambda value: value == "numpy",
     )
 
 

@@ -370,6 +370,11 @@ def _encoder(where, features):
         if one.scales:
             problems.append(f"{where_encoder}.scales: it is for map: places; write that too, or leave it out.")
         return problems
+    if features.compile:
+        problems.append(
+            f"{where}.compile: with map: places images have as many sizes as shapes, and each would be compiled anew; "
+            "leave compile out."
+        )
     if not features.is_whole:
         problems.append(
             f"{where_encoder}.map: places are those of whole images; write tiling: whole, or average or max."

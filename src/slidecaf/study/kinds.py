@@ -98,7 +98,7 @@ class SegmentationKind:
     labels: str
     models: str
     told_by: tuple[str, ...]
-    unused: Mapping[str, list] = field(default_factory=dict)
+    unused: Mapping[str, object] = field(default_factory=dict)
     maps_test: bool = False
     caveats: tuple[str, ...] = ()
 
@@ -109,7 +109,7 @@ SEGMENTATION_KINDS = {
         labels="labels",
         models="patch_models",
         told_by=("C", "context"),
-        unused={"context": ["none"]},
+        unused={"context": ["none"], "solver": "numpy"},
     ),
     "graph-rlm": SegmentationKind(
         cells="regions",

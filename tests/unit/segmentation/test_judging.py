@@ -6,6 +6,7 @@ import pytest
 from slidecaf.errors import SlidecafError
 from slidecaf.features.batch import extract_slides
 from slidecaf.features.describe import describe_encoder
+from slidecaf.features.extraction import slide as extractions
 from slidecaf.features.file import open_features
 from slidecaf.files.tables import read_json
 from slidecaf.segmentation import judging
@@ -69,7 +70,9 @@ def tile(paths, on_bad_slide="fail"):
     tile_slides(TILES, slides, of("tiles", tiling=TILING), **options)
 
 
-def test_confidences_are_those_of_features_that_are_stored(models):
+@pytest.mark.parametrize("on", ["cuda", "cpu"], ids=["judged by NumPy", "judged where the network runs"])
+def test_confidences_are_those_of_features_that_are_stored(models, monkeypatch, on):
+    monkeypatch.setattr(extractions, "JUDGED_ON", {on})
     paths = paths_of("t", "u")
     tile(paths)
     assert done_twice(lambda: judge(paths), MANIFEST) == ["t", "u"]

@@ -84,6 +84,33 @@ def test_neither_memory_nor_threads_change_a_byte(files):
     assert all(plain[part].read_bytes() == other[part].read_bytes() for part in files.parts)
 
 
+@pytest.mark.parametrize("context", [None, ["none", "slide"]])
+def test_torch_fits_the_same_models_and_the_files_say_that_it_did(files, context):
+    numpys, torchs = (fit(files, files.folder / name, solver=name, context=context) for name in ("numpy", "torch"))
+    for part in files.parts:
+        with h5py.File(numpys[part]) as plain, h5py.File(torchs[part]) as file:
+            assert file.attrs["solver"] in ("torch, cpu", "torch, cuda")
+            assert set(file.attrs) == {*plain.attrs, "solver"}
+            assert set(file) == set(plain)
+            for group in file:
+                wanted, found = plain[f"{group}/coef"][:], file[f"{group}/coef"][:]
+                np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-3 * np.abs(wanted).max())
+                np.testing.assert_allclose(file[f"{group}/intercept"], plain[f"{group}/intercept"], rtol=1e-2)
+
+
+def test_labels_of_slides_that_a_part_leaves_out_change_no_byte_of_what_torch_fits(files):
+    before = fit(files, files.folder / "before", solver="torch")
+    known = {slide for problem in files.listed if problem.part == "fold-0" for slide in problem.trained_on}
+    left_out = sorted(set("abcde") - known)
+    assert left_out
+    for slide in left_out:
+        with h5py.File(files.labels[slide], "r+") as file:
+            file["labels"][:] = ~file["labels"][:]
+    after = fit(files, files.folder / "after", solver="torch")
+    assert before["fold-0"].read_bytes() == after["fold-0"].read_bytes()
+    assert before["final"].read_bytes() != after["final"].read_bytes()
+
+
 def test_a_slide_that_could_not_be_read_is_an_error_where_bad_slides_fail(files):
     with pytest.raises(SlideError, match="slide f: it could not be read"):
         fit(files, files.folder / "one", on_bad_slide="fail")

@@ -417,6 +417,13 @@ def test_an_encoder_says_what_it_gives_once(config, given, said):
     assert said in problems(with_encoder(config, **given))
 
 
+def test_a_network_of_images_of_many_sizes_is_not_compiled(config):
+    config["features"]["cnn"]["compile"] = True
+    assert check_config(config).features["cnn"].compile
+    said = problems(with_encoder(config, layer="features", map="places"))
+    assert "features.cnn.compile: with map: places images have as many sizes as shapes" in said
+
+
 SIGLIP = {"model": "timm/vit_base_patch16_siglip_224", "layer": "pooled", "weights": "webli"}
 TIMM = {"model": "timm/vit_giant_patch14_224", "layer": "class", "weights": "hf-hub:MahmoodLab/UNI2-h"}
 

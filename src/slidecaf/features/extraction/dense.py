@@ -27,6 +27,13 @@ network, not on the number of threads."""
 LAYER_BYTES = 3 * 2**28
 """Bytes that a layer's output for one block may take, unless a block of `BLOCK` places a side takes more."""
 
+LAYERS = 8
+"""Of the largest layer's outputs, what a block takes of a GPU: its own and the one before, what a convolution works
+with, and as much of the block that was launched before."""
+
+NARROWEST = 8
+"""Places of the map along a block's side, at least: below, a block is little else than its context."""
+
 RETRY = 256
 """Px of the squares in which a damaged region is read again."""
 
@@ -89,7 +96,35 @@ def extract(
         return write(writer, max_unreadable=max_unreadable, advance=advance)
 
 
-def begin(slide, coords, encoder, pipeline, *, patch_size, stride, stride_level0, block=None, ahead=lambda: None):
+def layer_bytes(free) -> int:
+    """Return the bytes that a layer's output for one block may take on a GPU.
+
+    Parameters
+    ----------
+    free : int
+        Bytes of its memory.
+
+    Returns
+    -------
+    int
+        `LAYER_BYTES`, or what a small GPU has room for.
+    """
+    return min(LAYER_BYTES, free // LAYERS)
+
+
+def begin(
+    slide,
+    coords,
+    encoder,
+    pipeline,
+    *,
+    patch_size,
+    stride,
+    stride_level0,
+    block=None,
+    layer_bytes=LAYER_BYTES,
+    ahead=lambda: None,
+):
     """Begin to compute the features of a slide's patches.
 
     Parameters
@@ -97,6 +132,8 @@ def begin(slide, coords, encoder, pipeline, *, patch_size, stride, stride_level0
     slide, coords, encoder, patch_size, stride, stride_level0, block
         As for `extract`.
     pipeline : slidecaf.features.extraction.pipeline.Pipeline
+    layer_bytes : int, optional
+        As `layer_bytes` gives them: below `LAYER_BYTES`, blocks are smaller.
     ahead : callable, optional
         As for `slidecaf.features.extraction.pipeline.Pipeline.run`.
 
@@ -116,7 +153,7 @@ def begin(slide, coords, encoder, pipeline, *, patch_size, stride, stride_level0
     reader = BlockReader(
         slide, dense, step=step, reach=reach, patch_size=patch_size, stride=stride, scale=stride_level0 / stride
     )
-    height, width = (block, block) if block else (BLOCK, reader.widest(BLOCK))
+    height, width = (block, block) if block else reader.sides(layer_bytes)
     grid = np.rint(coords / stride_level0).astype(np.int64)
     blocks = plan_blocks(grid, max(1, height // step), max(1, width // step), reach)
     shape = tuple(max((block.shape[side] for block in blocks), default=0) for side in (0, 1))
@@ -231,12 +268,25 @@ class BlockReader:
         self._after = max(0, ceil((dense.after + 1 - dense.total_stride + margin) / enlarged))
         self.first = self._before * step
 
-    def widest(self, rows):
-        """Return the places that a block of so many rows of them may have along a row: wide ones have less context."""
+    def sides(self, most):
+        """Return how many places a block has down and along a row, which may be longer: it has less context then.
+
+        Parameters
+        ----------
+        most : int
+            Bytes of the largest layer's output.
+
+        Returns
+        -------
+        rows, columns : int
+        """
         context = (self._before + self._after) * self._step
         per_place = self._layer_bytes * self._total_stride**2
-        columns = int(LAYER_BYTES / (per_place * (rows + context))) - context
-        return min(max(columns, rows), WIDEST)
+        rows = BLOCK
+        while most < LAYER_BYTES and rows > NARROWEST and per_place * (rows + context) ** 2 > most:
+            rows = max(NARROWEST, rows // 2)
+        columns = int(most / (per_place * (rows + context))) - context
+        return rows, min(max(columns, rows), WIDEST)
 
     def __call__(self, block, shape):
         """Read a block.

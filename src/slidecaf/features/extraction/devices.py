@@ -22,8 +22,9 @@ OTHERWISE = (
 def device(*, wait=1.0):
     """Hold a device for the length of a block: a GPU where there is one, otherwise the CPU.
 
-    A scheduler that gives jobs their GPUs sets ``CUDA_VISIBLE_DEVICES``; then the first visible device is
-    taken as given. Otherwise each GPU has a lock on this machine, and the first free one is taken.
+    A scheduler that gives a job its GPU sets ``CUDA_VISIBLE_DEVICES`` to that one, which is taken as given. Where
+    several are visible, of a workstation or of an allocation that jobs share, each has a lock on this machine, and the
+    first free one is taken.
 
     Parameters
     ----------
@@ -36,21 +37,26 @@ def device(*, wait=1.0):
     """
     if not torch.cuda.is_available():
         yield torch.device("cpu")
-    elif os.environ.get("CUDA_VISIBLE_DEVICES"):
+    elif os.environ.get("CUDA_VISIBLE_DEVICES") and torch.cuda.device_count() == 1:
         yield torch.device("cuda", 0)
     else:
-        with lock_one(torch.cuda.device_count()) as index:
+        with lock_one(_cards(), wait=wait) as index:
             yield torch.device("cuda", index)
 
 
+def _cards():
+    """Return the names of the visible GPUs, by which every process knows them, whatever number they have in it."""
+    return [str(torch.cuda.get_device_properties(index).uuid) for index in range(torch.cuda.device_count())]
+
+
 @contextmanager
-def lock_one(count, *, wait=1.0, folder=None):
-    """Hold one of `count` locks, waiting while all are held by other processes.
+def lock_one(cards, *, wait=1.0, folder=None):
+    """Hold the lock of one of several GPUs, waiting while all are held by other processes.
 
     Parameters
     ----------
-    count : int
-        The number of devices, from 1.
+    cards : sequence of str
+        Their names; one at least.
     wait : float, optional
         Seconds between looks.
     folder : path-like, optional
@@ -59,7 +65,7 @@ def lock_one(count, *, wait=1.0, folder=None):
     Yields
     ------
     int
-        The device's index. The lock ends with the block or with the process, however it ends.
+        Its place among `cards`. The lock ends with the block or with the process, however it ends.
 
     Raises
     ------
@@ -69,8 +75,8 @@ def lock_one(count, *, wait=1.0, folder=None):
     folder = Path(folder or tempfile.gettempdir())
     said = False
     while True:
-        for index in range(count):
-            descriptor = _open_lock(folder / f"slidecaf-gpu-{index}.lock")
+        for index, card in enumerate(cards):
+            descriptor = _open_lock(folder / f"slidecaf-gpu-{card}.lock")
             try:
                 if _is_taken(descriptor, folder):
                     continue
@@ -79,7 +85,7 @@ def lock_one(count, *, wait=1.0, folder=None):
             finally:
                 os.close(descriptor)
         if not said:
-            logger.info("waiting for a free GPU: all %d are taken", count)
+            logger.info("waiting for a free GPU: all %d are taken", len(cards))
             said = True
         time.sleep(wait)
 

@@ -3,7 +3,7 @@
 Patches are taken in small rectangles of neighbours, a batch each: the rectangle is read once, so that overlaps
 are not decoded twice. Worker threads take batches side by side. On a CPU a worker also runs the network, on one
 core: no core waits for another, and a batch's features do not depend on how many workers there are. On a GPU the
-workers read and resize, and the calling thread keeps the GPU busy.
+workers read and resize, and a thread of its own keeps the GPU busy.
 
 `extract` does a slide from its first patch to its last. `begin` gives the workers of a job a slide's first patches, so
 that they have work while the slide before is written to its end.
@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.features.extraction.pipeline import Pipeline, too_many_unreadable
-from slidecaf.features.outputs import side_by_side, width_of
+from slidecaf.features.outputs import side_by_side
 from slidecaf.logs import logger
 
 REGION_PIXELS = 2**24
@@ -108,17 +108,19 @@ def begin(slide, coords, encoder, pipeline, *, patch_size, patch_size_level0, ba
     )
     bands = plan_bands(coords, patch_size_level0, batch_size)
     batches = [coords[rows] for band in bands for rows in band]
-    running = pipeline.run(reader, Encode(encoder), batches, ahead=ahead)
+    running = pipeline.run(reader, Encode(encoder, batch_size), batches, ahead=ahead)
 
     def write(writer, *, max_unreadable, advance):
         unreadable, start = 0, 0
         with closing(running) as results:
             for band in bands:
                 count = sum(map(len, band))
-                features = np.zeros((count, width_of(encoder.dimension)), np.float16)
-                valid = np.zeros(count, bool)
+                features, valid = None, np.zeros(count, bool)
                 for rows in band:
-                    features[rows - start], valid[rows - start], reason = next(results)
+                    own, valid[rows - start], reason = next(results)
+                    if features is None:
+                        features = np.zeros((count, own.shape[1]), own.dtype)
+                    features[rows - start] = own
                     unreadable += len(rows) - int(valid[rows - start].sum())
                     if unreadable > max_unreadable * len(coords):
                         raise too_many_unreadable(reason, max_unreadable, len(coords))
@@ -273,13 +275,18 @@ def resize_to(patches, height, width):
 class Encode:
     """Runs the network; where it runs out of memory, goes on with half the batch.
 
+    A network that is compiled is given whole batches only, filled up with zeros: each other number of patches would be
+    compiled anew.
+
     Parameters
     ----------
     encoder : slidecaf.features.networks.encoder.Encoder
+    batch_size : int
+        Patches that come at most.
     """
 
-    def __init__(self, encoder):
-        self._encoder, self._limit = encoder, None
+    def __init__(self, encoder, batch_size):
+        self._encoder, self._limit = encoder, batch_size
 
     def __call__(self, patches, piece):
         """Compute features, as `slidecaf.features.extraction.pipeline.Pipeline.run` asks for them.
@@ -300,10 +307,9 @@ class Encode:
             If the GPU's memory does not hold the network and one patch.
         """
         while True:
-            limit = min(self._limit or len(patches), len(patches))
+            limit = self._limit if self._encoder.compiles else min(self._limit, len(patches))
             try:
-                parts = [side_by_side(self._encoder(part)).to(torch.float16) for part in patches.split(limit)]
-                return torch.cat(parts)
+                return torch.cat([self._features(part, limit) for part in patches.split(limit)])
             except torch.OutOfMemoryError as error:
                 if limit == 1:
                     raise SlidecafError(
@@ -312,3 +318,9 @@ class Encode:
                 self._limit = limit // 2
             torch.cuda.empty_cache()
             logger.warning("out of GPU memory: going on with %d patches a batch", self._limit)
+
+    def _features(self, patches, count):
+        given = patches
+        if self._encoder.compiles and len(patches) < count:
+            given = torch.cat([patches, patches.new_zeros((count - len(patches), *patches.shape[1:]))])
+        return side_by_side(self._encoder(given)).to(torch.float16)[: len(patches)]

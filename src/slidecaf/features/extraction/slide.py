@@ -6,15 +6,20 @@ from pathlib import Path
 
 from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.features.extraction import dense, devices, patchwise, places, whole
+from slidecaf.features.extraction.linear import Linear
+from slidecaf.features.extraction.memory import ON_A_CPU, CardMemory, at_224, fitting
 from slidecaf.features.extraction.pipeline import Pipeline
 from slidecaf.features.manual import dense as manual_dense
 from slidecaf.features.manual.encoder import ManualEncoder
-from slidecaf.features.networks.convolved import OWN_SIZE
 from slidecaf.features.networks.encoder import load_encoder
 from slidecaf.features.outputs import width_of
 from slidecaf.logs import logger, progress
 from slidecaf.slides import LIMITS, stain
 from slidecaf.slides.hair import opened_as
+from slidecaf.study.config import AUTO
+
+JUDGED_ON = {"cuda"}
+"""Types of devices on which linear models judge features where these are computed. On a CPU it would save no copy."""
 
 
 class Extraction:
@@ -37,10 +42,15 @@ class Extraction:
         A slide's id to the `slidecaf.features.source.Source` that comes after it, or None.
     target : slidecaf.features.source.Image, optional
         With ``image: stain``, what the slides are made to look like.
+    models : (ndarray of float64, shape (M, D), ndarray of float64, shape (M,)), optional
+        Weights and intercepts of linear models that patches are extracted for. On a GPU they judge features there.
 
     Attributes
     ----------
     encoder : slidecaf.features.networks.encoder.Encoder
+    judges : bool
+        Whether a writer is given what `models` say, as `slidecaf.segmentation.maps.JudgedWriter` takes it, and no
+        features.
 
     Raises
     ------
@@ -49,13 +59,22 @@ class Extraction:
     """
 
     def __init__(
-        self, settings, precision, *, threads, max_unreadable, limits=LIMITS, after=lambda slide: None, target=None
+        self,
+        settings,
+        precision,
+        *,
+        threads,
+        max_unreadable,
+        limits=LIMITS,
+        after=lambda slide: None,
+        target=None,
+        models=None,
     ):
         self._settings, self._precision, self._threads = settings, precision, threads
         self._max_unreadable, self._limits, self._after = max_unreadable, limits, after
         self._stain, self._target = settings.get("image", {}).get("stain"), target
         self._shaved = settings.get("image", {}).get("hair_removal", False)
-        self._begun, self._fitted = {}, {}
+        self._begun, self._fitted, self._models = {}, {}, models
 
     def __enter__(self):
         with ExitStack() as opened:
@@ -65,9 +84,15 @@ class Extraction:
                 self.encoder = ManualEncoder(self._settings["tiling"]["patch_size"])
             else:
                 device = opened.enter_context(devices.device())
-                self.encoder = load_encoder(self._settings["encoder"], device=device, precision=self._precision)
+                how = {"precision": self._precision, "compiles": self._settings.get("compile", False)}
+                self.encoder = load_encoder(self._settings["encoder"], device=device, **how)
             opened.callback(self._forget)
-            self._pipeline = opened.enter_context(Pipeline(self._threads, self.encoder.device))
+            device = self.encoder.device
+            self.judges = self._models is not None and device.type in JUDGED_ON
+            memory = CardMemory(device) if device.type == "cuda" else None
+            self._fit(memory)
+            head = Linear(*self._models, device) if self.judges else None
+            self._pipeline = opened.enter_context(Pipeline(self._threads, device, head=head))
             self._opened = opened.pop_all()
         return self
 
@@ -81,7 +106,7 @@ class Extraction:
         ----------
         source : slidecaf.features.source.Source
         writer : slidecaf.features.file.FeatureWriter or slidecaf.segmentation.maps.ConfidenceWriter
-            What becomes of the features.
+            What becomes of the features; where `judges` is true, a `slidecaf.segmentation.maps.JudgedWriter`.
 
         Raises
         ------
@@ -110,7 +135,7 @@ class Extraction:
         image, features, seen
             As `slidecaf.features.extraction.whole.extract` does.
         """
-        settings = {"fit": self._settings["image"]["fit"], "batch_size": self._together()}
+        settings = {"fit": self._settings["image"]["fit"], "batch_size": self.images_together(len(images))}
         with progress(len(images), "whole slides", unit="images") as advance:
             for done in whole.extract(images, self.encoder, self._pipeline, opened=self.open, **settings):
                 yield done
@@ -134,12 +159,26 @@ class Extraction:
                 yield done
                 advance(1)
 
-    def _together(self):
-        """Return how many patches go through the network together: no more px than of `batch_size` at 224 px."""
-        count = self._settings["batch_size"]
-        if isinstance(self.encoder, ManualEncoder):
-            return count
-        return max(1, min(count, count * OWN_SIZE**2 // self.encoder.input_size**2))
+    def images_together(self, count) -> int:
+        """Return how many whole images go through the network together, where so many are left to do.
+
+        Batches of images are filled up: what fits into a GPU is more than a small collection has.
+        """
+        return min(self._together, 1 << max(0, count - 1).bit_length()) if self._found else self._together
+
+    def _fit(self, memory):
+        """Find out how much goes through the network together: no more px than of `batch_size` at 224 px.
+
+        What a GPU holds is looked at once a job, so that its slides are treated alike.
+        """
+        count, manual = self._settings["batch_size"], isinstance(self.encoder, ManualEncoder)
+        self._found = bool(count == AUTO and memory and self._settings["extraction"] == "patchwise")
+        if self._found:
+            self._together = fitting(self.encoder, memory)
+        else:
+            count = ON_A_CPU if count == AUTO else count
+            self._together = count if manual else at_224(count, self.encoder.input_size)
+        self._layer_bytes = dense.layer_bytes(memory.free()) if memory else dense.LAYER_BYTES
 
     def begin(self, source, slide):
         """Give the workers a slide's first patches; return what ends it, as `patchwise.begin` and `dense.begin` do."""
@@ -149,8 +188,9 @@ class Extraction:
             own = {"stride": int(tiles["stride"]), "stride_level0": float(tiles["stride_level0"])}
             if isinstance(self.encoder, ManualEncoder):
                 return manual_dense.begin(slide, source.coords, self._pipeline, **common, **own)
+            own["layer_bytes"] = self._layer_bytes
             return dense.begin(slide, source.coords, self.encoder, self._pipeline, **common, **own)
-        own = {"patch_size_level0": int(tiles["patch_size_level0"]), "batch_size": self._together()}
+        own = {"patch_size_level0": int(tiles["patch_size_level0"]), "batch_size": self._together}
         return patchwise.begin(slide, source.coords, self.encoder, self._pipeline, **common, **own)
 
     def open(self, source):

@@ -92,7 +92,7 @@ def extract(sources, encoder, pipeline, *, opened, fit, batch_size):
         return pixels, valid, seen
 
     batches = [sources[start : start + batch_size] for start in range(0, len(sources), batch_size)]
-    with closing(pipeline.run(read, Encode(encoder), batches)) as results:
+    with closing(pipeline.run(read, Encode(encoder, batch_size), batches)) as results:
         for batch, (features, _, seen) in zip(batches, results, strict=True):
             for i, source in enumerate(batch):
                 bad = isinstance(seen[i], SlidecafError)

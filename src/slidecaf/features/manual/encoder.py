@@ -23,6 +23,8 @@ class ManualEncoder:
         186.
     sha256 : str
         Empty: there are no weights.
+    compiles : bool
+        False.
 
     Examples
     --------
@@ -31,7 +33,7 @@ class ManualEncoder:
     torch.Size([2, 186])
     """
 
-    device, dimension, sha256 = torch.device("cpu"), DIMENSION, ""
+    device, dimension, sha256, compiles = torch.device("cpu"), DIMENSION, "", False
 
     def __init__(self, patch_size):
         self.input_size = patch_size

@@ -70,6 +70,8 @@ class DenseEncoder:
                 self.span = self._map_of(torch.zeros(1, 3, self.input_size, self.input_size)).shape[-1]
         self.total_stride, self.before, self.after = self._reach()
         self.layer_bytes = self._largest_layer()
+        # from here on regions come, which measure the same within a slide only
+        self._trunk = encoder.compiled(self._trunk, dynamic=True)
 
     def check_stride(self, patch_size, stride):
         """Return how many places of the map a stride is.

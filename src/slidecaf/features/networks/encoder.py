@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+from torch._dynamo.exc import TorchDynamoException
 
 from slidecaf.errors import SlidecafError
 from slidecaf.features.networks import models, timm_networks
@@ -61,6 +62,9 @@ class Encoder:
         Of the model, for these layers in this order; it is traced by default.
     mean, std : sequence of float, optional
         By which R, G and B are normalised, on a scale of 0 to 1: the model's own, or ImageNet's, by default.
+    compiler : callable, optional
+        What compiles the network, as `torch.compile` does; it runs as it is by default. It is compiled for every
+        number of patches anew, so that calls should have one.
 
     Attributes
     ----------
@@ -77,6 +81,8 @@ class Encoder:
         Of the weights, and of what the network takes.
     dimension : int, or dict of str to int
         D, the length of a patch's vector; of each with several outputs.
+    compiles : bool
+        Whether the network is compiled.
 
     Raises
     ------
@@ -86,7 +92,17 @@ class Encoder:
     """
 
     def __init__(
-        self, model, layer, *, input_size=224, device="cpu", precision="fp32", traced=None, mean=None, std=None
+        self,
+        model,
+        layer,
+        *,
+        input_size=224,
+        device="cpu",
+        precision="fp32",
+        traced=None,
+        mean=None,
+        std=None,
+        compiler=None,
     ):
         self.device = torch.device(device)
         self._outputs = outputs_of(layer)
@@ -113,8 +129,9 @@ class Encoder:
         # As large as a patch: broadcasting over three channels that lie innermost is ten times as slow.
         self._mean = self._plane(255 * torch.tensor(self.mean))
         self._scale = self._plane(1 / (255 * torch.tensor(self.std)))
+        self._compiler = compiler
         try:
-            probe = self(torch.zeros(1, 3, input_size, input_size, dtype=torch.uint8))
+            probe = self.as_it_is(torch.zeros(1, 3, input_size, input_size, dtype=torch.uint8))
         except (RuntimeError, AssertionError, ValueError) as error:
             reason = str(error).split("\n")[0][:200]
             raise SlidecafError(
@@ -123,6 +140,42 @@ class Encoder:
             ) from error
         several = isinstance(probe, dict)
         self.dimension = {name: len(one[0]) for name, one in probe.items()} if several else probe.shape[1]
+        self._run_batch = self.compiled(self.network.forward, dynamic=False)
+
+    @property
+    def compiles(self):
+        """Whether the network is compiled."""
+        return self._compiler is not None
+
+    def compiled(self, run, *, dynamic):
+        """Return a part of the network compiled, where the encoder is to be compiled, or as it is.
+
+        Parameters
+        ----------
+        run : callable
+            Of one tensor.
+        dynamic : bool
+            Whether the tensor's shape changes from call to call.
+
+        Returns
+        -------
+        callable
+            It raises a `SlidecafError` where the part cannot be compiled, at the first call.
+        """
+        if not self.compiles:
+            return run
+        made = self._compiler(run, dynamic=dynamic)
+
+        def call(x):
+            try:
+                return made(x)
+            except TorchDynamoException as error:
+                reason = str(error).strip().split("\n")[0][:200]
+                raise SlidecafError(
+                    f"compile: torch cannot compile {type(self.model).__name__} here ({reason}); leave compile out."
+                ) from error
+
+        return call
 
     def __call__(self, patches):
         """Compute features.
@@ -137,10 +190,17 @@ class Encoder:
         torch.Tensor of float32, shape (n, D), or dict of str to such a tensor
             On the encoder's device; a dict where the encoder was made with several outputs.
         """
+        return self._features(patches, self._run_batch)
+
+    def as_it_is(self, patches):
+        """Compute features without what was compiled, as `__call__` does otherwise."""
+        return self._features(patches, self._run)
+
+    def _features(self, patches, run):
         patches = patches.to(self.device, non_blocking=True)
         x = patches.to(torch.float32, memory_format=torch.channels_last).sub_(self._mean).mul_(self._scale)
         with self.arithmetic():
-            outputs = zip(self._outputs.items(), self._run(x.to(self.dtype)), strict=True)
+            outputs = zip(self._outputs.items(), run(x.to(self.dtype)), strict=True)
             features = {name: self._flatten(output, given).float() for (name, output), given in outputs}
         return features if isinstance(self.layer, Mapping) else features[self.layer]
 
@@ -253,7 +313,7 @@ def outputs_of(layer):
     return dict(layer) if isinstance(layer, Mapping) else {layer: Output(layer)}
 
 
-def load_encoder(spec, *, device="cpu", precision="fp32"):
+def load_encoder(spec, *, device="cpu", precision="fp32", compiles=False):
     """Build the encoder that a config describes.
 
     Parameters
@@ -266,6 +326,8 @@ def load_encoder(spec, *, device="cpu", precision="fp32"):
         it may have ``map``. Of timm's networks, as for `slidecaf.features.networks.timm_networks.load`.
     device : str or torch.device, optional
     precision : {"fp32", "bf16", "fp16"}, optional
+    compiles : bool, optional
+        Whether torch compiles the network, on a GPU.
 
     Returns
     -------
@@ -297,7 +359,10 @@ def load_encoder(spec, *, device="cpu", precision="fp32"):
     >>> encoder.dimension
     {'early': 128, 'late': 512}
     """
+    if compiles and torch.device(device).type != "cuda":
+        raise SlidecafError("compile: true needs a CUDA device and there is none; leave compile out.")
     name, weights = spec["model"], spec["weights"]
+    run = {"device": device, "precision": precision, "compiler": torch.compile if compiles else None}
     if not is_timm(name):
         models.check_model(name)
     layer = {key: Output(**given) for key, given in spec["outputs"].items()} if "outputs" in spec else spec["layer"]
@@ -307,7 +372,7 @@ def load_encoder(spec, *, device="cpu", precision="fp32"):
     if is_timm(name):
         found = timm_networks.load(spec, layers)
         how = {"input_size": found.input_size, "traced": found.traced, "mean": found.mean, "std": found.std}
-        return _checked(Encoder(found.model, layer, device=device, precision=precision, **how), spec)
+        return _checked(Encoder(found.model, layer, **run, **how), spec)
     if weights.startswith("random:"):
         model = models.build_random(name, int(weights.removeprefix("random:")))
         traced = trace(model, layers)
@@ -323,7 +388,7 @@ def load_encoder(spec, *, device="cpu", precision="fp32"):
         traced = trace(model, layers)
         weights_of.load_state(model, state, source, traced)
     how = {"input_size": spec["input_size"], "traced": traced}
-    return _checked(Encoder(model, layer, device=device, precision=precision, **how), spec)
+    return _checked(Encoder(model, layer, **run, **how), spec)
 
 
 def _checked(encoder, spec):

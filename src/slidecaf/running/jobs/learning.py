@@ -1,5 +1,6 @@
-"""What jobs that learn ask of a cluster, by what their method's kind reads."""
+"""What jobs that learn ask of a cluster, by what their method's kind reads, or what fits their SVMs."""
 
+from collections.abc import Callable, Mapping
 from math import ceil
 
 from slidecaf.running.demands import Demands
@@ -40,3 +41,34 @@ class LearningDemands:
         method = self._task.methods[wildcards.method]
         images = len(self._task.train) * method.epochs * method.candidates * method.stages
         return attempt * ceil(30 + images / IMAGES / 60)
+
+
+def fitting_demands(
+    methods: Mapping[str, object], extraction: Mapping[str, object], partition: str | None
+) -> dict[str, Callable[[Wildcards], object]]:
+    """Return what jobs that fit SVMs of patches ask for beside memory and time.
+
+    Parameters
+    ----------
+    methods : mapping of str to slidecaf.study.config.Settings
+        Those of the segmentation.
+    extraction : mapping of str to object
+        What jobs with a network ask for, from `slidecaf.running.demands.extraction_demands`.
+    partition : str or None
+        Where all other jobs run, as the profile has it.
+
+    Returns
+    -------
+    dict of str to callable
+        Wildcards to the same as `extraction` of a method whose SVMs torch fits, and to no GPU of others; nothing where
+        no method has torch do it, so that a plan says of others what it always said.
+    """
+    usual = {"gpu": 0, "slurm_partition": partition}
+
+    def by_torch(method):
+        return getattr(methods[method], "solver", None) == "torch"
+
+    def asked(key):
+        return lambda wildcards: extraction[key] if by_torch(wildcards.method) else usual.get(key)
+
+    return {key: asked(key) for key in extraction} if any(map(by_torch, methods)) else {}

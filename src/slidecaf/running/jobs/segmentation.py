@@ -41,6 +41,10 @@ class SegmentationJobs:
         """Return a function: some settings of a method, without those of later versions that it does not use."""
         return lambda wildcards: settings_used(self._task.methods[wildcards.method], keys)
 
+    def libraries(self, wildcards: Wildcards) -> tuple[str, ...]:
+        """Return the libraries of a method that fits its SVMs with torch, which others do not use."""
+        return ("torch",) if self._task.methods[wildcards.method].solver == "torch" else ()
+
     def inner_folds(self, wildcards: Wildcards) -> int:
         """Return how many inner folds a method has."""
         return self._task.methods[wildcards.method].inner_folds

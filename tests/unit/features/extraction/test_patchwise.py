@@ -146,7 +146,8 @@ def test_too_many_unreadable_patches_fail_the_slide_by_name(encoder):
 class Fussy:
     """An encoder whose device holds so many patches and no more."""
 
-    def __init__(self, holds):
+    def __init__(self, holds, *, compiles=False):
+        self.compiles, self.seen = compiles, []
         self.holds, self.device, self.input_size, self.dimension = holds, torch.device("cpu"), 64, 3
         self.largest = 0
 
@@ -154,6 +155,7 @@ class Fussy:
         if len(patches) > self.holds:
             raise torch.OutOfMemoryError
         self.largest = max(self.largest, len(patches))
+        self.seen.append(len(patches))
         return patches.float().mean((2, 3))
 
 
@@ -166,6 +168,16 @@ def test_out_of_memory_halves_the_batch_and_goes_on():
     assert fussy.largest == 2
     with pytest.raises(SlidecafError, match="does not hold the network and one patch"):
         extract(slide, coords, Fussy(0), size=64)
+
+
+def test_a_network_that_is_compiled_is_given_whole_batches_only():
+    slide, coords = ArraySlide(picture(500, 700)), grid(700, 500, 64, 32)
+    expected, _ = extract(slide, coords, Fussy(100), size=64, batch_size=16, threads=1)
+    for holds, sizes in ((100, {16}), (7, {4})):
+        compiled = Fussy(holds, compiles=True)
+        features, _ = extract(slide, coords, compiled, size=64, batch_size=16, threads=1)
+        np.testing.assert_array_equal(features, expected)
+        assert set(compiled.seen) == sizes
 
 
 @pytest.mark.parametrize(("value", "said"), [(float("nan"), "not a number"), (1e6, "does not fit 16 bit")])

@@ -3,7 +3,7 @@
 from math import ceil
 from types import SimpleNamespace
 
-from slidecaf.running.jobs.learning import IMAGES, LearningDemands
+from slidecaf.running.jobs.learning import IMAGES, LearningDemands, fitting_demands
 from tests.unit.running.jobs.planned import TRAIN, Job
 
 
@@ -26,3 +26,14 @@ def test_a_network_has_time_for_every_image_of_every_epoch_and_as_much_again_wit
     images = len(TRAIN) * 6 * method.candidates * method.stages
     assert learning(planned).minutes(Job(method="net"), 1) == ceil(30 + images / IMAGES / 60)
     assert learning(planned).minutes(Job(method="net"), 3) == 3 * learning(planned).minutes(Job(method="net"), 1)
+
+
+def test_a_method_whose_svms_torch_fits_asks_for_what_a_network_does_and_no_other_of_the_study():
+    methods = {"card": SimpleNamespace(solver="torch"), "svm": SimpleNamespace(solver="numpy"), "graph": object()}
+    extraction = {"gpu": 1, "slurm_partition": "gpu", "gpu_model": "a100"}
+    asked = fitting_demands(methods, extraction, "cpu")
+    assert {key: value(Job(method="card")) for key, value in asked.items()} == extraction
+    for other in ("svm", "graph"):
+        found = {key: value(Job(method=other)) for key, value in asked.items()}
+        assert found == {"gpu": 0, "slurm_partition": "cpu", "gpu_model": None}
+    assert fitting_demands({"svm": methods["svm"]}, extraction, "cpu") == {}

@@ -91,13 +91,14 @@ def test_neither_other_problems_nor_memory_nor_threads_nor_blocks_on_disk_change
         assert coefs(file.create_dataset("rows", data=matrix), weights, **OPTIONS) == expected
 
 
-def test_labels_of_rows_that_a_problem_leaves_out_change_no_byte_of_it_whatever_runs_beside_it():
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_labels_of_rows_that_a_problem_leaves_out_change_no_byte_of_it_whatever_runs_beside_it(device):
     matrix, labels, weights = drawn(1, 400, 12)
     weights[0, 100:200] = 0
-    before = fit_squared_hinge(matrix, labels, weights, [0.01, 1], **OPTIONS)
+    before = fit_squared_hinge(matrix, labels, weights, [0.01, 1], device=device, **OPTIONS)
     turned = labels.copy()
     turned[100:200] ^= True
-    after = fit_squared_hinge(matrix, turned, weights, [0.01, 1], **OPTIONS)
+    after = fit_squared_hinge(matrix, turned, weights, [0.01, 1], device=device, **OPTIONS)
     assert [s.coef.tobytes() for s in before[0]] == [s.coef.tobytes() for s in after[0]]
     assert [s.intercept for s in before[0]] == [s.intercept for s in after[0]]
     assert before[1][0].coef.tobytes() != after[1][0].coef.tobytes()
