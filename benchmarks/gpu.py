@@ -1,14 +1,19 @@
-"""What a GPU gives: one command, made for ten minutes, no network, nothing but the installed packages.
+"""What a GPU gives: one command, made for nine minutes, no network, nothing but the installed packages.
 
     make bench-gpu            # or: python benchmarks/gpu.py [--json FILE]
 
 For AlexNet, VGG-19, ResNet-50 and ViT-L/16 with random weights, in fp32, bf16 and fp16: the bare network on patches
 that lie ready on the card, in the batch that is fastest, as patches a second and as a share of what the card multiplies
 matrices with in the same run; and the whole extraction (read, resize, copy, network, back) from a pyramid, as patches a
-second and as a share of the bare network. Then what reading alone does on one core and on all, and how many cores it
-takes to feed the card; dense extraction at stride 8 of AlexNet and SqueezeNet, into features and fused with an SVM;
-peak memory; and whether CPU and GPU agree: features, and the predictions of a small study that both run. What does not
-fit into the time is left out and named. Left-out SVMs are fitted on synthetic rows, on the card and by NumPy.
+second and as a share of the bare network (`of_network`): that is how far the card is used, by its own measure and
+without a further package. Then what reading alone does on one core and on all, and how many cores it takes to feed the
+card; the batch that `batch_size: auto` would take; extraction into a features file; a network that torch compiles;
+dense extraction at stride 8 of AlexNet and SqueezeNet, into features, judged by NumPy and judged on the card by a
+1 x 1 convolution; networks that are trained here, images a second of the bare network and of the loop with its
+augmentation; peak memory; and whether CPU and GPU agree: features, and the predictions of a small study that both run.
+Left-out SVMs are fitted on synthetic rows, on the card and by NumPy; the largest, 2.3 million of 4,096 values, are
+rolled copies of some and are left out where memory does not hold them. What does not fit into the time is left out too,
+and all that is left out is named.
 
 `--dry` does the same on a CPU with little of everything, to see that it runs.
 """
@@ -24,6 +29,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from math import ceil
 from pathlib import Path
 
@@ -34,12 +40,21 @@ from torch.utils.flop_counter import FlopCounterMode
 from slidecaf import demo
 from slidecaf.demo import SLIDES, draw_slide, write_slide
 from slidecaf.features.extraction import dense, patchwise
-from slidecaf.features.networks.encoder import load_encoder
-from slidecaf.segmentation.maps import ConfidenceWriter
+from slidecaf.features.extraction.linear import Linear
+from slidecaf.features.extraction.memory import CardMemory, fitting
+from slidecaf.features.extraction.pipeline import Pipeline
+from slidecaf.features.file import write_features
+from slidecaf.features.networks import models
+from slidecaf.features.networks.encoder import Encoder, load_encoder
+from slidecaf.segmentation.maps import ConfidenceWriter, JudgedWriter
 from slidecaf.segmentation.solver.squared_hinge import TOLERANCE, fit_squared_hinge
 from slidecaf.slides import open_slide
+from slidecaf.study.config import ClassificationNetwork
 from slidecaf.tiles.grid import tile
 from slidecaf.tiles.tiling import Tiling
+from slidecaf.training.checkpoint import Checkpoint
+from slidecaf.training.loop import arithmetic, train
+from slidecaf.training.networks import build_network
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "slides" / "cmu-1-small-region.svs"
 NETWORKS = {
@@ -48,6 +63,10 @@ NETWORKS = {
     "vgg19": "classifier.4",
     "vit_l_16": "encoder",
 }
+COMPILED = "resnet50"
+"""Of the networks the one that is compiled, if it is among those that are measured."""
+
+TRAINED = ("custom-cnn", "resnet-14")
 DENSE = {"alexnet": "classifier.5", "squeezenet1_0": "features"}
 FORMATS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 PATCHES = Tiling(patch_size=336, stride=252, white_above=200)
@@ -70,12 +89,26 @@ class Sizes:
     most: int = 1024
     agree: int = 64
     rows: tuple = (20_000, 200_000)
+    largest: int = 2_300_000
     values: int = 4096
     patients: int = 4
+    images: int = 2048
+    batch: int = 64
 
 
 DRY = Sizes(
-    side=1400, dense_side=160, matrix=256, seconds=0.05, most=8, agree=4, rows=(300, 600), values=16, patients=0
+    side=1400,
+    dense_side=160,
+    matrix=256,
+    seconds=0.05,
+    most=8,
+    agree=4,
+    rows=(300, 600),
+    largest=1500,
+    values=16,
+    patients=0,
+    images=4,
+    batch=2,
 )
 
 
@@ -192,12 +225,13 @@ def fastest(bench, encoder):
     return best, chosen
 
 
-def extraction(bench, encoder, path, coords, batch):
-    """Return patches a second of the whole extraction, without start-up."""
+def extraction(bench, encoder, path, coords, batch, *, file=None):
+    """Return patches a second of the whole extraction, without start-up; into a features file where one is named."""
 
     def run():
-        writer = Discard()
-        with open_slide(path) as slide:
+        written = {"coords_attributes": {}, "attributes": {}}
+        into = write_features(file, coords, encoder.dimension, **written) if file else contextlib.nullcontext(Discard())
+        with open_slide(path) as slide, into as writer:
             patchwise.extract(
                 slide,
                 coords,
@@ -233,9 +267,75 @@ def patchwise_rows(bench, path, most):
                 row |= {"batch": batch, "network": bare, "of_matrices": bare * operations(encoder) / most[precision]}
                 row["extraction"] = extraction(bench, encoder, path, coords, batch)
                 row["of_network"] = row["extraction"] / bare
+                if bench.device.type == "cuda":
+                    row["auto_batch"] = fitting(encoder, CardMemory(bench.device))
+                if model == bench.models[0]:
+                    row["into_a_file"] = extraction(bench, encoder, path, coords, batch, file=path.with_suffix(".h5"))
             alone[model, precision] = bare
             bench.say(**row)
     return alone
+
+
+def compiled_rows(bench):
+    """Measure a network that torch compiles beside the same as it is; a dry run takes none of torch's backends."""
+    model = COMPILED if COMPILED in bench.models else bench.models[0]
+    options = {} if bench.device.type == "cuda" else {"backend": "eager"}
+    for precision in formats(bench.device):
+        if not bench.in_time(f"{model} compiled, {precision}"):
+            continue
+        row = {"what": "compiled", "model": model, "precision": precision}
+        spec = spec_of(model)
+        how = {"input_size": spec["input_size"], "device": bench.device, "precision": precision}
+        encoder = Encoder(
+            models.build_random(model, 0), spec["layer"], compiler=partial(torch.compile, **options), **how
+        )
+        batch = min(128, bench.sizes.most)
+        patches = torch.zeros((batch, 3, encoder.input_size, encoder.input_size), dtype=torch.uint8)
+        patches = patches.to(bench.device)
+        start = time.perf_counter()
+        encoder(patches)
+        bench.wait()
+        row |= {"batch": batch, "seconds_to_compile": time.perf_counter() - start}
+        row["network"] = batch * bench.rate(lambda e=encoder, p=patches: e(p))
+        row["as_it_is"] = batch * bench.rate(lambda e=encoder, p=patches: e.as_it_is(p))
+        bench.say(**row)
+
+
+def training_rows(bench, folder):
+    """Measure networks that are trained here: steps on images that lie on the card, and the loop as it is."""
+    count, batch = bench.sizes.images, bench.sizes.batch
+    labels = [k % 2 for k in range(count)]
+    for architecture in TRAINED:
+        for precision in ("fp32", "bf16"):
+            if not bench.in_time(f"training {architecture} {precision}"):
+                continue
+            row = {"what": "training", "model": architecture, "precision": precision, "batch": batch}
+            given = {"kind": "network", "architecture": architecture, "precision": precision}
+            settings = ClassificationNetwork.model_validate({**given, "epochs": 1, "batch_size": batch})
+            with bench.peak(row):
+                network = build_network(settings, 2).to(bench.device).train()
+                side = network.input_size
+                squares = torch.randint(0, 256, (min(count, batch), 3, side, side), dtype=torch.uint8)
+                images, truth = squares[:batch].to(bench.device), torch.tensor(labels[:batch], device=bench.device)
+                optimiser = torch.optim.SGD(network.parameters(), 1e-4)
+
+                def step(network=network, images=images, truth=truth, optimiser=optimiser, precision=precision):
+                    optimiser.zero_grad(set_to_none=True)
+                    with arithmetic(bench.device, precision):
+                        loss = torch.nn.functional.cross_entropy(network(images), truth)
+                    loss.backward()
+                    optimiser.step()
+
+                row["network"] = len(images) * bench.rate(step)
+                larger = torch.nn.functional.pad(squares, (0, side // 4, 0, side // 4))
+                copies = larger.repeat(ceil(count / len(larger)), 1, 1, 1)[:count]
+                names = [f"image-{k}" for k in range(count)]
+                kept = Checkpoint(folder / f"{architecture}-{precision}", "bench")
+                how = {"classes": 2, "settings": settings, "seed": 0, "checkpoint": kept, "device": bench.device}
+                start = time.perf_counter()
+                train(partial(build_network, settings, 2), copies, names, labels, held_back=[False] * count, **how)
+                row["loop"] = count / (time.perf_counter() - start)
+            bench.say(**row)
 
 
 def reading_rows(bench, path, alone):
@@ -272,35 +372,52 @@ def dense_rows(bench, folder):
             with open_slide(path) as slide:
                 coords = tile(slide, DENSELY).coords
             coef = np.random.default_rng(0).normal(0, 0.1, (1, encoder.dimension))
-            for how in ("features", "fused"):
+            sizes = dict.fromkeys(("stride", "stride_level0"), DENSELY.stride) | {"patch_size": DENSELY.patch_size}
+            for how in ("features", "judged by NumPy", "judged on the card"):
                 row = {"what": "dense", "model": model, "precision": precision, "how": how}
+                head = Linear(coef, np.zeros(1), bench.device) if how == "judged on the card" else None
                 with bench.peak(row), open_slide(path) as slide:
                     for _ in range(2):  # the first fills caches
-                        fused = ConfidenceWriter(len(coords), coef, np.zeros(1))
+                        kind = JudgedWriter if head else ConfidenceWriter
+                        writer = Discard() if how == "features" else kind(len(coords), coef, np.zeros(1))
                         start = time.perf_counter()
-                        dense.extract(
-                            slide,
-                            coords,
-                            encoder,
-                            fused if how == "fused" else Discard(),
-                            patch_size=DENSELY.patch_size,
-                            stride=DENSELY.stride,
-                            stride_level0=DENSELY.stride,
-                            threads=bench.threads,
-                            max_unreadable=0,
-                            advance=lambda count: None,
-                        )
+                        with Pipeline(bench.threads, bench.device, head=head) as pipeline:
+                            write = dense.begin(slide, coords, encoder, pipeline, **sizes)
+                            write(writer, max_unreadable=0, advance=lambda count: None)
                         row["patches"] = len(coords) / (time.perf_counter() - start)
                 bench.say(**row)
 
 
-def svm_rows(bench):
+def largest_rows(bench):
+    """Fit left-out SVMs on as many rows as a study may have, where memory holds them; return whether within the gap."""
+    count = bench.sizes.largest
+    if not bench.in_time(f"SVMs of {count} rows"):
+        return True
+    needed, there = 2 * count * bench.sizes.values, os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if 1.5 * needed > there:
+        bench.left_out.append(f"SVMs of {count} rows, {needed / 2**30:.0f} GiB")
+        return True
+    return svm_rows(bench, (count,))
+
+
+def rows_of(bench, count, rng):
+    """Return synthetic rows; beyond the first 100,000, which take a second to draw, they are rolled copies."""
+    drawn = min(count, bench.sizes.rows[0], 100_000)
+    some = rng.gamma(1, 1, (drawn, bench.sizes.values)).astype(np.float16)
+    matrix = np.empty((count, bench.sizes.values), np.float16)
+    for k, start in enumerate(range(0, count, drawn)):
+        end = min(count, start + drawn)
+        matrix[start:end] = np.roll(some, 9 * k, axis=1)[: end - start]
+    return matrix
+
+
+def svm_rows(bench, counts):
     """Fit left-out SVMs on synthetic rows, a few of them by NumPy too; return whether all are within the gap."""
     good, rng = True, np.random.default_rng(0)
-    for count in bench.sizes.rows:
+    for count in counts:
         if not bench.in_time(f"SVMs of {count} rows"):
             continue
-        matrix = rng.gamma(1, 1, (count, bench.sizes.values)).astype(np.float16)
+        matrix = rows_of(bench, count, rng)
         labels = matrix[:, :8].sum(axis=1) + rng.normal(0, 2, count) > 8
         weights = rng.integers(0, 2, (4, count)).astype(np.float32)
         options = {"max_iter": 100, "memory": 8 * 2**30, "threads": bench.threads}
@@ -415,10 +532,13 @@ def main():
         good = agreement_rows(bench, path)
         good &= not sizes.patients or study_rows(bench, folder)
         most = matrices(bench)
-        good &= svm_rows(bench)
+        good &= svm_rows(bench, sizes.rows)
         dense_rows(bench, folder)
         alone = patchwise_rows(bench, path, most)
         reading_rows(bench, path, alone)
+        training_rows(bench, folder)
+        good &= largest_rows(bench)
+        compiled_rows(bench)
     finally:
         shutil.rmtree(folder)
     if bench.left_out:

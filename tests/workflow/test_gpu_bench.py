@@ -15,6 +15,8 @@ ROWS = {
     "patchwise",
     "reading",
     "cores to feed",
+    "compiled",
+    "training",
     "left-out SVMs, synthetic",
 }
 
@@ -33,7 +35,16 @@ def test_the_gpus_benchmark_runs_dry_and_writes_what_it_prints(repository, tmp_p
         if row["what"] == "features and the CPU's":
             assert row["apart"] <= (0 if row["precision"] == "fp32" else row["at_most"])
         if row["what"] == "patchwise":
-            assert min(row["network"], row["extraction"], row["of_matrices"]) > 0
+            assert min(row[key] for key in ("network", "extraction", "of_matrices", "into_a_file")) > 0
+        if row["what"] == "compiled":
+            assert min(row[key] for key in ("network", "as_it_is", "seconds_to_compile")) > 0
+        if row["what"] == "training":
+            assert min(row["network"], row["loop"]) > 0
+    several = {
+        what: {tuple(row[key] for key in keys) for row in found["rows"] if row["what"] == what}
+        for what, keys in (("training", ("model",)), ("dense", ("how",)), ("left-out SVMs, synthetic", ("rows",)))
+    }
+    assert {what: len(own) for what, own in several.items()} == dict(zip(several, (2, 3, 3), strict=True))
 
 
 def test_without_a_gpu_it_says_so(repository):
