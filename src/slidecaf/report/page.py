@@ -14,6 +14,7 @@ from slidecaf.report.activations import trainings
 from slidecaf.report.classification import MAPS, classification, classification_tables, shown_neurons, xray_tables
 from slidecaf.report.collection import ENCODINGS, LISTED, SHOWN, encodings_table, layer_grid, shortened
 from slidecaf.report.comparison import ablation, compared_methods
+from slidecaf.report.opening import opening
 from slidecaf.report.paper import SCENES_FISHER, SKIN_STAGES, VGG_LAYERS
 from slidecaf.report.pictures import (
     IMAGE_PATCHES_BYTES,
@@ -111,6 +112,7 @@ def context(study, *, command="", commit="") -> dict:
         "keep_in_mind": _keep_in_mind(found),
         "classification_tables": beside(found["classification"], notes["classification"]),
         "collection": _of_images(study),
+        "opening": opening(study.config, _of_images(study)),
         "item_name": study.config.classification.item_name if found["classification"] else "slide",
         "encodings": encodings_table(found["classification"], sets),
         "layers": layers,
