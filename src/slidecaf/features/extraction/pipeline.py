@@ -8,7 +8,7 @@ features does meanwhile: compressing and writing them keeps nothing waiting unti
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
-from threading import Condition
+from threading import Condition, Lock
 
 import numpy as np
 import torch
@@ -88,25 +88,27 @@ class Pipeline:
             pixels, valid, reason = read(piece)
             return (self._card.ready(pixels) if self._card else compute(pixels, piece)), piece, valid, reason
 
-        worked = _Worked(self._pool, work, pieces, 2 * self._threads, ahead)
         if self._card is None:
-            return self._from_workers(worked)
-        arriving = _Arriving(HELD)
+            return self._from_workers(_Worked(self._pool, work, pieces, 2 * self._threads, ahead))
+        arriving, behind = _Arriving(HELD), _Behind(self._pool, ahead)
         self._arriving.append(arriving)
-        return self._from_card(arriving, self._launcher.submit(self._launch, worked, compute, arriving))
+        worked = _Worked(self._pool, work, pieces, 2 * self._threads, behind.one_of_two)
+        return self._from_card(arriving, self._launcher.submit(self._launch, worked, compute, arriving), behind)
 
     def _from_workers(self, worked):
         with closing(worked.results()) as results:
             for output, _, valid, reason in results:
                 yield self._checked(output.numpy(), valid, reason)
 
-    def _from_card(self, arriving, launching):
+    def _from_card(self, arriving, launching, behind):
+        behind.one_of_two()
         try:
             for output, valid, reason in arriving.all():
                 yield self._checked(output, valid, reason)
         finally:
             arriving.stop()
             wait([launching])
+            behind.wait()
 
     def _launch(self, worked, compute, arriving):
         """Keep the card busy with a slide: what has been read goes there, what is done comes back."""
@@ -171,6 +173,29 @@ class _Worked:
             for future in self._waiting:
                 future.cancel()
             wait(self._waiting)
+
+
+class _Behind:
+    """The slide behind one that a card computes: a worker begins it, so that the card goes on while it is opened.
+
+    Two things have to be so, whichever comes first: the slide before has no more pieces to be read, and its features
+    are being taken. Otherwise small slides would begin one another to the job's last.
+    """
+
+    def __init__(self, pool, begin):
+        self._pool, self._begin, self._missing = pool, begin, 2
+        self._lock, self._begun = Lock(), []
+
+    def one_of_two(self):
+        """Say that one of the two is so; it is said once of each."""
+        with self._lock:
+            self._missing -= 1
+            if not self._missing:
+                self._begun.append(self._pool.submit(self._begin))
+
+    def wait(self):
+        """Wait until it is under way, if it is to be: who takes it then finds it. Its errors are raised there."""
+        wait(self._begun)
 
 
 class _Stopped(Exception):

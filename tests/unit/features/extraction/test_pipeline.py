@@ -82,11 +82,21 @@ def test_the_card_goes_on_while_features_are_being_written_and_waits_only_for_ro
 
 def test_the_next_slide_is_launched_before_the_last_row_of_this_one_is_taken():
     card, begun = Card(), []
+
+    def behind(pieces):
+        return lambda: begun.append(pipeline.run(read, encode, pieces, ahead=behind([90])))
+
     with Pipeline(1, CPU, card=card) as pipeline:
-        first = pipeline.run(read, encode, range(9), ahead=lambda: begun.append(pipeline.run(read, encode, [70, 71])))
+        first = pipeline.run(read, encode, range(9), ahead=behind([70, 71]))
+        until(lambda: len(card.launched) == 9)
+        time.sleep(0.05)
+        assert not begun  # nobody takes the first one yet: slides do not begin one another to the last
+        assert int(next(first)[0][0, 0]) == 1
         until(lambda: card.launched == [*range(9), 70, 71])
-        assert [int(rows[0, 0]) for rows, *_ in first] == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+        assert [int(rows[0, 0]) for rows, *_ in first] == [2, 3, 4, 5, 6, 7, 8, 9]
+        assert len(begun) == 1
         assert [int(rows[0, 0]) for rows, *_ in begun[0]] == [71, 72]
+        assert len(begun) == 2  # the one behind it is under way before it ends
 
 
 @pytest.mark.parametrize("where", ["read", "encode"])

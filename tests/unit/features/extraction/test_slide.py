@@ -5,10 +5,13 @@ import pytest
 import torch
 
 from slidecaf.errors import SlidecafError, SlideError
+from slidecaf.features.extraction import slide as extractions
+from slidecaf.features.extraction.pipeline import Pipeline
 from slidecaf.features.extraction.slide import Extraction
 from slidecaf.features.networks.encoder import load_encoder
 from slidecaf.features.source import Source
 from tests.unit.batch_jobs import broken, picture
+from tests.unit.features.extraction.test_pipeline import Card
 
 SPEC = {"model": "squeezenet1_0", "layer": "features.2", "weights": "random:0", "input_size": 32}
 PATCHWISE = {"encoder": SPEC, "extraction": "patchwise", "batch_size": 2}
@@ -30,6 +33,13 @@ class Writer:
         self.written += len(features)
         self.nonzero += np.count_nonzero(features)
         self.notes.append(self._noted())
+
+
+@pytest.fixture(params=["workers", "a card"])
+def by(request, monkeypatch):
+    """Have the network run by workers, and as on a GPU."""
+    if request.param == "a card":
+        monkeypatch.setattr(extractions, "Pipeline", lambda *given, **how: Pipeline(*given, card=Card(), **how))
 
 
 @pytest.fixture
@@ -60,7 +70,7 @@ def following(sources, asked=None):
 
 
 @pytest.mark.parametrize("settings", [PATCHWISE, DENSE], ids=["patchwise", "dense"])
-def test_slides_one_after_another_have_the_features_that_each_has_alone(sources, settings):
+def test_slides_one_after_another_have_the_features_that_each_has_alone(sources, settings, by):
     options = {"threads": 2, "max_unreadable": 0}
     alone = {}
     for name, source in sources.items():
@@ -74,6 +84,39 @@ def test_slides_one_after_another_have_the_features_that_each_has_alone(sources,
             assert together.written == 12
             assert together.features.any()
             np.testing.assert_array_equal(together.features, alone[name].features)
+
+
+def test_a_slide_with_too_much_that_cannot_be_read_stops_no_other(sources, by, monkeypatch):
+    once = Extraction.open
+
+    def damaged(self, source):
+        slide = once(self, source)
+        if source.name == "b":
+
+            def read(*given):
+                raise SlideError("slide b: a region cannot be read.")
+
+            slide.read_padded = read
+        return slide
+
+    monkeypatch.setattr(Extraction, "open", damaged)
+    with Extraction(PATCHWISE, "fp32", threads=2, max_unreadable=0.1, after=following(sources)) as extraction:
+        for name in "abc":
+            writer = Writer(12, 96)
+            if name == "b":
+                with pytest.raises(SlideError, match="slide b: a region cannot be read"):
+                    extraction.extract(sources[name], writer)
+            else:
+                extraction.extract(sources[name], writer)
+                assert writer.written == 12
+
+
+def test_what_a_job_needs_of_a_gpu_is_refused_where_there_is_none(sources):
+    with (
+        pytest.raises(SlidecafError, match="compile: true needs a CUDA device"),
+        Extraction({**PATCHWISE, "compile": True}, "fp32", threads=1, max_unreadable=0),
+    ):
+        pass
 
 
 def test_features_are_the_networks(sources):
@@ -95,7 +138,7 @@ def test_the_next_slide_is_begun_before_one_is_written_to_its_end(sources):
         assert writer.notes[-1] == ["a"]
 
 
-def test_a_slide_that_cannot_be_opened_is_its_own_error_and_stops_no_other(sources):
+def test_a_slide_that_cannot_be_opened_is_its_own_error_and_stops_no_other(sources, by):
     broken("b.png")
     with Extraction(PATCHWISE, "fp32", threads=1, max_unreadable=0, after=following(sources)) as extraction:
         extraction.extract(sources["a"], Writer(12, 96))
@@ -106,7 +149,7 @@ def test_a_slide_that_cannot_be_opened_is_its_own_error_and_stops_no_other(sourc
         assert writer.written == 12
 
 
-def test_tiles_that_cannot_be_read_are_not_the_slides_before(sources):
+def test_tiles_that_cannot_be_read_are_not_the_slides_before(sources, by):
     def after(slide):
         raise SlidecafError(f"the tiles behind {slide} are damaged")
 
@@ -116,7 +159,7 @@ def test_tiles_that_cannot_be_read_are_not_the_slides_before(sources):
         assert writer.written == 12
 
 
-def test_a_slide_that_was_begun_and_is_never_asked_for_leaves_nothing_open(sources, monkeypatch):
+def test_a_slide_that_was_begun_and_is_never_asked_for_leaves_nothing_open(sources, monkeypatch, by):
     opened = []
     once = Extraction.open
     monkeypatch.setattr(Extraction, "open", lambda self, source: opened.append(once(self, source)) or opened[-1])
