@@ -96,7 +96,7 @@ def main():
     parser.add_argument("--small", type=int, nargs=3, default=[1500, 4096, 24], help="the same, for both sides")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--scales", nargs="+", default=["none"])
-    parser.add_argument("--schemes", nargs="*", default=["one-vs-one", "one-vs-rest"])
+    parser.add_argument("--schemes", nargs="*", default=["one-vs-one"], help="one-vs-rest too, some minutes more")
     args = parser.parse_args()
     rows = []
     seconds, choice, coef = ours(args.small, 0, "one-vs-one", "none")

@@ -2,9 +2,11 @@
 
 Both sides run in one process, in turn: the whole extraction of a slide (open, read, resize, normalise, network,
 float16, compressed HDF5), start-up left out, and the same network on tensors that lie ready in memory, as many
-patches in the same batches. The goal is held against the network as torch runs it by default; a second, stricter ratio
-is to the fastest of three ways to run it. The slide is a pyramid made of a real one where ../shared/data is there,
-otherwise of the synthetic demo.
+patches in the same batches. The goal is held against the fastest of three ways to run the network: that is nearly the
+same share on every CPU. How torch runs it by default is reported too; of VGG-16 that was 1.38 x on one CPU and 0.81 x
+on another, since it is torch's own choice of layout and threads that differs.
+
+The slide is a pyramid made of a real one where ../shared/data is there, otherwise of the synthetic demo.
 """
 
 import argparse
@@ -32,8 +34,8 @@ from slidecaf.tiles.grid import tile
 from slidecaf.tiles.tiling import Tiling
 
 CLAIMS = {  # model: (layer, px of the slide, repetitions, goal)
-    "alexnet": ("classifier.5", 6500, 2, 0.85),
-    "vgg16": ("classifier.4", 1700, 1, 0.95),
+    "alexnet": ("classifier.5", 6500, 2, 0.7),
+    "vgg16": ("classifier.4", 1700, 1, 0.6),
 }
 TOGETHER, COMMAND_GOAL = 1000, 0.65
 """Patches of the whole command, and its goal."""
@@ -138,8 +140,8 @@ def compare(name, folder, arguments):
         print(f"run {repeat + 1}: {ours:.0f} patches a second; bare {said}", flush=True)
     stage = f"patchwise extraction, {name} {layer}, without start-up"
     rows = [
-        Row(stage, "the bare network as torch runs it by default", ratios, goal),
-        Row(stage, "the bare network in the fastest of three ways", strict),
+        Row(stage, "the bare network in the fastest of three ways", strict, goal),
+        Row(stage, "the bare network as torch runs it by default", ratios),
     ]
     if commands:
         stage = f"the whole command with start-up, {name}, {TOGETHER} patches"

@@ -1,6 +1,8 @@
 """bfloat16 against fp32: the same encoder on the same patches, patchwise, in batches, one core each.
 
-A CPU that has no instructions for it is slower in bfloat16, and `precision: auto` takes fp32 there.
+A CPU that has no instructions for it is slower in bfloat16, and `precision: auto` takes fp32 there. One with
+AVX512-BF16 alone multiplies twice as fast, one with AMX more; SqueezeNet's small convolutions are bound by memory on
+both. Goals are what both kinds hold.
 """
 
 import os
@@ -19,7 +21,8 @@ SPECS = [
     {"model": "vgg16", "layer": "classifier.4", "weights": "random:0", "input_size": 224},
     {"model": "squeezenet1_0", "layer": "features", "weights": "random:0", "input_size": 224},
 ]
-BATCH, REPEATS, GOAL = 16, 3, 2
+BATCH, REPEATS = 16, 3
+GOALS = {"alexnet": 1.9, "vgg16": 1.8, "squeezenet1_0": 1.4}
 
 
 def main():
@@ -42,7 +45,7 @@ def main():
         near = torch.nn.functional.cosine_similarity(bf16, fp32).median().item()
         ratios = in_turn(lambda: run(encoders[0]), lambda: run(encoders[1]), repeats=REPEATS)  # noqa: B023
         print(f"{spec['model']}: cosine of both features {near:.5f}; auto takes {choose_precision(spec)}", flush=True)
-        rows.append(Row(f"bfloat16, {spec['model']} {spec['layer']}", "fp32", ratios, GOAL))
+        rows.append(Row(f"bfloat16, {spec['model']} {spec['layer']}", "fp32", ratios, GOALS[spec["model"]]))
     report(*rows)
 
 

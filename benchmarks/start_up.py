@@ -8,7 +8,7 @@ modules of slidecaf make inside functions, used or not: the most that a script c
 Before a script's first line Snakemake's preamble has unpickled its job, which imports Snakemake itself. No script can
 save that; it is measured in a workflow of one rule and printed beside.
 
-Slides share a job so that the start is paid once. Here some slides of 1,024 px have a job each, and then as many as
+Slides share a job so that the start is paid once. Here some slides of 4,096 px have a job each, and then as many as
 slides_per_job has by default share one. What a job of one slide takes beyond a further slide of a long job is the
 start: Python, imports and the network (AlexNet, patches of 336 px). Seconds are those of Snakemake's benchmark files.
 """
@@ -30,11 +30,11 @@ from slidecaf.demo import make_mini
 from slidecaf.study.batches import deal_apart
 
 ROOT = Path(__file__).resolve().parents[1]
-WITH_NETWORK = {"features", "predict"}
+WITH_NETWORK = {"features", "predict", "network", "network_decisions", "activation"}
 HEAVY = ("torch", "sklearn", "skimage", "scipy", "pandas", "matplotlib")
 REPEATS = 3
-BATCH, PX = 16, 1024  # the default of slides_per_job; a side of the slides
-ALONE = 4  # jobs of one slide that are timed
+BATCH, PX = 16, 4096  # the default of slides_per_job; a side of the slides, which is small for one
+ALONE = 2  # jobs of one slide that are timed
 GOAL = 0.1  # start-up, of a job
 
 LOADED = f"import sys\nprint(*(name for name in {HEAVY} if name in sys.modules))\n"
@@ -183,7 +183,7 @@ def main():
         Row(stage, 'python -c "import torch"', ratios, goal=1, at_least=False),
         Row(f"the most a script can import, {heaviest}", "1.5 seconds", [most[heaviest]], unit="s"),
         Row("scripts without a network", "those that import torch", [len(with_torch)], 0, False, "scripts"),
-        *jobs(arguments.repeats),
+        *jobs(1),
     )
 
 
