@@ -169,6 +169,7 @@ rule network:
     input:
         drawn=ancient(drawn(trained_paths)),
         folds=LAYOUT.folds,
+        tiles=tiles_of(CLASSIFICATION.train),
     output:
         choice=LAYOUT.choice,
         selection=LAYOUT.selection,
@@ -205,6 +206,7 @@ rule network:
             paths=trained_paths,
             limits=LIMITS,
             threads=STUDY.threads,
+            max_unreadable=STUDY.max_unreadable,
             checkpoint=lambda wildcards: LAYOUT.checkpoint(wildcards.method, wildcards.part),
         ),
     script:
@@ -217,6 +219,7 @@ rule network_decisions:
         folds=LAYOUT.folds,
         model=LAYOUT.model,
         network=LAYOUT.network,
+        tiles=tiles_of(decided_slides),
     output:
         LAYOUT.decisions,
     log:
@@ -231,7 +234,7 @@ rule network_decisions:
     resources:
         **EXTRACTION,
         mem_mb=memory(6000, a_slide=0.2),
-        runtime=minutes(30, a_slide=0.01),
+        runtime=deciding_minutes,
     params:
         tracked=tracked(
             "network_decisions",
@@ -240,7 +243,12 @@ rule network_decisions:
             on_bad_slide=STUDY.on_bad_slide,
             test=lambda wildcards: CLASSIFICATION.test if wildcards.part == "final" else [],
         ),
-        untracked=untracked(paths=decided_paths, limits=LIMITS, threads=STUDY.threads),
+        untracked=untracked(
+            paths=decided_paths,
+            limits=LIMITS,
+            threads=STUDY.threads,
+            max_unreadable=STUDY.max_unreadable,
+        ),
     script:
         "../scripts/network_decisions.py"
 

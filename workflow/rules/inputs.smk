@@ -9,7 +9,7 @@ from functools import cache
 from slidecaf.pooling.norms import norm_name
 from slidecaf.running.measured import jobs_behind
 from slidecaf.study.caveats import note_of
-from slidecaf.study.config import feature_sets
+from slidecaf.study.config import feature_sets, patch_sets
 from slidecaf.study.imported import ImportedSet
 from slidecaf.study.kinds import settings_used, told_apart
 from slidecaf.study.names import is_timm, is_weights_file, set_of_part, split_output, split_part
@@ -18,12 +18,12 @@ from slidecaf.study.names import is_timm, is_weights_file, set_of_part, split_ou
 TESTED = frozenset(SEGMENTATION.test)
 CLASSIFIED = batch(CLASSIFICATION.rows)
 SEGMENTED = batch(SEGMENTATION.rows)
-FOR = {name: frozenset(CHECKED.slides_of(name) or SLIDE) for name in FEATURES}
+FOR = {name: frozenset(CHECKED.tiled_slides(name) or SLIDE) for name in FEATURES}
 KEPT = {name: frozenset(CHECKED.slides_with_features(name) or SLIDE) for name in FEATURES}
 
 
 def slides_of(wildcards):
-    """Return the slides that a feature set is for: all where no method uses it and it is asked for by name."""
+    """Return the slides whose patches a feature set has: all where no method uses it and it is asked for by name."""
     return FOR[wildcards.features]
 
 
@@ -206,6 +206,17 @@ def trained_paths(wildcards):
 def decided_paths(wildcards):
     """Return the files of the slides among which a part's decisions are."""
     return {slide: SLIDE[slide].path for slide in decided_slides(wildcards)}
+
+
+def tiles_of(slides):
+    """Return an input function: where the patches of slides are that a network learns from; nothing of whole images."""
+    return lambda wildcards: [
+        manifest
+        for features in patch_sets(CLASSIFICATION.methods[wildcards.method])
+        for manifest in TARGETS.manifests(
+            LAYOUT.tiles, slides(wildcards) if callable(slides) else slides, features=features
+        )
+    ]
 
 
 def first_weights(wildcards):

@@ -51,8 +51,16 @@ def classifier_threads(wildcards):
     return 1 if kind(wildcards).reads == "pooled" else STUDY.threads
 
 
+def deciding_minutes(wildcards, attempt):
+    """Return the minutes that a network takes at most for images, or for all patches of slides."""
+    method, slides = CLASSIFICATION.methods[wildcards.method], decided_slides(wildcards)
+    patches = sum(DEMANDS.patches(slide, name) for slide in slides for name in patch_sets(method))
+    return attempt * ceil(30 + 0.01 * len(slides) + patches / PATCHWISE / 60)
+
+
 def training_minutes(wildcards, attempt):
     """Return the minutes that a network is trained for at most."""
     method = CLASSIFICATION.methods[wildcards.method]
     images = len(CLASSIFICATION.train) * method.epochs * method.candidates * method.stages
+    images *= method.patches_per_slide if method.patches_of else 1
     return attempt * ceil(30 + images / LEARNED / 60)
