@@ -167,6 +167,7 @@ rule network:
     input:
         drawn=ancient(drawn(paths(CLASSIFICATION.train))),
         folds=LAYOUT.folds,
+        tiles=CLASSIFIED.tiles_learned_from,
     output:
         choice=LAYOUT.choice,
         selection=LAYOUT.selection,
@@ -203,6 +204,7 @@ rule network:
             paths=paths(CLASSIFICATION.train),
             limits=LIMITS,
             threads=STUDY.threads,
+            max_unreadable=STUDY.max_unreadable,
             checkpoint=CLASSIFIED.checkpoint,
         ),
     script:
@@ -215,6 +217,7 @@ rule network_decisions:
         folds=LAYOUT.folds,
         model=LAYOUT.model,
         network=LAYOUT.network,
+        tiles=CLASSIFIED.tiles_decided_on,
     output:
         LAYOUT.decisions,
     log:
@@ -229,7 +232,7 @@ rule network_decisions:
     resources:
         **EXTRACTION,
         mem_mb=memory(6000, a_slide=0.2),
-        runtime=minutes(30, a_slide=0.01),
+        runtime=LEARNING.deciding_minutes,
     params:
         tracked=tracked(
             "network_decisions",
@@ -238,7 +241,12 @@ rule network_decisions:
             on_bad_slide=STUDY.on_bad_slide,
             test=CLASSIFIED.decided_test,
         ),
-        untracked=untracked(paths=paths(CLASSIFIED.decided), limits=LIMITS, threads=STUDY.threads),
+        untracked=untracked(
+            paths=paths(CLASSIFIED.decided),
+            limits=LIMITS,
+            threads=STUDY.threads,
+            max_unreadable=STUDY.max_unreadable,
+        ),
     script:
         "../scripts/network_decisions.py"
 

@@ -1,6 +1,7 @@
 """Train a part's network on its training images, and write it with what was chosen."""
 
 from slidecaf.classification.network import fit_network
+from slidecaf.files.manifests import slide_paths
 from slidecaf.logs import job
 from slidecaf.study.config import classification_method
 
@@ -14,6 +15,7 @@ with job(snakemake.log[0]):
         network=output.network,
         curves=output.curves,
         folds=snakemake.input.folds,
+        tiles=slide_paths(snakemake.input.tiles),
         part=snakemake.wildcards.part,
         rows=tracked["rows"],
         slides=tracked["slides"],

@@ -1,6 +1,7 @@
 """Let a part's network decide on images that it never saw: the fold's held-out rows, or the test rows."""
 
 from slidecaf.classification.network import decide_network
+from slidecaf.files.manifests import slide_paths
 from slidecaf.logs import job
 
 tracked = snakemake.params.tracked
@@ -10,6 +11,7 @@ with job(snakemake.log[0]):
         model=snakemake.input.model,
         network=snakemake.input.network,
         folds=snakemake.input.folds,
+        tiles=slide_paths(snakemake.input.tiles),
         part=snakemake.wildcards.part,
         slides=tracked["slides"],
         test=tracked["test"],

@@ -6,6 +6,8 @@ Rough on purpose: it tells an hour from a night and a full disk from an empty on
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from slidecaf.study.config import patch_sets
+
 GIB = 2**30
 
 BASE = 2**28
@@ -25,6 +27,9 @@ REGIONS_A_MEGAPIXEL = 1.5
 
 IN_CONTEXT = 4
 """How many times as long a fit takes of vectors in the context of their slide, which have twice the values."""
+
+FORWARD = 0.4
+"""Of what a network takes to learn from an image: to judge it, without gradients."""
 
 HARD_ROWS = 1.25
 """How many times as many rows the retrained models have as the plain ones: between none and half more."""
@@ -93,13 +98,15 @@ def estimate(study, looks, probes, trained=MappingProxyType({}), *, job_start, c
             seconds = jobs * (job_start + probe.start) + len(seen) * probe.seconds
             stages.append(Stage(f"features, {name}", jobs, seconds / 3600, size, probe.memory))
         else:
-            tiles = sum(job_start + _tile_seconds(look, name, settings.tiling) for look in seen)
-            stages.append(Stage(f"tiles, {name}", len(seen), tiles / cores / 3600))
+            stages.append(_tiles(study, name, looks, job_start, cores))
             stages.append(Stage(f"features, {name}", len(seen), seconds / 3600, size, probe.memory))
         if study.pools(name):
             own = [look for look in seen if look.slide in {row.slide for row in study.classification}]
             pooling = len(own) * job_start + sum(look.patches[name] for look in own) * probe.pooling
             stages.append(Stage(f"pooling, {name}", len(own), pooling / cores / 3600))
+    trainers = study.config.methods("classification")
+    for name in dict.fromkeys(name for one in trained for name in patch_sets(trainers[one]) if name not in probes):
+        stages.append(_tiles(study, name, looks, job_start, cores))  # whose features nothing reads
     stages += [_training(study, name, looks, probe, job_start) for name, probe in trained.items()]
     for name, method in study.config.methods("segmentation").items():
         if method.kind == "graph-rlm":
@@ -109,17 +116,30 @@ def estimate(study, looks, probes, trained=MappingProxyType({}), *, job_start, c
     return stages
 
 
+def _tiles(study, name, looks, job_start, cores):
+    tiling = study.config.features[name].tiling
+    seen = [looks[slide] for slide in study.tiled_slides(name) if _has_patches(looks, slide, name)]
+    tiles = sum(job_start + _tile_seconds(look, name, tiling) for look in seen)
+    return Stage(f"tiles, {name}", len(seen), tiles / cores / 3600)
+
+
 def _training(study, name, looks, probe, job_start):
     """Each part learns from its own rows, but those held back, for all epochs; patience may end it before."""
     task, method = study.config.classification, study.config.methods("classification")[name]
-    images = sum(row.split == "train" and row.slide in looks for row in study.classification)
-    every = sum(row.slide in looks for row in study.classification)
+    rows = [row for row in study.classification if row.slide in looks]
+    train = [looks[row.slide] for row in rows if row.split == "train"]
     folds = len({row.fold for row in study.classification if row.split == "train"} - {None}) or task.folds
-    read = images * folds  # of all parts: folds - 1 of folds in each, and all in the last
-    stages = method.stages
-    learned = stages * read * method.epochs * method.candidates  # those held back go through the network too
-    seconds = 2 * (folds + 1) * (job_start + probe.start) + stages * (read + every) * probe.reading
-    seconds += learned * probe.seconds
+    epochs, stages = method.epochs * method.candidates, method.stages
+    seconds = 2 * (folds + 1) * (job_start + probe.start)
+    if features := method.patches_of:  # which every epoch reads anew; a slide is judged by all of its patches
+        learned = folds * epochs * sum(min(method.patches_per_slide, look.patches[features]) for look in train)
+        judged = sum(looks[row.slide].patches[features] for row in rows)
+        judged += folds / method.validation * sum(look.patches[features] for look in train)
+        seconds += (learned + judged) * probe.reading + (learned + FORWARD * judged) * probe.seconds
+    else:
+        read = len(train) * folds  # of all parts: folds - 1 of folds in each, and all in the last
+        learned = stages * read * epochs  # those held back go through the network too
+        seconds += stages * (read + len(rows)) * probe.reading + learned * probe.seconds
     size = stages * (folds + 1) * probe.size
     return Stage(f"training, {name}", 2 * (folds + 1), seconds / 3600, size, float(probe.memory))
 

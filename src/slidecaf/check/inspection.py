@@ -19,6 +19,7 @@ from slidecaf.segmentation.graph_rlm.slide import check_size
 from slidecaf.segmentation.mask_values import one_sided
 from slidecaf.segmentation.rows import on_grid
 from slidecaf.study.checked import SLIDE_SUFFIXES, check_study
+from slidecaf.study.config import patch_sets
 from slidecaf.study.config_file import read_config
 from slidecaf.study.copies import find_copies, judge_copies
 from slidecaf.study.imported import Source, find_sources
@@ -251,7 +252,7 @@ def _near_warning(study, pairs):
 def _features(study, looks, imported, probes):
     said = {}
     for name in study.config.features:
-        patches = [looks[slide].patches.get(name, 0) for slide in study.slides_of(name) if slide in looks]
+        patches = [looks[slide].patches.get(name, 0) for slide in study.tiled_slides(name) if slide in looks]
         if patches:
             said[name] = {"slides": len(patches), "patches": sum(patches), **imported.get(name, {})}
             said[name] |= asdict(probes[name]) if name in probes else {}
@@ -262,7 +263,7 @@ def _wanted(study):
     """Return what to look at: slide to feature set to its tiling, or to its files; and which files are not there."""
     wanted, missing = {slide: {} for slide in study.slides}, []
     for name, settings in study.config.features.items():
-        slides = study.slides_of(name)
+        slides = study.tiled_slides(name)
         if settings.kind != "imported":
             how = WholeSlide(settings.encoder.input_size) if settings.is_whole else settings.tiling.plain()
             for slide in slides:
@@ -483,6 +484,8 @@ def _train(study, looks):
         if _absent(method):  # other weights of the same network are as fast
             method = method.model_copy(update={"weights": None, "tuned_blocks": None})
         options = {"classes": len(study.classes), "mpp": row.mpp, "scene": row.scene, "threads": study.config.threads}
+        for features in patch_sets(method):
+            options["tiling"] = study.config.features[features].tiling.given()
         where, remedy = f"classification.methods.{name}", "take a smaller architecture or input_size"
         told = failed, refused
         probes[name] = _tried(probe_training, (method, row.path), options, where, "trying its network", remedy, *told)

@@ -21,7 +21,7 @@ class TrainingProbe:
     start : float
         Seconds before the first epoch.
     reading : float
-        Seconds that an image takes to be read.
+        Seconds that an image, or a patch, takes to be read.
     seconds : float
         For an image in an epoch.
     size : float
@@ -38,8 +38,8 @@ class TrainingProbe:
     memory: int
 
 
-def probe_training(settings, path, *, classes, mpp=None, scene="", threads=1) -> TrainingProbe:
-    """Train a network for a moment on copies of one image; memory is that of the whole process.
+def probe_training(settings, path, *, classes, mpp=None, scene="", threads=1, tiling=None) -> TrainingProbe:
+    """Train a network for a moment on copies of one image or patch; memory is that of the whole process.
 
     Parameters
     ----------
@@ -50,6 +50,8 @@ def probe_training(settings, path, *, classes, mpp=None, scene="", threads=1) ->
     mpp, scene : optional
         As the sheet has it.
     threads : int, optional
+    tiling : mapping, optional
+        Of the config, where a network learns from patches.
 
     Returns
     -------
@@ -65,6 +67,7 @@ def probe_training(settings, path, *, classes, mpp=None, scene="", threads=1) ->
 
     from slidecaf.features.extraction import devices
     from slidecaf.training.checkpoint import Checkpoint
+    from slidecaf.training.examples import Whole
     from slidecaf.training.images import Images
     from slidecaf.training.loop import train
     from slidecaf.training.networks import build_network, input_size_of
@@ -72,9 +75,11 @@ def probe_training(settings, path, *, classes, mpp=None, scene="", threads=1) ->
     torch.set_num_threads(threads)
     source = {"path": path, "mpp": mpp, "scene": scene}
     started = perf_counter()
-    how = {"input_size": input_size_of(settings), "grey": settings.grey, **settings.image.plain()}
-    images = Images(["probe"], {"probe": source}, **how)
-    reading = perf_counter() - started
+    if tiling:
+        square, reading = _patch(settings, source, tiling)
+    else:
+        how = {"input_size": input_size_of(settings), "grey": settings.grey, **settings.image.plain()}
+        square, reading = Images(["probe"], {"probe": source}, **how).squares, perf_counter() - started
     short = settings.model_copy(update={"epochs": 1, "batch_size": FEW, "learning_rate": settings.learning_rate[:1]})
     network = build_network(settings, classes)
     size = sum(tensor.numel() * tensor.element_size() for tensor in network.model.state_dict().values())
@@ -83,10 +88,12 @@ def probe_training(settings, path, *, classes, mpp=None, scene="", threads=1) ->
         count, started = batches * FEW, perf_counter()
         train(
             lambda: network,
-            images.squares.expand(count, -1, -1, -1),
-            [f"copy-{k}" for k in range(count)],
-            [k % classes for k in range(count)],
-            held_back=[False] * count,
+            Whole(
+                square.expand(count, -1, -1, -1),
+                [f"copy-{k}" for k in range(count)],
+                [k % classes for k in range(count)],
+                [False] * count,
+            ),
             classes=classes,
             settings=short,
             seed="probe",
@@ -106,3 +113,27 @@ def probe_training(settings, path, *, classes, mpp=None, scene="", threads=1) ->
             size=float(size),
             memory=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
         )
+
+
+def _patch(settings, source, tiling):
+    """Return a patch of a slide as training keeps it, and the seconds that one takes of a few of an opened slide."""
+    import numpy as np
+
+    from slidecaf.features.extraction.patchwise import PatchReader
+    from slidecaf.slides.hair import opened_as
+    from slidecaf.tiles.grid import lay
+    from slidecaf.tiles.tiling import Tiling
+    from slidecaf.training.images import kept_size, shown
+    from slidecaf.training.networks import input_size_of
+
+    laid = Tiling.from_config(tiling)
+    started = perf_counter()
+    named = {"name": Path(source["path"]).stem, "mpp": source["mpp"], "scene": source["scene"]}
+    with opened_as(source["path"], shaved=settings.image.hair_removal, **named) as slide:
+        xs, ys, size, _ = lay(slide, laid)
+        side = {"patch_size": laid.patch_size, "patch_size_level0": size}
+        read = PatchReader(slide, input_size=kept_size(input_size_of(settings)), **side)
+        places = np.stack([np.resize(xs, FEW), np.resize(ys[len(ys) // 2 :], FEW)], axis=1)
+        for place in places:
+            square = read(place[None])[0]
+    return shown(square, settings.grey), (perf_counter() - started) / FEW

@@ -8,6 +8,9 @@ are fitted to. A confidence is the log odds of a class.
 Kind ``cam-two-stage`` trains twice: once on whole images, and once more, from what was learned so, on what the first
 stage looks at in them (`slidecaf.training.crops`), cut out of the images as they are stored. Both stages hold back the
 same images, and what a part's first stage looks at is all that its second one sees, also of images to decide on.
+
+With ``patches_of`` a network learns from patches of slides, each with its slide's label (`slidecaf.training.patches`).
+A slide's confidence is then the log odds of the mean of its patches' probabilities.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,13 +34,14 @@ from slidecaf.files.versions import origin
 from slidecaf.logs import logger
 from slidecaf.study.config import classification_method
 from slidecaf.study.names import confidence_columns
-from slidecaf.study.status import STATUS_OK
 from slidecaf.training.checkpoint import Checkpoint
 from slidecaf.training.crops import look
+from slidecaf.training.examples import Whole
 from slidecaf.training.file import read_tensors, write_tensors
 from slidecaf.training.images import Images
 from slidecaf.training.loop import COLUMNS, Trained, logits_of, train
 from slidecaf.training.networks import Network, build_network, empty_network, input_size_of
+from slidecaf.training.patches import Drawn, Patches, judge_slides
 
 BOX = ("crop_x", "crop_y", "crop_width", "crop_height")
 """Columns of decisions by two stages: the part of the image that the second one saw, in px."""
@@ -66,6 +70,8 @@ def fit_network(
     threads: int = 1,
     on_bad_slide: str = "fail",
     method: str = "the method",
+    tiles: Mapping | None = None,
+    max_unreadable: float = 0.0,
 ) -> None:
     """Train a part's network, going on where an earlier job was killed, and write it with what was chosen.
 
@@ -91,6 +97,10 @@ def fit_network(
         Of the packages that compute this.
     weights : str, optional
         The digest of a weights file that training begins with.
+    tiles : mapping of str to path-like, optional
+        Slide to its tiles file, where a network learns from patches.
+    max_unreadable : float, optional
+        The share, 0 to 1, of a slide's patches that may be unreadable.
 
     Raises
     ------
@@ -99,10 +109,13 @@ def fit_network(
         among and nothing can be held back, the loss is no number, or network and weights cannot be had.
     """
     wanted = training_slides(read_tsv(folds), part)
-    read = partial(_read, slides, paths, settings, limits=limits, threads=threads, on_bad_slide=on_bad_slide)
-    images = read(wanted)
+    how = {"limits": limits, "threads": threads, "on_bad_slide": on_bad_slide}
+    read = partial(_read, slides, paths, settings, **how)
+    images = read(wanted, tiles=tiles, max_unreadable=max_unreadable)
     used = rows_of(rows, images.slides, classes)
     known = {slide: slides[slide] for slide in images.slides}
+    if settings.patches_of:
+        known = {slide: {**own, "patches": images.places(slide)} for slide, own in known.items()}
     made_from = value_digest(
         {"part": part, "rows": used, "images": known, "classes": list(classes), "settings": settings.given()}
         | {"seed": seed, "weights": weights, "revision": dict(revision)}
@@ -145,18 +158,20 @@ def decide_network(
     test: Sequence[str] = (),
     threads: int = 1,
     on_bad_slide: str = "fail",
+    tiles: Mapping | None = None,
+    max_unreadable: float = 0.0,
 ) -> None:
     """Let a part's network decide on images that it never saw, and write ``decisions.tsv``.
 
     Parameters
     ----------
     path : path-like
-        The table, as `slidecaf.classification.classifier.decide` writes it; an image is one patch.
+        The table, as `slidecaf.classification.classifier.decide` writes it; a whole image is one patch.
     model, network : path-like
         ``model.json`` and ``network.safetensors`` of the part.
     folds, part, on_bad_slide
         As for `slidecaf.classification.classifier.decide`.
-    slides, paths, limits, threads
+    slides, paths, limits, threads, tiles, max_unreadable
         As for `fit_network`; of the images to decide on at least.
     test : sequence of str, optional
         What ``final`` decides on.
@@ -169,8 +184,9 @@ def decide_network(
     stored = read_json(model)
     settings, classes = classification_method(stored["settings"]), stored["classes"]
     wanted = sorted(test) if part == "final" else held_out_slides(read_tsv(folds), part)
-    read = partial(_read, slides, paths, settings, limits=limits, threads=threads, on_bad_slide=on_bad_slide)
-    images = read(wanted)
+    how = {"limits": limits, "threads": threads, "on_bad_slide": on_bad_slide}
+    read = partial(_read, slides, paths, settings, **how)
+    images = read(wanted, tiles=tiles, max_unreadable=max_unreadable)
     torch.set_num_threads(threads)
     with device() as on:
         loaded = [one.to(on) for one in load_networks(network, settings, stored)]
@@ -181,7 +197,7 @@ def decide_network(
         wanted,
         decided.told,
         classes,
-        patches={slide: int(status[slide] == STATUS_OK) for slide in wanted},
+        patches={slide: decided.patches.get(slide, 0) for slide in wanted},
         status=status,
         further=decided.further,
         columns=further_columns(settings, classes),
@@ -283,14 +299,18 @@ class _Decided:
     """What networks say of images: confidences; of two stages what each says, and the images they could not read."""
 
     told: dict
+    patches: dict
     further: dict = field(default_factory=dict)
     status: dict = field(default_factory=dict)
 
 
-def _read(sources, paths, settings, wanted, **further):
+def _read(sources, paths, settings, wanted, *, tiles=None, max_unreadable=0.0, **further):
     own = {slide: {**sources[slide], "path": paths[slide]} for slide in wanted}
     how = {"input_size": input_size_of(settings), "grey": settings.grey, **settings.image.plain()}
-    return Images(wanted, own, **how, **further)
+    if not settings.patches_of:
+        return Images(wanted, own, **how, **further)
+    how = {key: value for key, value in how.items() if key != "fit"} | {"max_unreadable": max_unreadable}
+    return Patches(wanted, own, tiles, patches_per_slide=settings.patches_per_slide, **how, **further)
 
 
 def _learn(classes, settings, seed, on, method, images, rows, held_back, checkpoint, begun=None):
@@ -303,12 +323,10 @@ def _learn(classes, settings, seed, on, method, images, rows, held_back, checkpo
             network.model.load_state_dict(begun.trained.state)
         return network
 
+    labels = [classes.index(row["label"]) for row in rows]
     trained = train(
         build,
-        images.squares,
-        images.slides,
-        [classes.index(row["label"]) for row in rows],
-        held_back=out,
+        Drawn(images, labels, out, seed) if settings.patches_of else Whole(images.squares, images.slides, labels, out),
         classes=len(classes),
         settings=settings,
         seed=f"{seed}/stage-2" if begun else seed,
@@ -345,13 +363,17 @@ def _looked_at(network, images, read, settings, on):
 def _decide(networks, images, read, classes, settings, on):
     """Return what networks say of images that were read."""
     if not images.slides:
-        return _Decided({})
+        return _Decided({}, {})
+    if settings.patches_of:
+        logits, patches, status = judge_slides(images, partial(logits_of, networks[0], **_pass(settings, on)))
+        told = log_odds(np.array(list(logits.values()))) if logits else []
+        return _Decided(dict(zip(logits, told, strict=True)), patches, status=status)
     if len(networks) == 1:
         logits = logits_of(networks[0], images.squares, **_pass(settings, on))
-        return _Decided(dict(zip(images.slides, log_odds(logits), strict=True)))
+        return _Decided(dict(zip(images.slides, log_odds(logits), strict=True)), dict.fromkeys(images.slides, 1))
     seen, first = _looked_at(networks[0], images, read, settings, on)
     if not seen.slides:
-        return _Decided({}, status=seen.status)
+        return _Decided({}, {}, status=seen.status)
     second = logits_of(networks[1], seen.squares, **_pass(settings, on))
     whole = np.array([first[slide][1] for slide in seen.slides])
     told = log_odds(together(whole, second) if settings.decides == "both" else second)
@@ -361,7 +383,8 @@ def _decide(networks, images, read, classes, settings, on):
         slide: dict(zip(columns, [*own.tolist(), *first[slide][0]], strict=True))
         for slide, own in zip(seen.slides, stages, strict=True)
     }
-    return _Decided(dict(zip(seen.slides, told, strict=True)), further, seen.status)
+    told = dict(zip(seen.slides, told, strict=True))
+    return _Decided(told, dict.fromkeys(seen.slides, 1), further, seen.status)
 
 
 def _pass(settings, on):

@@ -24,7 +24,7 @@ from slidecaf.files.tables import read_json, read_tsv
 from slidecaf.files.versions import version
 from slidecaf.slides import open_slide, stain
 from slidecaf.study.checked import Study
-from slidecaf.study.config import Config, feature_sets
+from slidecaf.study.config import Config, feature_sets, patch_sets
 from slidecaf.study.layout import Layout
 from slidecaf.study.model import FORMAT, STAIN, STATED, WEIGHTS, check_format, predicting_revisions
 from slidecaf.study.names import TASKS, is_weights_file, split_output, trained_by
@@ -212,13 +212,15 @@ def _narrowed(config: Config, layout, method, tasks) -> Config:
     plain.get("classification", {}).pop("ablation", None)
     narrow = Config.model_validate(plain)
     used = {name for task in tasks for name in narrow.feature_sets_of(task)}
+    tiled = {*narrow.classification.patch_sets} - used if narrow.classification else set()
     for name in sorted(used):
         if config.features[name].kind == "imported":
             raise SlidecafError(
                 f"features.{name}: another program computed these features, so that slidecaf cannot compute those of a "
                 "new slide; export a method whose features slidecaf computes."
             )
-    plain["features"] = {name: one for name, one in plain["features"].items() if name in used}
+    of_patches = {name: {"kind": "manual", "tiling": plain["features"][name]["tiling"]} for name in sorted(tiled)}
+    plain["features"] = {name: one for name, one in plain["features"].items() if name in used} | of_patches
     return Config.model_validate(plain)
 
 
@@ -292,7 +294,7 @@ def _resolution(study, config, layout, task, method):
     None where sizes count in micrometres, where images are taken whole, and where no file says its resolution.
     """
     settings = config.methods(task)[method]
-    names = sorted({split_output(name)[0] for name in feature_sets(settings)})
+    names = sorted({split_output(name)[0] for name in [*feature_sets(settings), *patch_sets(settings)]})
     if names or task == "classification":
         patterns = [
             layout.tiles.replace("{features}", name)

@@ -56,19 +56,7 @@ def features_text(feature_set, versions) -> str:
         return f"Patches and their feature vectors were computed by {program} (say here with which network)."
     if "fit" in feature_set:
         return _whole_text(feature_set, versions)
-    size, white = feature_set["patch_size"], feature_set["white_above"]
-    said = [f"Slides were cut into square patches of {size} × {size} {feature_set['unit']}"]
-    said.append(f", {feature_set['stride']} px apart")
-    if feature_set["edge"] == "cover":
-        said.append(", on a grid that covers every pixel (pixels beyond the border are reflected)")
-    if white is not None:
-        said.append(f"; patches whose every pixel has red, green and blue above {white} were discarded")
-    if feature_set["tissue"]:
-        least = f"{100 * feature_set['min_tissue']:g}"
-        said.append(
-            f"; patches of which less than {least} % is tissue were discarded, where tissue was told from glass by "
-            "Otsu's threshold on the saturation at low resolution, black and pen strokes left out"
-        )
+    said = [patches_text(feature_set)]
     said.append(f". {stain}" if (stain := _stain(feature_set)) else "")
     if feature_set["kind"] == "manual":
         said.append(
@@ -84,6 +72,34 @@ def features_text(feature_set, versions) -> str:
     else:
         said.append("each patch went through the network alone")
     said.append(f". {_output(feature_set)} is a patch's feature vector.")
+    return "".join(said)
+
+
+def patches_text(where) -> str:
+    """Say how patches were cut.
+
+    Parameters
+    ----------
+    where : dict
+        A row of `slidecaf.report.results.Results.feature_sets`, or `slidecaf.report.results.Results.patches`.
+
+    Returns
+    -------
+    str
+        Without the full stop.
+    """
+    size, white = where["patch_size"], where["white_above"]
+    said = [f"Slides were cut into square patches of {size} × {size} {where['unit']}, {where['stride']} px apart"]
+    if where["edge"] == "cover":
+        said.append(", on a grid that covers every pixel (pixels beyond the border are reflected)")
+    if white is not None:
+        said.append(f"; patches whose every pixel has red, green and blue above {white} were discarded")
+    if where["tissue"]:
+        least = f"{100 * where['min_tissue']:g}"
+        said.append(
+            f"; patches of which less than {least} % is tissue were discarded, where tissue was told from glass by "
+            "Otsu's threshold on the saturation at low resolution, black and pen strokes left out"
+        )
     return "".join(said)
 
 
@@ -305,15 +321,22 @@ def _network_text(task, method, scores, versions):
             f"same way; {task.item_name}s to decide on were cut by the first stage of their own part. What counts is",
             f"{mean}.",
         ]
+    seen, judged = f"the training {task.item_name}s, whole", []
+    if method.patches_of:
+        most, item = method.patches_per_slide, task.item_name
+        seen = f"patches of the training {item}s with the {item}'s label, at most {most} of a {item} an epoch,"
+        seen += " drawn anew each time"
+        judged = [f"A {item}'s probability is the mean of those of all its patches."]
     return [
         *([f"{HAIR}."] if method.image.hair_removal else []),
-        f"{_all_of(scores['classes'])} were told apart by {model}, trained {begun} on the training",
-        f"{task.item_name}s, whole{', in grey' if method.grey else ''}, at {side} px, {changed}.",
+        f"{_all_of(scores['classes'])} were told apart by {model}, trained {begun} on {seen}"
+        f"{', in grey' if method.grey else ''}, at {side} px, {changed}.",
         f"The loss was cross entropy{weighted}; {'AdamW' if method.optimiser == 'adamw' else 'SGD'} (learning rate",
         f"{_candidates(method.learning_rate)}, {method.schedule}; weight decay {method.weight_decay:g}; batches of",
         f"{method.batch_size}) ran for {method.epochs} epochs at most. One part in {method.validation} of the training",
         f"{task.item_name}s, whole {task.group_name}s, was held back; the epoch with the smallest loss on it was kept,",
         f"and training ended after {method.patience} epochs without a smaller one.",
+        *judged,
         *twice,
     ]
 

@@ -29,7 +29,7 @@ from slidecaf.report.results import Results, package_versions
 from slidecaf.report.segmentation import IN_FIGURE, SHOWN_HARD, figure6, segmentation, segmentation_tables
 from slidecaf.report.timings import duration_text, rule_timings
 from slidecaf.study.caveats import MEANINGLESS
-from slidecaf.study.config import feature_sets
+from slidecaf.study.config import feature_sets, patch_sets
 from slidecaf.study.kinds import CLASSIFICATION_KINDS, SEGMENTATION_KINDS
 from slidecaf.study.names import TASKS, is_timm
 
@@ -181,7 +181,7 @@ def _of_images(study):
     """Tell whether a study is of a collection of images: all its methods take them whole."""
     methods = study.methods("classification").values()
     return not study.methods("segmentation") and all(
-        study.is_whole(name) for settings in methods for name in feature_sets(settings)
+        study.is_whole(name) for settings in methods for name in [*feature_sets(settings), *patch_sets(settings)]
     )
 
 
@@ -259,7 +259,8 @@ def _method_text(study, found, versions):
     for method in found["classification"]:
         task = study.config.classification
         settings = task.methods[method["name"]]
-        said = [methods.features_text(sets[name], versions) for name in settings.features]
+        said = [f"{methods.patches_text(study.patches(name))}." for name in patch_sets(settings)]
+        said += [methods.features_text(sets[name], versions) for name in settings.features]
         pooled = not all(study.is_whole(name) for name in feature_sets(settings))
         said.append(methods.classification_text(task, settings, method["scores"], versions, pooled=pooled))
         paragraphs.append({"title": f"Classification, {method['name']}", "text": " ".join(said)})

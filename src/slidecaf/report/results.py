@@ -68,6 +68,10 @@ class Results:
         """Tell whether a feature set takes the whole slide as one patch; it has no tiles then."""
         return self.config.features[features].is_whole
 
+    def patches(self, features) -> dict:
+        """Return where the patches of a feature set are, as `feature_sets` says it."""
+        return _where(self.config.features[features].tiling)
+
     def image(self, features, slide):
         """Return what a shard says of a whole slide, as `slidecaf.features.shards.read_shard` does without vectors."""
         number = shard_of(slide, self.config.features[features].shards)

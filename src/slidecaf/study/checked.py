@@ -8,7 +8,7 @@ from slidecaf.errors import InputErrors
 from slidecaf.files.faults import is_file
 from slidecaf.study.batches import deal_shards
 from slidecaf.study.classes import cut_labels, drop_rare
-from slidecaf.study.config import Config, check_config, feature_sets
+from slidecaf.study.config import Config, check_config, feature_sets, patch_sets
 from slidecaf.study.imported import find_sources
 from slidecaf.study.layout import Layout
 from slidecaf.study.model import Model, check_revisions, read_model
@@ -115,6 +115,23 @@ class Study:
             *(self.segmentation if name in self.config.feature_sets_of("segmentation") else ()),
         ]
         return list(dict.fromkeys(row.slide for row in rows if not fold or row.split == "train"))
+
+    def tiled_slides(self, features):
+        """Return the slides of which a feature set's patches are looked for.
+
+        Parameters
+        ----------
+        features : str
+            As for `slides_of`.
+
+        Returns
+        -------
+        list of str
+            Beside those whose features are computed those of whose patches a method reads the pixels.
+        """
+        task = self.config.classification
+        read = self.classification if task and features in task.patch_sets else ()
+        return list(dict.fromkeys([*self.slides_of(features), *(row.slide for row in read)]))
 
     @property
     def splits(self):
@@ -410,7 +427,7 @@ def check_regions(config, classification, segmentation):
         problems += [
             f"{task}.methods.{name}.kind: {method.kind} looks at all of a slide, and {said} leave the method out."
             for name, method in config.methods(task).items()
-            if not feature_sets(method)
+            if not feature_sets(method) and not patch_sets(method)
         ]
     if problems:
         raise InputErrors("config.yaml", problems)

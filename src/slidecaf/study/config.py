@@ -712,10 +712,21 @@ ATTENDING = ("arl-14", "arl-50", "ran-14")
 
 
 class ClassificationNetwork(ClassifierSettings):
-    """A network trained here on whole images, by each part on its own training rows."""
+    """A network trained here on whole images or on patches of slides, by each part on its own training rows."""
 
     kind: Literal["network"] = Field(
-        description="network (a convolutional network trained on the training images, whole)."
+        description="network (a convolutional network trained on the training images, whole or patch by patch)."
+    )
+    patches_of: str | None = Field(
+        None,
+        description="The name of a feature set on whose patches the network learns and decides (it reads no features "
+        "of it), or null: images whole.",
+    )
+    patches_per_slide: int = Field(
+        64,
+        ge=1,
+        description="A whole number from 1, how many patches of a slide an epoch sees at most, drawn anew each time; "
+        "of patches_of.",
     )
     architecture: str = Field(
         "custom-cnn",
@@ -804,8 +815,8 @@ class ClassificationNetwork(ClassifierSettings):
 
     @property
     def maps(self) -> bool:
-        """Whether it has a map of places: transformers have none that means what that of convolutions does."""
-        return not self.architecture.startswith(TRANSFORMERS)
+        """Whether it has a map of places: of whole images, and not of transformers, whose means something else."""
+        return not self.patches_of and not self.architecture.startswith(TRANSFORMERS)
 
     @property
     def candidates(self) -> int:
@@ -974,8 +985,30 @@ class Classification(Settings):
         return list(dict.fromkeys([*_feature_sets(pooled), *self._tried]))
 
     @property
+    def patch_sets(self) -> list[str]:
+        """Those of whose patches methods read the pixels; each once."""
+        return list(dict.fromkeys(name for method in self.methods.values() for name in patch_sets(method)))
+
+    @property
     def _tried(self):
         return sets_of((self.ablation.features if self.ablation else None) or [])
+
+
+def patch_sets(method: Settings) -> list[str]:
+    """Return the feature sets of whose patches a method reads the pixels.
+
+    Parameters
+    ----------
+    method : Settings
+        Of any kind.
+
+    Returns
+    -------
+    list of str
+        One, or none.
+    """
+    named = getattr(method, "patches_of", None)
+    return [named] if named else []
 
 
 def feature_sets(method: Settings) -> list[str]:

@@ -77,7 +77,10 @@ def check_parts(sets, methods, *, names, folder) -> list:
         problem
         for name, method in methods.get("classification", {}).items()
         if method.about.reads == "images"
-        for problem in _network(f"classification.methods.{name}", method, folder)
+        for problem in [
+            *_network(f"classification.methods.{name}", method, folder),
+            *_patches(f"classification.methods.{name}", method, sets, list(map(str, names or ()))),
+        ]
     ]
     return problems + [
         f"classification.methods.{name}.features: {features} takes the whole image as one patch (tiling: whole), and "
@@ -120,6 +123,42 @@ def _network(where, method, folder):
             f"{where}.weights: there are no published ones of {method.architecture}, and so no {method.weights!r}; "
             "write the path of a state dict, or null."
         )
+    return problems
+
+
+def _patches(where, method, sets, names):
+    """Check that a network learns from patches of a feature set that lays them, and from these alone."""
+    features = method.patches_of
+    if features is None:
+        most = method.patches_per_slide
+        if most != type(method).model_fields["patches_per_slide"].default:
+            return [
+                f"{where}.patches_per_slide: {most} is for patches_of, and that is missing; write it too, or neither."
+            ]
+        return []
+    if method.stages == 2:
+        return [
+            f"{where}.patches_of: {features}: {method.kind} cuts out of whole images what it looks at; leave it out, "
+            "or write kind: network."
+        ]
+    problems, shown = [], type(method.image).model_fields["fit"].default
+    if features not in names:
+        problems.append(
+            f"{where}.patches_of: there is no feature set {features!r}{near(features, names)}; known: "
+            f"{', '.join(names) or 'none'}."
+        )
+    elif (own := sets.get(features)) and own.is_whole:
+        problems.append(
+            f"{where}.patches_of: {features} takes the whole image as one patch (tiling: whole); leave it out, or name "
+            "a feature set whose tiling has a patch_size."
+        )
+    elif own and own.kind == "imported":
+        problems.append(
+            f"{where}.patches_of: the patches of {features} are another program's; name a feature set that slidecaf "
+            "computes."
+        )
+    if method.image.fit != shown:
+        problems.append(f"{where}.image.fit: {method.image.fit} is for whole images, and patches are squares.")
     return problems
 
 
@@ -258,7 +297,12 @@ def _trained(where, features, methods):
         )
     elif one.model != architecture:
         problems.append(f"{where}.encoder.model: {one.model!r}, and {name} trains {architecture}; write that.")
-    if not features.is_whole:
+    if methods[name].patches_of:
+        problems.append(
+            f"{said}: {name} learns from patches (patches_of), and features of such networks are not built; name a "
+            "method that learns from whole images."
+        )
+    elif not features.is_whole:
         problems.append(f"{where}.tiling: networks trained here have seen whole images; write tiling: whole.")
     if one.weights_sha256 is not None:
         problems.append(

@@ -131,6 +131,8 @@ def predicting_revisions(config: Config) -> dict[str, int]:
         features = config.features[name]
         made = "manual_features" if features.kind == "manual" else "features"
         steps |= {"whole_features"} if features.is_whole else {"tiles", made}
+    if config.classification and config.classification.patch_sets:
+        steps.add("tiles")
     packages = set()
     for method in config.methods("classification").values():
         steps |= {"pooled": {"pooling", "decisions"}, "images": {"network_decisions"}}.get(

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from slidecaf.study.batches import deal_apart
 from slidecaf.study.checked import Study
-from slidecaf.study.config import explained, feature_sets
+from slidecaf.study.config import explained, feature_sets, patch_sets
 from slidecaf.study.layout import Layout
 from slidecaf.study.names import split_part
 from slidecaf.study.tasks import ClassificationTask, SegmentationTask
@@ -183,13 +183,15 @@ class Targets:
         methods = {"classification": self.classification, "segmentation": self.segmentation}[task].methods
         chosen = methods if method is None else {method: methods[method]}
         sets = {name for settings in chosen.values() for name in feature_sets(settings)}
+        tiled = {name for settings in chosen.values() for name in patch_sets(settings)}
         networks = set(_fill((self.layout.network,), method=self._trainers(sets), part=self.classification.parts))
         made = {"classification": self.of_classification, "segmentation": self.of_segmentation}[task]()
 
         def is_behind(path):
             room, name, *rest = PurePosixPath(path).relative_to(self.layout.results).parts
             if room != task:
-                return split_part(name.removesuffix(".json"))[0] in sets
+                features = split_part(name.removesuffix(".json"))[0]
+                return features in sets or (room == "tiles" and features in tiled)
             own = name in chosen and bool(rest) and not (variant == "plain" and rest[0].startswith("hard"))
             return own or path in networks
 
@@ -293,6 +295,8 @@ class Targets:
             slides = self._slides_of[features] if split_part(features)[1] else task.rows
             for pattern in [layout.shard] if features in self._shard_of else read:
                 yield pattern, slides, {"features": features}
+        for features in task.patch_sets:
+            yield layout.tiles, task.rows, {"features": features}
         for name, method in task.methods.items():
             if method.maps:
                 yield layout.class_maps, task.rows, {"method": name}

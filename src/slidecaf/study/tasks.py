@@ -94,6 +94,8 @@ class ClassificationTask(Task):
         What an ablation tries: the key of a method and its value.
     feature_sets : set of str
         Those of all methods, and those that an ablation tries.
+    patch_sets : list of str
+        Those of whose patches methods read the pixels.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class ClassificationTask(Task):
         self.ablation = task.ablation if task else None
         self.settings = list(map(list, self.ablation.settings().values())) if self.ablation else []
         self.feature_sets = set(task.feature_sets) if task else set()
+        self.patch_sets = task.patch_sets if task else []
 
     @property
     def encoding(self) -> list[str]:

@@ -130,7 +130,7 @@ class Images:
             return shown(image, grey), shape
 
         self.status, self.slides, self.sizes, bad = {}, [], [], []
-        squares = _on_disk((len(slides), 1 if grey else 3, size, size))
+        squares = on_disk((len(slides), 1 if grey else 3, size, size))
         with progress(len(slides), "images read", unit="images") as advance, ThreadPoolExecutor(threads) as pool:
             for slide, found in zip(slides, pool.map(read, slides), strict=True):
                 if isinstance(found, SlideError):
@@ -167,8 +167,22 @@ class Images:
         return some
 
 
-def _on_disk(shape):
-    """Return an array that lies in a file without a name, where the system keeps temporary ones."""
+def on_disk(shape: tuple[int, ...]) -> np.ndarray:
+    """Return an array of zeros that lies in a file without a name, where the system keeps temporary ones.
+
+    Parameters
+    ----------
+    shape : tuple of int
+
+    Returns
+    -------
+    ndarray of uint8
+
+    Raises
+    ------
+    SlidecafError
+        If there is no room for it.
+    """
     if 0 in shape:
         return np.zeros(shape, np.uint8)
     folder = tempfile.gettempdir()

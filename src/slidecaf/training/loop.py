@@ -8,7 +8,7 @@ epoch to the same bytes on a CPU as if it had not been.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from slidecaf.logs import logger, progress
 from slidecaf.study.config import NO_AUGMENTATION
 from slidecaf.training.augment import augmented, plain, seed_of
 from slidecaf.training.checkpoint import Checkpoint, optimiser_tensors, restore_optimiser
+from slidecaf.training.examples import Examples
 from slidecaf.training.images import padding
 from slidecaf.training.networks import Network
 
@@ -62,11 +63,8 @@ class _NoNumber(Exception):
 
 def train(
     build: Callable[[], Network],
-    squares: torch.Tensor,
-    names: Sequence[str],
-    labels,
+    examples: Examples,
     *,
-    held_back,
     classes: int,
     settings,
     seed,
@@ -80,15 +78,9 @@ def train(
     ----------
     build : callable
         Returns the network as training begins, always the same.
-    squares : torch.Tensor of uint8, shape (n, c, S, S)
-        The images.
-    names : sequence of str, n of them
-        Theirs, which what is drawn of an image depends on.
-    labels : array_like of int, shape (n,)
-        From 0.
-    held_back : array_like of bool, shape (n,)
-        The images that the network does not learn from, by which epochs and learning rates are judged; where there is
-        none, all epochs are run and the last one is kept.
+    examples : slidecaf.training.examples.Examples
+        What the network learns from, and what it does not learn from, by which epochs and learning rates are judged;
+        where there is nothing of that, all epochs are run and the last one is kept.
     classes : int
     settings : slidecaf.study.config.ClassificationNetwork
     seed : str or int
@@ -108,15 +100,13 @@ def train(
     SlidecafError
         If the loss is no number with any learning rate, or a batch takes more than the memory there is.
     """
-    held_back, labels = np.asarray(held_back, bool), np.asarray(labels)
-    learned, judged = np.flatnonzero(~held_back), np.flatnonzero(held_back)
-    weights = class_weights(labels[learned], classes, settings.class_weight)
-    run = _Run(squares, names, labels, learned, judged, weights, settings, seed, torch.device(device))
+    weights = class_weights(examples.learned_labels, classes, settings.class_weight)
+    run = _Run(examples, weights, settings, seed, torch.device(device))
     state = checkpoint.read()
     if state.curves:
         last = state.curves[-1]
         logger.info("going on after epoch %d at learning rate %g", last["epoch"], last["learning_rate"])
-    left = (len(settings.learning_rate) * settings.epochs - len(state.curves)) * len(learned)
+    left = (len(settings.learning_rate) * settings.epochs - len(state.curves)) * len(examples.learned_labels)
     with _steady(), progress(left, f"{method}, training", unit="images") as advance:
         run.advance = advance
         for rate in settings.learning_rate:
@@ -132,7 +122,7 @@ def train(
                         f"checkpoint of the last good epoch, {checkpoint.path}, stays."
                     ) from None
                 logger.warning("dropped: %s", said)
-    best = _best(state.curves, settings.learning_rate, bool(len(judged)))
+    best = _best(state.curves, settings.learning_rate, run.judges)
     return Trained(state.best, best["learning_rate"], best["epoch"], state.curves, state.dropped)
 
 
@@ -152,7 +142,7 @@ def _train_candidate(run, build, rate, state, checkpoint):
     optimiser = _optimiser(tuned, settings, rate)
     if curve:
         restore_optimiser(optimiser, state.optimiser)
-    judges = bool(len(run.judged))
+    judges = run.judges
     for epoch in range(len(curve) + 1, settings.epochs + 1):
         if judges and curve and epoch - 1 - _best(curve, [rate], True)["epoch"] >= settings.patience:
             return
@@ -290,17 +280,17 @@ def _steady():
 class _Run:
     """What all epochs of a part have in common."""
 
-    def __init__(self, squares, names, labels, learned, judged, weights, settings, seed, device):
-        self.squares, self.names, self.settings, self.seed, self.device = squares, names, settings, seed, device
-        self.learned, self.judged, self.weights = learned, judged, weights.to(device)
-        self.labels = torch.from_numpy(labels.astype(np.int64))
+    def __init__(self, examples, weights, settings, seed, device):
+        self.examples, self.settings, self.seed, self.device = examples, settings, seed, device
+        self.weights, self.judges = weights.to(device), bool(len(examples.judged_labels))
         self.augment, self.fill = settings.augment or NO_AUGMENTATION, padding(settings.grey)
         self.pieces = 1  # of a batch, where a whole one does not fit into a GPU
         self.advance = lambda count: None
 
     def epoch(self, network, optimiser, epoch):
         """Learn from every image once, and judge; return a row of the curves without rate and epoch."""
-        began, order = time.monotonic(), self.learned.copy()
+        began, drawn = time.monotonic(), self.examples.of_epoch(epoch)
+        order, labels = drawn.learned.copy(), torch.from_numpy(drawn.labels.astype(np.int64))
         np.random.default_rng([seed_of(self.seed, epoch)]).shuffle(order)
         torch.manual_seed(seed_of(self.seed, epoch, "dropout"))
         # of one image alone there is nothing to normalise a batch by
@@ -309,12 +299,12 @@ class _Run:
         lost = right = weight = 0.0
         network.train()
         with ThreadPoolExecutor(1) as ahead:  # the next batch is drawn while the network learns from this one
-            waiting = ahead.submit(self._drawn, batches[0], network.input_size, epoch)
+            waiting = ahead.submit(self._changed, drawn, batches[0], network.input_size, epoch)
             for number, batch in enumerate(batches):
                 images = waiting.result()
                 if number + 1 < len(batches):
-                    waiting = ahead.submit(self._drawn, batches[number + 1], network.input_size, epoch)
-                of_batch = self._learn(network, optimiser, images, self.labels[batch])
+                    waiting = ahead.submit(self._changed, drawn, batches[number + 1], network.input_size, epoch)
+                of_batch = self._learn(network, optimiser, images, labels[batch])
                 lost, right, weight = lost + of_batch[0], right + of_batch[1], weight + of_batch[2]
                 if not math.isfinite(lost):
                     raise _NoNumber
@@ -329,13 +319,11 @@ class _Run:
         )
         return row
 
-    def _drawn(self, batch, size, epoch):
-        return torch.stack(
-            [
-                augmented(self.squares[i], size, self.augment, self.fill, seed_of(self.seed, epoch, self.names[i]))
-                for i in batch.tolist()
-            ]
-        )
+    def _changed(self, drawn, batch, size, epoch):
+        seeds = [seed_of(self.seed, epoch, drawn.names[i]) for i in batch]
+        squares = [drawn.squares[i] for i in batch.tolist()]
+        pairs = zip(squares, seeds, strict=True)
+        return torch.stack([augmented(square, size, self.augment, self.fill, seed) for square, seed in pairs])
 
     def _learn(self, network, optimiser, images, labels):
         """Take a step; return the batch's loss, how many images were right, and their weight."""
@@ -367,16 +355,17 @@ class _Run:
 
     def _judge(self, network):
         """Return loss and accuracy of the images held back; nothing where there are none."""
-        if not len(self.judged):
+        if not self.judges:
             return {}
         logits = logits_of(
             network,
-            self.squares[self.judged],
+            self.examples.judged_squares(),
             batch_size=self.settings.batch_size,
             device=self.device,
             precision=self.settings.precision,
         )
-        truth, logits = self.labels[self.judged], torch.from_numpy(logits)
+        truth = torch.from_numpy(self.examples.judged_labels.astype(np.int64))
+        logits = torch.from_numpy(self.examples.judged_logits(logits))
         loss = cross_entropy(logits, truth, self.weights.cpu().double()).item()
         if not math.isfinite(loss):
             raise _NoNumber

@@ -9,6 +9,7 @@ from slidecaf.classification.network import decide_network, fit_network, log_odd
 from slidecaf.errors import SlidecafError
 from slidecaf.files.tables import read_json, read_tsv, write_tsv
 from slidecaf.study.config import classification_method
+from slidecaf.tiles.batch import tile_slides
 from slidecaf.training import checkpoint
 from slidecaf.training.crops import Crop
 from slidecaf.training.file import read_tensors
@@ -25,7 +26,7 @@ def study(tmp_path):
 
 class _Study:
     def __init__(self, folder):
-        self.folder, self.rows, self.paths = folder, [], {}
+        self.folder, self.rows, self.paths, self.tiles = folder, [], {}, None
         for label, colour in COLOURS.items():
             for k in range(6):
                 slide = f"{label}-{k}"
@@ -58,8 +59,21 @@ class _Study:
             seed=0,
             revision={"training": 1},
             method="cnn",
+            tiles=self.tiles,
         )
         return made
+
+    def cut(self):
+        """Lay patches of 20 px over all images: four each."""
+        tile_slides(
+            self.folder / "tiles/batch-0.tsv",
+            self.slides,
+            {"tiling": {"patch_size": 20, "stride": 20}, "revision": {}, "versions": {}},
+            paths=self.paths,
+            limits={"max_megapixels": 1, "max_decoded_megapixels": 1},
+            on_bad_slide="exclude",
+        )
+        self.tiles = {slide: self.folder / f"tiles/{slide}.h5" for slide in self.slides}
 
     def bytes(self, **settings):
         made = self.fit(**settings)
@@ -76,6 +90,7 @@ class _Study:
             slides=self.slides,
             paths=self.paths,
             limits=None,
+            tiles=self.tiles,
             **further,
         )
         return read_tsv(made / "decisions.tsv")
@@ -169,6 +184,50 @@ def test_weights_stand_in_files_by_name_and_not_by_place(study):
     assert read_json(again / "model.json")["settings"]["weights"] == "network.safetensors"
     assert str(study.folder) not in (again / "network.safetensors").read_bytes().decode("latin-1")
     assert len(study.decide("fold-1")) == 6
+
+
+PATCHES = {"patches_of": "squares", "patches_per_slide": 3}
+
+
+def test_a_network_on_patches_decides_on_slides_by_all_of_them(study):
+    study.cut()
+    made = study.fit(**PATCHES)
+    rows = study.decide()
+    assert len(rows) == 6
+    assert {(row["patches"], row["status"]) for row in rows} == {("4", "ok")}
+    inner, choice = read_tsv(made / "inner.tsv"), read_json(made / "choice.json")
+    assert len(inner) == choice["n"] == 6  # slides, and not patches
+    _, said = read_tensors(made / "network.safetensors")
+    assert said["images"] == {row["slide"]: f"digest of {row['slide']}" for row in study.rows if row["fold"] != 0}
+    settings = read_json(made / "model.json")["settings"]
+    assert {key: settings[key] for key in PATCHES} == PATCHES
+
+
+def test_slides_left_out_and_their_labels_change_no_byte_of_a_network_on_patches(study):
+    study.cut()
+    first, decided = study.bytes(**PATCHES), [row for row in study.decide() if row["slide"] == "red-0"]
+    for row in study.rows:
+        if row["fold"] == 0 and row["slide"] != "red-0":
+            row["label"] = "red"
+            Image.new("RGB", (200, 60)).save(study.paths[row["slide"]])
+            study.slides[row["slide"]] = {**study.slides[row["slide"]], "digest": "another"}
+    study.cut()
+    assert study.bytes(**PATCHES) == first
+    assert [row for row in study.decide() if row["slide"] == "red-0"] == decided
+    # and a patch of a slide that is learned from does
+    with Image.open(study.paths["red-2"]) as opened:
+        opened.transpose(Image.Transpose.ROTATE_180).save(study.paths["red-2"])
+    assert study.bytes(**PATCHES)["network.safetensors"] != first["network.safetensors"]
+
+
+def test_a_slide_without_a_patch_is_left_out_and_has_no_decision(study):
+    study.paths["red-0"].write_bytes(b"no picture")
+    study.paths["red-2"].write_bytes(b"no picture")
+    study.cut()
+    made = study.fit(**PATCHES)
+    assert read_json(made / "choice.json")["left_out"] == ["red-2"]
+    row = next(row for row in study.decide() if row["slide"] == "red-0")
+    assert (row["predicted"], row["patches"], row["status"]) == ("", "0", "unreadable")
 
 
 TWO = {"kind": "cam-two-stage", "architecture": "custom-cnn", "head": "own", "epochs": 2}

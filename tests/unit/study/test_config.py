@@ -545,6 +545,33 @@ def test_weights_that_are_trained_here_are_those_of_a_method_and_its_architectur
     assert "classification.ablation: tuned is computed by the networks of net, one a part" in problems(config)
 
 
+def test_a_network_on_patches_names_a_feature_set_that_lays_them(config):
+    method = {"kind": "network", "patches_of": "cnn", "patches_per_slide": 10}
+    config["classification"]["methods"]["net"] = method
+    checked = check_config(config).classification
+    assert (checked.methods["net"].features, checked.patch_sets) == ([], ["cnn"])
+    assert not checked.methods["net"].maps
+    where = "classification.methods.net"
+    method["patches_of"] = "cnm"
+    assert f"{where}.patches_of: there is no feature set 'cnm', did you mean cnn?" in problems(config)
+    del method["patches_of"]
+    assert f"{where}.patches_per_slide: 10 is for patches_of, and that is missing" in problems(config)
+    method |= {"patches_of": "cnn", "image": {"fit": "pad"}}
+    assert f"{where}.image.fit: pad is for whole images, and patches are squares" in problems(config)
+    method |= {"image": {}, "kind": "cam-two-stage", "architecture": "vgg16"}
+    assert f"{where}.patches_of: cnn: cam-two-stage cuts out of whole images" in problems(config)
+    method |= {"kind": "network", "architecture": "resnet18"}
+    encoder = {"model": "resnet18", "layer": "layer4", "weights": "trained:net"}
+    config["features"]["tuned"] = {"tiling": {"patch_size": 336, "overlap": 0.25}, "encoder": encoder}
+    config["classification"]["methods"]["svm"]["features"] = ["tuned"]
+    assert "net learns from patches (patches_of), and features of such networks are not built" in problems(config)
+    config["features"]["tuned"] |= {"tiling": "whole", "encoder": {**encoder, "weights": "random:0"}}
+    method["patches_of"] = "tuned"
+    assert f"{where}.patches_of: tuned takes the whole image as one patch (tiling: whole)" in problems(config)
+    config["features"]["tuned"] = {"kind": "imported", "format": "clam", "folder": "somewhere"}
+    assert f"{where}.patches_of: the patches of tuned are another program's" in problems(config)
+
+
 def test_a_network_that_is_trained_has_no_feature_set_and_keys_that_fit_each_other(config):
     config["classification"]["methods"]["cnn"] = {"kind": "network", "learning_rate": 0.01}
     method = check_config(config).classification.methods["cnn"]

@@ -6,6 +6,7 @@ import torch
 
 from slidecaf.study.config import ClassificationNetwork
 from slidecaf.training.checkpoint import Checkpoint
+from slidecaf.training.examples import Whole
 from slidecaf.training.loop import train
 from slidecaf.training.networks import build_network
 
@@ -55,10 +56,7 @@ def trained(images, tmp_path):
         own = {"checkpoint": Checkpoint(tmp_path / "checkpoint", "same"), "seed": "0/final", **further}
         return train(
             build or (lambda: build_network(settings, 2, seed=1)),
-            squares,
-            [f"image-{k}" for k in range(16)],
-            labels,
-            held_back=held_back,
+            Whole(squares, [f"image-{k}" for k in range(16)], labels, held_back),
             classes=2,
             settings=settings,
             **own,

@@ -9,7 +9,7 @@ from slidecaf.running.jobs.feature_sets import hair_library
 from slidecaf.running.jobs.slides import Slides
 from slidecaf.running.jobs.wildcards import Wildcards
 from slidecaf.study.checked import Study
-from slidecaf.study.config import ClassifierSettings, feature_sets
+from slidecaf.study.config import ClassifierSettings, feature_sets, patch_sets
 from slidecaf.study.kinds import ClassificationKind
 from slidecaf.study.names import set_of_part, split_output
 from slidecaf.study.targets import Targets
@@ -124,6 +124,21 @@ class ClassificationJobs:
         """Return how many inner folds a part wants; none where it has nothing to choose and no held-out rows."""
         several = self.of(wildcards).candidates > 1
         return self._task.setting("inner_folds") if several or wildcards.part != "final" else None
+
+    def tiles_learned_from(self, wildcards: Wildcards) -> list[str]:
+        """Return where the patches are that a network learns from; nothing for one that learns from whole images."""
+        return self._tiles(self._task.train, wildcards)
+
+    def tiles_decided_on(self, wildcards: Wildcards) -> list[str]:
+        """Return where the patches are of the slides that it decides on."""
+        return self._tiles(self.decided(wildcards), wildcards)
+
+    def _tiles(self, slides, wildcards):
+        return [
+            manifest
+            for features in patch_sets(self.of(wildcards))
+            for manifest in self._targets.manifests(self._layout.tiles, slides, features=features)
+        ]
 
     def weights(self, wildcards: Wildcards) -> str:
         """Return the digest of the weights file that a network's training begins with; nothing for other weights."""

@@ -34,7 +34,7 @@ class FeatureSets:
         self._sets, self._rows = study.feature_sets, study.slides
         # sets, made once a plan: every job asks for them; of a set that no method uses, and that is asked for by name,
         # all slides
-        self._slides = {name: frozenset(study.slides_of(name) or self._rows) for name in self._sets}
+        self._slides = {name: frozenset(study.tiled_slides(name) or self._rows) for name in self._sets}
         self._kept = {name: frozenset(study.slides_with_features(name) or self._rows) for name in self._sets}
         self._of_job, self._first = slides.of_job(self.slides), cache(self._first_manifest)
 
@@ -79,7 +79,7 @@ class FeatureSets:
         return self._sets[self.name(wildcards)]
 
     def slides(self, wildcards: Wildcards) -> frozenset[str]:
-        """Return the slides that a feature set is for."""
+        """Return the slides whose patches a feature set has."""
         return self._slides[wildcards.features]
 
     def kept(self, wildcards: Wildcards) -> frozenset[str]:

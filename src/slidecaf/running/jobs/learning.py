@@ -5,11 +5,11 @@ from math import ceil
 
 from slidecaf.running.demands import Demands
 from slidecaf.running.jobs.wildcards import Wildcards
-from slidecaf.study.config import feature_sets
+from slidecaf.study.config import feature_sets, patch_sets
 from slidecaf.study.tasks import ClassificationTask
 
-IMAGES = 10
-"""A second that a network learns from, of a slow machine."""
+IMAGES, PATCHES = 10, 50
+"""A second that a network learns from, and that it decides on, of a slow machine."""
 
 
 class LearningDemands:
@@ -40,7 +40,15 @@ class LearningDemands:
         """Return the minutes that a network is trained for at most."""
         method = self._task.methods[wildcards.method]
         images = len(self._task.train) * method.epochs * method.candidates * method.stages
+        images *= method.patches_per_slide if method.patches_of else 1
         return attempt * ceil(30 + images / IMAGES / 60)
+
+    def deciding_minutes(self, wildcards: Wildcards, attempt: int) -> int:
+        """Return the minutes that a network takes at most for images, or for all patches of slides."""
+        method = self._task.methods[wildcards.method]
+        slides = self._task.test if wildcards.part == "final" else self._task.train
+        patches = sum(self._demands.patches(slide, name) for slide in slides for name in patch_sets(method))
+        return attempt * ceil(30 + 0.01 * len(slides) + patches / PATCHES / 60)
 
 
 def fitting_demands(

@@ -1,0 +1,102 @@
+"""A network that learns from patches of slides: its tiles, its decisions, what runs again, and what it never sees."""
+
+from html import unescape
+
+import pytest
+from PIL import Image
+
+from slidecaf.files.tables import read_tsv, write_tsv
+from tests.workflow.conftest import accepted, fix_folds, make_mini, trained_config
+from tests.workflow.test_predict import handed_on, slidecaf
+
+pytestmark = pytest.mark.long
+
+TOP = "results/classification/cnn"
+
+
+def config():
+    """A network on patches of a feature set that nothing else uses; of 4 of a slide it sees 3 in an epoch."""
+    made = trained_config()
+    tiling = {"patch_size": 160, "stride": 160, "white_above": 200}
+    made["features"] = {"squares": {"kind": "manual", "tiling": tiling}}
+    own = {"architecture": "custom-cnn", "patches_of": "squares", "patches_per_slide": 3}
+    made["classification"]["methods"]["cnn"] |= own
+    return made
+
+
+@pytest.fixture(scope="module")
+def patched(tmp_path_factory):
+    study = make_mini(tmp_path_factory.mktemp("patched") / "study", config=config(), size=400)
+    fix_folds(study)
+    study.finish("--resources", "gpu=2")
+    return study
+
+
+def test_it_runs_to_scores_on_tiles_alone(patched):
+    assert patched.planned(shown=True) == {}
+    assert not (patched / "results/features").exists()
+    assert not (patched / "results/encoders").exists()
+    rows = read_tsv(patched / f"{TOP}/predictions.tsv")
+    assert len(rows) == 10
+    assert {row["patches"] for row in rows} == {"4"}
+    assert all((float(row["confidence"]) > 0) == (row["predicted"] == "GBM") for row in rows)
+    assert all(0 < float(row["probability"]) < 1 for row in rows)
+    page = unescape((patched / "results/report.html").read_text())
+    assert "Slides were cut into square patches of 160 × 160 px of level 0, 160 px apart" in page
+    assert "at most 3 of a slide an epoch, drawn anew each time" in page
+    assert "A slide's probability is the mean of those of all its patches" in page
+    accepted(patched)
+    assert leftovers_of(patched) == []
+
+
+def leftovers_of(study):
+    done = slidecaf(study.folder, "clean", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    return [line for line in done.stdout.splitlines() if line.startswith("results/")]
+
+
+def test_what_changes_the_patches_trains_again_and_what_does_not_does_not(patched, tmp_path):
+    study = patched.copy(tmp_path / "study")
+    study.config(lambda c: c["features"].update(other={**c["features"]["squares"], "extraction": "patchwise"}))
+    study.config(lambda c: c["classification"]["methods"].update(svm={"features": ["squares"], "C": [1]}))
+    planned = study.planned()  # features of the same tiles, which are there
+    assert (planned["tiles"], planned["network"], planned["network_decisions"]) == (0, 0, 0)
+    assert planned["manual_features"] > 0
+    study.config(lambda c: c["classification"]["methods"].pop("svm"))
+    study.config(lambda c: c["features"]["squares"]["tiling"].update(stride=120))
+    planned = study.planned()
+    assert planned["tiles"] > 0
+    assert (planned["network"], planned["network_decisions"]) == (3, 3)
+
+
+def test_held_out_slides_and_labels_reach_no_byte_of_their_folds_network(patched, tmp_path):
+    study = patched.copy(tmp_path / "study")
+    before, rows = study.bytes(), read_tsv(study / "classification.tsv")
+    for row in rows:
+        if row["fold"] == "0":
+            row["label"] = {"GBM": "LGG", "LGG": "GBM"}[row["label"]]
+            path = study / row["path"]
+            with Image.open(path) as opened:
+                opened.transpose(Image.Transpose.FLIP_TOP_BOTTOM).save(path)
+    write_tsv(study / "classification.tsv", list(rows[0]), rows)
+    study.finish("--resources", "gpu=2")
+    after = study.bytes()
+    own = [f"{TOP}/fold-0/{name}" for name in ("network.safetensors", "model.json", "choice.json", "inner.tsv")]
+    assert [path for path in own if before[path] != after[path]] == []
+    for path in ("fold-0/decisions.tsv", "fold-1/network.safetensors", "final/network.safetensors"):
+        assert before[f"{TOP}/{path}"] != after[f"{TOP}/{path}"], path
+
+
+def test_a_model_of_patches_is_handed_on_with_its_tiling(patched, tmp_path):
+    handed, _ = handed_on(patched, tmp_path, "cnn", slides=["gbm-5", "lgg-5"])
+    found = [{row["slide"]: row for row in read_tsv(study / f"{TOP}/predictions.tsv")} for study in (patched, handed)]
+    for slide in ("gbm-5", "lgg-5"):
+        assert [one[slide]["confidence"] for one in found[1:]] == [found[0][slide]["confidence"]]
+        assert found[1][slide]["patches"] == "4"
+
+
+def test_a_feature_set_that_is_not_there_is_refused(patched, tmp_path):
+    study = patched.copy(tmp_path / "study")
+    study.config(lambda c: c["classification"]["methods"]["cnn"].update(patches_of="squraes"))
+    refused = study.snakemake("-n")
+    assert "cnn.patches_of: there is no feature set 'squraes', did you mean squares?" in refused.stderr
