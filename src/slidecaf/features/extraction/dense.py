@@ -176,7 +176,7 @@ def begin(
             try:
                 joined = seams.join(own, dense.places(region, first=reader.first, rows=rows, columns=columns))
                 if joined is None:
-                    return torch.empty(0, encoder.dimension, dtype=torch.float16)
+                    return torch.empty(0, encoder.dimension, dtype=torch.float16, device=encoder.device)
                 features = dense.pool(joined, step=step)
             except torch.OutOfMemoryError as error:
                 raise SlidecafError(

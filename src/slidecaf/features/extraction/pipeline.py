@@ -66,7 +66,8 @@ class Pipeline:
             A piece to its pixels (torch.Tensor), which patches are valid (ndarray of bool, shape (n,)), and why one
             is not.
         encode : callable
-            Pixels and their piece to a torch.Tensor of float16, shape (n, D).
+            Pixels and their piece to a torch.Tensor of float16, shape (n, D); on the network's device, also where n
+            is 0.
         pieces : iterable
         ahead : callable, optional
             Called when all pieces are under way: the workers are soon without work.

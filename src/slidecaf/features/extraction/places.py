@@ -108,7 +108,7 @@ def extract(sources, encoder, pipeline, *, opened, fit, scales):
 
     def encode(pixels, piece):
         if isinstance(piece.seen, SlidecafError):
-            return torch.zeros((1, encoder.dimension), dtype=torch.float16)
+            return torch.zeros((1, encoder.dimension), dtype=torch.float16, device=encoder.device)
         rows = []
         for scale, width, height in sizes(*piece.seen[:2], encoder.input_size, scales, fit):
             # as it lies in memory the same, whatever size it is read at: features do not depend on it
