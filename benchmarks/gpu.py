@@ -53,6 +53,7 @@ from slidecaf.study.config import ClassificationNetwork
 from slidecaf.tiles.grid import tile
 from slidecaf.tiles.tiling import Tiling
 from slidecaf.training.checkpoint import Checkpoint
+from slidecaf.training.examples import Whole
 from slidecaf.training.loop import arithmetic, train
 from slidecaf.training.networks import build_network
 
@@ -329,11 +330,11 @@ def training_rows(bench, folder):
                 row["network"] = len(images) * bench.rate(step)
                 larger = torch.nn.functional.pad(squares, (0, side // 4, 0, side // 4))
                 copies = larger.repeat(ceil(count / len(larger)), 1, 1, 1)[:count]
-                names = [f"image-{k}" for k in range(count)]
+                examples = Whole(copies, [f"image-{k}" for k in range(count)], labels, [False] * count)
                 kept = Checkpoint(folder / f"{architecture}-{precision}", "bench")
                 how = {"classes": 2, "settings": settings, "seed": 0, "checkpoint": kept, "device": bench.device}
                 start = time.perf_counter()
-                train(partial(build_network, settings, 2), copies, names, labels, held_back=[False] * count, **how)
+                train(partial(build_network, settings, 2), examples, **how)
                 row["loop"] = count / (time.perf_counter() - start)
             bench.say(**row)
 

@@ -112,6 +112,20 @@ class ClassificationTask(Task):
         self.feature_sets = set(task.feature_sets) if task else set()
         self.patch_sets = task.patch_sets if task else []
 
+    def decided_slides(self, part: str) -> list[str]:
+        """Return the slides among which a part's decisions are.
+
+        Parameters
+        ----------
+        part : str
+
+        Returns
+        -------
+        list of str
+            Training slides of a fold, test slides of the final part.
+        """
+        return self.test if part == "final" else self.train
+
     @property
     def encoding(self) -> list[str]:
         """The methods that encode slides by what their parts learn."""

@@ -59,7 +59,7 @@ class ClassificationJobs:
 
     def decided(self, wildcards: Wildcards) -> list[str]:
         """Return the slides among which a part's decisions are: training slides of a fold, or test slides."""
-        return self._task.test if wildcards.part == "final" else self._task.train
+        return self._task.decided_slides(wildcards.part)
 
     def decided_test(self, wildcards: Wildcards) -> list[str]:
         """Return the test slides that a part decides on: those of the folds are listed where folds are."""

@@ -46,7 +46,7 @@ class LearningDemands:
     def deciding_minutes(self, wildcards: Wildcards, attempt: int) -> int:
         """Return the minutes that a network takes at most for images, or for all patches of slides."""
         method = self._task.methods[wildcards.method]
-        slides = self._task.test if wildcards.part == "final" else self._task.train
+        slides = self._task.decided_slides(wildcards.part)
         patches = sum(self._demands.patches(slide, name) for slide in slides for name in patch_sets(method))
         return attempt * ceil(30 + 0.01 * len(slides) + patches / PATCHES / 60)
 
