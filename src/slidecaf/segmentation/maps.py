@@ -116,27 +116,8 @@ class ConfidenceWriter:
         self.written += len(features)
 
 
-class JudgedWriter:
-    """Takes what linear models said of patches on a GPU, and keeps it as `ConfidenceWriter` does.
-
-    Parameters
-    ----------
-    count, coef, intercept
-        As for `ConfidenceWriter`.
-
-    Attributes
-    ----------
-    values, written, nonzero
-        As of `ConfidenceWriter`.
-    """
-
-    def __init__(self, count, coef, intercept):
-        self.values = np.full((len(coef), count), np.nan, np.float32)
-        self.written, self.nonzero = 0, 0
-
-    def append(self, judged, valid) -> None:
-        """Take the rows after those taken last; as `write`."""
-        self.write(self.written, judged, valid)
+class JudgedWriter(ConfidenceWriter):
+    """Takes what the models said of patches already, on a GPU, in place of features."""
 
     def write(self, start, judged, valid) -> None:
         """Take rows anywhere, each once.
