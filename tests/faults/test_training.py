@@ -11,27 +11,34 @@ from tests.faults.conftest import FaultyStudy
 from tests.workflow.conftest import fix_folds, make_mini, trained_config
 
 TOP = "results/classification/cnn"
+PARTS = ("fold-0", "fold-1", "final")
+LONG = {"epochs": 30, "patience": 30}
+STAGES = {"kind": "cam-two-stage", "architecture": "custom-cnn", "head": "own"}
+PATCHES = {"architecture": "custom-cnn", "patches_of": "squares", "patches_per_slide": 3}
 
 
 @pytest.fixture
 def untrained(tmp_path):
-    """A mini study of a network that learns for many epochs."""
-    config = trained_config()
-    config["classification"]["methods"]["cnn"] |= {"epochs": 30, "patience": 30}
-    study = FaultyStudy(make_mini(tmp_path / "study", config=config, size=160).folder)
-    fix_folds(study)
-    return study
+    """Return a function: a mini study of a network that learns for many epochs, with some settings changed."""
+
+    def make(size=160, **changed):
+        config = trained_config()
+        config["features"] = {"squares": {"kind": "manual", "tiling": {"patch_size": 160, "stride": 160}}}
+        config["classification"]["methods"]["cnn"] |= LONG | changed
+        study = FaultyStudy(make_mini(tmp_path / "study", config=config, size=size).folder)
+        fix_folds(study)
+        return study
+
+    return make
 
 
-def test_killed_in_mid_epoch_training_goes_on_to_the_same_bytes(untrained, tmp_path, promise):
-    undisturbed = untrained.copy(tmp_path / "undisturbed")
-    undisturbed.finish("--until", "network", "--resources", "gpu=2")
-    kept = [untrained / f"{TOP}/{part}/.network.safetensors.checkpoint" for part in ("fold-0", "fold-1", "final")]
-    killed = 0
-    for moment in (0.1, 0.4, 1.0):
-        run = untrained.start("--until", "network")
+def killed(study, checkpoint, moments):
+    """Kill a run some moments after an epoch has ended in a file that training goes on from; return how often."""
+    kept, count = [study / f"{TOP}/{part}/{checkpoint}" for part in PARTS], 0
+    for moment in moments:
+        run = study.start("--until", "network")
         before = {path: path.stat().st_mtime_ns for path in kept if path.exists()}
-        end = time.monotonic() + 120
+        end = time.monotonic() + 240
         while run.poll() is None and time.monotonic() < end:
             if any(path.exists() and path.stat().st_mtime_ns != before.get(path) for path in kept):
                 break
@@ -39,19 +46,61 @@ def test_killed_in_mid_epoch_training_goes_on_to_the_same_bytes(untrained, tmp_p
         time.sleep(moment)  # into the epochs that follow
         if run.poll() is None:
             os.killpg(run.pid, signal.SIGKILL)
-            killed += 1
+            count += 1
         run.wait()
-    assert killed
-    there = [path.parent.name for path in kept if path.exists()]
+    return count
+
+
+def gone_on(study, checkpoint, undisturbed):
+    """Finish a run that was killed, and hold it against one that was not; return the logs of parts that went on."""
+    kept = {part: study / f"{TOP}/{part}/{checkpoint}" for part in PARTS}
+    there = [part for part, path in kept.items() if path.exists()]
     assert there
-    untrained.finish("--until", "network", "--resources", "gpu=2")
-    for part in there:
-        assert "going on after epoch " in (untrained / f"results/logs/network/cnn/{part}.log").read_text()
-    assert not any(path.exists() for path in kept)
-    assert untrained.bytes() == undisturbed.bytes()
-    assert read_json(untrained / f"{TOP}/final/choice.json")["chosen"]["epoch"] >= 1
+    study.finish("--until", "network", "--resources", "gpu=2")
+    assert not any(path.exists() for path in kept.values())
+    assert study.bytes() == undisturbed.bytes()
+    return [(study / f"results/logs/network/cnn/{part}.log").read_text() for part in there]
+
+
+def disturbed(study, tmp_path, checkpoint, moments):
+    """Run a study twice, once with kills; return how many there were, and the logs of parts that went on."""
+    undisturbed = study.copy(tmp_path / "undisturbed")
+    undisturbed.finish("--until", "network", "--resources", "gpu=2")
+    count = killed(study, checkpoint, moments)
+    assert count
+    return count, gone_on(study, checkpoint, undisturbed)
+
+
+def test_killed_in_mid_epoch_training_goes_on_to_the_same_bytes(untrained, tmp_path, promise):
+    study = untrained()
+    count, logs = disturbed(study, tmp_path, ".network.safetensors.checkpoint", (0.1, 0.4, 1.0))
+    assert all("going on after epoch " in log for log in logs)
+    assert read_json(study / f"{TOP}/final/choice.json")["chosen"]["epoch"] >= 1
     promise(
         "Killed in the middle of an epoch, training goes on from the last whole one, and the network has the bytes of "
         "an undisturbed run",
-        provoked=killed,
+        provoked=count,
+    )
+
+
+def test_killed_in_the_second_stage_it_goes_on_with_that_one(untrained, tmp_path, promise):
+    count, logs = disturbed(untrained(**STAGES), tmp_path, ".network.safetensors.stage-2.checkpoint", (0.05, 0.2))
+    for log in logs:
+        assert "going on after epoch 30 " in log  # the first stage is done
+        assert log.count("going on after epoch ") == 2
+    promise(
+        "Killed in its second stage, training goes on with that one, and both networks have the bytes of an "
+        "undisturbed run",
+        provoked=count,
+    )
+
+
+def test_killed_while_it_learns_from_patches_it_goes_on_to_the_same_bytes(untrained, tmp_path, promise):
+    study = untrained(400, **PATCHES)
+    count, logs = disturbed(study, tmp_path, ".network.safetensors.checkpoint", (0.1, 0.4))
+    assert all("going on after epoch " in log for log in logs)
+    promise(
+        "Killed while it learns from patches, training goes on to the same draws, and the network has the bytes of an "
+        "undisturbed run",
+        provoked=count,
     )
