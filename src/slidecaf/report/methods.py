@@ -1,7 +1,8 @@
 """A paragraph on methods, ready for a paper, from a study's config and what its results hold."""
 
+from slidecaf.study.config import feature_sets
 from slidecaf.study.kinds import told_apart
-from slidecaf.study.names import TIMM, is_timm, trained_by
+from slidecaf.study.names import TIMM, is_timm, is_weights_file, trained_by
 
 NETWORKS = {
     "alexnet": "AlexNet",
@@ -37,6 +38,53 @@ def network(feature_set) -> str:
     if trained_by(weights):
         return f"{name} as the method {trained_by(weights)} trained it, in each fold on the fold's own training rows"
     return f"{name} with weights {weights.rpartition('/')[2]} (SHA-256 {feature_set['weights_sha256'][:12]}…)"
+
+
+def made_with(study) -> str:
+    """Say in a few words what a study decides with: whose features, and what learns.
+
+    Parameters
+    ----------
+    study : slidecaf.report.results.Results
+
+    Returns
+    -------
+    str
+        Such as "features of a network trained on everyday pictures and linear support vector machines".
+    """
+    classified, segmented = study.methods("classification").values(), study.methods("segmentation").values()
+    said = []
+    for name in dict.fromkeys(name for one in [*classified, *segmented] for name in feature_sets(one)):
+        said.append(_whose_features(study.config.features[name]))
+    if any(one.kind == "svm" for one in [*classified, *segmented]):
+        said.append("linear support vector machines")
+    said += ["multiple clustered instance learning" for one in classified if one.kind == "mcil"]
+    said += ["unsupervised regions of graphs" for one in segmented if one.kind == "graph-rlm"]
+    said += [_begun(one) for one in classified if one.about.reads == "images"]
+    *others, last = dict.fromkeys(said)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _whose_features(settings):
+    if settings.kind == "imported":
+        return f"features that {settings.format.upper()} computed"
+    if settings.kind == "manual":
+        return "features that no network computes"
+    weights, model = settings.encoder.weights, settings.encoder.model
+    if settings.trained_by:
+        return "features of networks trained here"
+    if weights.startswith("random:"):
+        return "features of a network that was never trained"
+    if is_timm(model) or is_weights_file(weights, model):
+        return f"features of a network trained elsewhere ({model.removeprefix(TIMM)})"
+    return "features of a network trained on everyday pictures"
+
+
+def _begun(method):
+    """Say what a network trained here began with."""
+    if method.weights is None:
+        return f"a network trained here from scratch ({method.architecture})"
+    return f"a network fine-tuned here from {method.weights.rpartition('/')[2]} ({method.architecture})"
 
 
 def features_text(feature_set, versions) -> str:
@@ -324,9 +372,9 @@ def _network_text(task, method, scores, versions):
     seen, judged = f"the training {task.item_name}s, whole", []
     if method.patches_of:
         most, item = method.patches_per_slide, task.item_name
-        seen = f"patches of the training {item}s with the {item}'s label, at most {most} of a {item} an epoch,"
-        seen += " drawn anew each time"
-        judged = [f"A {item}'s probability is the mean of those of all its patches."]
+        seen = f"patches of the training {item}s with the {item}'s label, at most {most} of each {item} an epoch, drawn"
+        seen += " anew each time"
+        judged = [f"The probability of each {item} is the mean of those of all its patches."]
     return [
         *([f"{HAIR}."] if method.image.hair_removal else []),
         f"{_all_of(scores['classes'])} were told apart by {model}, trained {begun} on {seen}"

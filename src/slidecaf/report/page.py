@@ -111,6 +111,7 @@ def context(study, *, command="", commit="") -> dict:
         "keep_in_mind": _keep_in_mind(found),
         "classification_tables": beside(found["classification"], notes["classification"]),
         "collection": _of_images(study),
+        "made_with": methods.made_with(study),
         "item_name": study.config.classification.item_name if found["classification"] else "slide",
         "encodings": encodings_table(found["classification"], sets),
         "layers": layers,

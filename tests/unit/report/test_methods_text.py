@@ -1,9 +1,11 @@
 """What the methods' paragraph says of an SVM's settings."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from slidecaf.report.methods import classification_text
-from slidecaf.study.config import Classification
+from slidecaf.report.methods import classification_text, made_with
+from slidecaf.study.config import Classification, check_config
 
 FOUND = {"n": 10, "patients": {"all": 10}, "correct": 7, "accuracy": 0.7, "accuracy_ci95": [0.3, 0.9], "auc": None}
 
@@ -39,6 +41,48 @@ def network_text(**settings):
     )
     scores = {"classes": ["a", "b"], "cross_validation": FOUND, "test": None}
     return classification_text(task, task.methods["cnn"], scores, {"torchvision": "2"})
+
+
+def with_methods(features=(), **methods):
+    encoder = {"model": "alexnet", "layer": "classifier.5"}
+    sets = {
+        name: {"tiling": "whole", "encoder": {**encoder, "weights": weights}}
+        for name, weights in dict(features).items()
+    }
+    sets["own"] = {"kind": "manual", "tiling": {"patch_size": 64, "stride": 64}}
+    task = {"sheet": "c.tsv", "methods": methods}
+    config = check_config({"features": sets, "classification": task})
+    return made_with(SimpleNamespace(config=config, methods=config.methods))
+
+
+def test_the_first_line_says_what_is_true_of_the_studys_methods():
+    svm, net = {"features": ["cnn"], "norm": [1]}, {"kind": "network"}
+    everyday = "features of a network trained on everyday pictures"
+    assert with_methods({"cnn": "IMAGENET1K_V1"}, svm=svm) == f"{everyday} and linear support vector machines"
+    assert with_methods(net=net) == "a network trained here from scratch (custom-cnn)"
+    tuned = {**net, "architecture": "alexnet", "weights": "IMAGENET1K_V1"}
+    assert with_methods(a=net, b=tuned) == (
+        "a network trained here from scratch (custom-cnn) and a network fine-tuned here from IMAGENET1K_V1 (alexnet)"
+    )
+    assert with_methods({"cnn": "random:0"}, svm=svm, net=net) == (
+        "features of a network that was never trained, linear support vector machines and a network trained here from "
+        "scratch (custom-cnn)"
+    )
+    assert with_methods({"cnn": "trained:b"}, svm=svm, b=tuned) == (
+        "features of networks trained here, linear support vector machines and a network fine-tuned here from "
+        "IMAGENET1K_V1 (alexnet)"
+    )
+    mcil = {"kind": "mcil", "features": "own"}
+    assert with_methods(mcil=mcil) == "features that no network computes and multiple clustered instance learning"
+
+
+def test_it_says_how_patches_are_learned_from():
+    said = network_text(patches_of="cnn", patches_per_slide=5)
+    assert (
+        "trained from random values on patches of the training images with the image's label, at most 5 of each" in said
+    )
+    assert "image an epoch, drawn anew each time, at 128 px" in said
+    assert "The probability of each image is the mean of those of all its patches." in said
 
 
 def test_it_says_how_a_network_was_trained():
