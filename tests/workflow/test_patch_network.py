@@ -43,8 +43,9 @@ def test_it_runs_to_scores_on_tiles_alone(patched):
     assert all(0 < float(row["probability"]) < 1 for row in rows)
     page = unescape((patched / "results/report.html").read_text())
     assert "Slides were cut into square patches of 160 × 160 px of level 0, 160 px apart" in page
-    assert "at most 3 of a slide an epoch, drawn anew each time" in page
-    assert "A slide's probability is the mean of those of all its patches" in page
+    assert "at most 3 of each slide an epoch, drawn anew each time" in page
+    assert "The probability of each slide is the mean of those of all its patches" in page
+    assert "tells classes of whole slides apart, with a network trained here from scratch" in page
     accepted(patched)
     assert leftovers_of(patched) == []
 

@@ -324,9 +324,9 @@ def _network_text(task, method, scores, versions):
     seen, judged = f"the training {task.item_name}s, whole", []
     if method.patches_of:
         most, item = method.patches_per_slide, task.item_name
-        seen = f"patches of the training {item}s with the {item}'s label, at most {most} of a {item} an epoch,"
-        seen += " drawn anew each time"
-        judged = [f"A {item}'s probability is the mean of those of all its patches."]
+        seen = f"patches of the training {item}s with the {item}'s label, at most {most} of each {item} an epoch, drawn"
+        seen += " anew each time"
+        judged = [f"The probability of each {item} is the mean of those of all its patches."]
     return [
         *([f"{HAIR}."] if method.image.hair_removal else []),
         f"{_all_of(scores['classes'])} were told apart by {model}, trained {begun} on {seen}"

@@ -1,5 +1,7 @@
 """What a study does, and with what, in a few words: how its report begins."""
 
+from pathlib import Path
+
 from slidecaf.study.config import Config, FeatureSettings, Settings, feature_sets
 
 ELSEWHERE, RANDOM = "a network that was trained elsewhere", "a network that was never trained"
@@ -38,9 +40,16 @@ def _means(method: Settings, features: dict[str, FeatureSettings]) -> str:
     if method.kind == "graph-rlm":
         return "regions of like texture"
     if not (used := feature_sets(method)):
-        return "networks trained here"
+        return _begun(method)
     decides = "linear support vector machines" if method.kind == "svm" else f"classifiers of kind {method.kind}"
     return f"{decides} on {_listed(list(dict.fromkeys(_source(features[name]) for name in used)))}"
+
+
+def _begun(method: Settings) -> str:
+    """Say what a network that is trained here begins with."""
+    if method.weights is None:
+        return f"a network trained here from scratch ({method.architecture})"
+    return f"a network fine-tuned here from {Path(method.weights).name} ({method.architecture})"
 
 
 def _source(chosen: FeatureSettings) -> str:

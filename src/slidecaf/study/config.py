@@ -732,8 +732,9 @@ class ClassificationNetwork(ClassifierSettings):
         "custom-cnn",
         min_length=1,
         description="custom-cnn (ten convolutions and two dense layers, for images of 128 px), arl-14 or arl-50 "
-        "(attention residual learning, with 14 or 50 layers), resnet-14, senet-14 or ran-14 (which it is compared "
-        "with), or the name of a torchvision classification model, such as mobilenet_v2 or resnet50.",
+        "(attention residual learning, with 14 or 50 layers), resnet-14, senet-14 (squeezed by 16, so that it has "
+        "8,720,434 values with two classes) or ran-14 (which it is compared with), or the name of a torchvision "
+        "classification model, such as mobilenet_v2 or resnet50.",
     )
     weights: Annotated[str, Field(min_length=1)] | None = Field(
         None,

@@ -235,16 +235,38 @@ def logits_of(
     Returns
     -------
     ndarray of float64, shape (n, K)
+
+    Raises
+    ------
+    SlidecafError
+        If even one image takes more than the memory there is; before, a batch is cut into halves.
     """
     network.eval()
-    found = []
+    found, pieces = [], 1
     for start in range(0, len(squares), batch_size):
         some = plain(squares[start : start + batch_size], network.input_size)
         images = torch.zeros(batch_size, *some.shape[1:], dtype=torch.uint8)
         images[: len(some)] = some
-        with torch.inference_mode(), arithmetic(torch.device(device), precision):
-            found.append(network(images.to(device))[: len(some)].double().cpu())
+        while True:
+            try:
+                with torch.inference_mode(), arithmetic(torch.device(device), precision):
+                    given = torch.cat([network(piece.to(device)) for piece in images.chunk(pieces)])
+                break
+            except torch.OutOfMemoryError as error:
+                pieces = _halved(len(images), pieces, 1, error)
+        found.append(given[: len(some)].double().cpu())
     return torch.cat(found).numpy()
+
+
+def _halved(images, pieces, least, error):
+    """Return into how many pieces a batch is cut from now on, none of fewer than so many images."""
+    if images // (2 * pieces) < least:
+        raise SlidecafError(
+            f"batch_size: even {images // pieces} images at once take more memory than the GPU has; write a smaller "
+            "input_size or another architecture."
+        ) from error
+    logger.warning("a batch takes more memory than the GPU has; it is cut into %d", 2 * pieces)
+    return 2 * pieces
 
 
 def arithmetic(device, precision):
@@ -341,13 +363,7 @@ class _Run:
                     lost += loss.item()
                     right += int((logits.argmax(1) == truth).sum())
             except torch.OutOfMemoryError as error:
-                if len(images) // (2 * self.pieces) < 2:
-                    raise SlidecafError(
-                        f"batch_size: even {len(images) // self.pieces} images at once take more memory than the GPU "
-                        "has; write a smaller input_size or another architecture."
-                    ) from error
-                self.pieces *= 2
-                logger.warning("a batch takes more memory than the GPU has; it is cut into %d", self.pieces)
+                self.pieces = _halved(len(images), self.pieces, 2, error)
                 continue
             if math.isfinite(lost):
                 optimiser.step()

@@ -306,3 +306,25 @@ def test_hours_of_training_are_those_of_images_read_and_learned_from(study, monk
     *_, stage = estimate(checked, looks, {}, {"cnn": probe}, job_start=0.0, cores=1)
     assert stage.name == "training, cnn"
     assert stage.hours * 3600 == pytest.approx(2 * learned + 0.5 * read)
+
+
+@pytest.mark.parametrize("name", ["arl-14", "resnet-14", "senet-14", "ran-14", "custom-cnn"])
+def test_networks_built_here_are_encoders_but_for_the_one_of_one_size(study, capsys, name):
+    def tuned(config):
+        config.pop("segmentation")
+        own = {"model": name, "layer": "layer4", "weights": "trained:net", "input_size": 64}
+        config["features"] = {"tuned": {"tiling": "whole", "encoder": own}}
+        network = {"kind": "network", "architecture": name, "input_size": 32}
+        svm = {"features": ["tuned"], "norm": [1], "keep": ["all"]}
+        config["classification"]["methods"] = {"net": network, "svm": svm}
+
+    change(study, tuned)
+    if name != "custom-cnn":
+        assert main(["check", str(study), "--json", "--seconds", "0"]) == 0
+        said = json.loads(capsys.readouterr().out)
+        assert {"features, tuned", "training, net"} == {stage["name"] for stage in said["stages"]}
+        return
+    assert main(["check", str(study)]) == 1
+    assert "'trained:net': custom-cnn is made for one size of image and is no encoder; name a method of another" in (
+        capsys.readouterr().err
+    )

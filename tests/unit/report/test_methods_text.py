@@ -41,6 +41,15 @@ def network_text(**settings):
     return classification_text(task, task.methods["cnn"], scores, {"torchvision": "2"})
 
 
+def test_it_says_how_patches_are_learned_from():
+    said = network_text(patches_of="cnn", patches_per_slide=5)
+    assert (
+        "trained from random values on patches of the training images with the image's label, at most 5 of each" in said
+    )
+    assert "image an epoch, drawn anew each time, at 128 px" in said
+    assert "The probability of each image is the mean of those of all its patches." in said
+
+
 def test_it_says_how_a_network_was_trained():
     said = network_text(grey=True)
     assert "the convolutional network of Menkovski et al. (2015)" in said

@@ -37,7 +37,11 @@ def config(classification=None, segmentation=None):
         ({"svm": {"features": ["uni"]}}, f"{SVMS} features that another program computed"),
         (
             {"cnn": {"kind": "network", "architecture": "custom-cnn"}, "svm": {"features": ["own"]}},
-            f"networks trained here and {SVMS} features of networks trained here",
+            f"a network trained here from scratch (custom-cnn) and {SVMS} features of networks trained here",
+        ),
+        (
+            {"tuned": {"kind": "network", "architecture": "resnet50", "weights": "IMAGENET1K_V2"}},
+            "a network fine-tuned here from IMAGENET1K_V2 (resnet50)",
         ),
         ({"mcil": {"kind": "mcil", "features": "manual"}}, "classifiers of kind mcil on values made by hand"),
     ],

@@ -5,11 +5,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn.functional import cross_entropy
 
 from slidecaf.errors import SlidecafError
 from slidecaf.training import loop
 from slidecaf.training.checkpoint import Checkpoint
+from slidecaf.training.examples import Whole
 from slidecaf.training.loop import class_weights, logits_of, scheduled
 from slidecaf.training.networks import build_network
 
@@ -149,6 +151,56 @@ def test_a_batch_that_a_gpu_has_no_room_for_is_cut(trained, settings, monkeypatc
     monkeypatch.setattr(loop.Network, "forward", none)
     with pytest.raises(SlidecafError, match=r"batch_size: even \d images at once take more memory"):
         trained(settings(epochs=1, batch_size=8), checkpoint=Checkpoint(tmp_path / "c", "x"))
+
+
+class Plain(nn.Module):
+    """A network without dropout and batch normalisation, which finds no memory when it is called for some times."""
+
+    input_size = 32
+
+    def __init__(self, refused=()):
+        super().__init__()
+        self.model = nn.Sequential(
+            nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+        )
+        self.refused, self.seen = refused, []
+
+    def forward(self, images):
+        self.seen.append(len(images))
+        if len(self.seen) in self.refused:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.model(images.float() / 255)
+
+
+@pytest.mark.parametrize(("refused", "pieces"), [([1], [8, 4, 4]), ([1, 3], [8, 4, 4, 2, 2, 2, 2])])
+def test_a_batch_that_was_cut_has_the_gradient_of_the_whole_one(settings, images, refused, pieces):
+    torch.manual_seed(0)
+    whole, cut = Plain(), Plain(refused)
+    cut.load_state_dict(whole.state_dict())
+    some, labels = images[0][:8], torch.tensor([0, 0, 0, 1, 0, 0, 1, 0])
+    examples, weights = Whole(images[0], [""] * 16, images[1], [False] * 16), torch.tensor([0.4, 1.7])
+    told = []
+    for network in (whole, cut):
+        run = loop._Run(examples, weights, settings(), 0, torch.device("cpu"))
+        told.append(run._learn(network, torch.optim.SGD(network.parameters(), 0.1), some, labels))
+    assert cut.seen == pieces
+    assert told[1] == pytest.approx(told[0], rel=1e-6)
+    for one, other in zip(whole.parameters(), cut.parameters(), strict=True):
+        torch.testing.assert_close(other.grad, one.grad, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-6)  # and so the step
+
+
+def test_a_batch_that_a_gpu_has_no_room_to_judge_is_cut_too(images, caplog):
+    torch.manual_seed(0)
+    network = Plain()
+    wanted = logits_of(network, images[0], batch_size=8)
+    network.refused, network.seen = [1], []
+    np.testing.assert_allclose(logits_of(network, images[0], batch_size=8), wanted, rtol=1e-6)
+    assert network.seen == [8, 4, 4, 4, 4]
+    assert "it is cut into 2" in caplog.text
+    network.refused, network.seen = range(100), []
+    with pytest.raises(SlidecafError, match=r"batch_size: even 1 images at once take more memory"):
+        logits_of(network, images[0], batch_size=8)
 
 
 def test_an_images_outputs_do_not_depend_on_the_others(settings, images):

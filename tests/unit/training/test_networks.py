@@ -6,6 +6,7 @@ from torchvision import models
 
 from slidecaf.errors import SlidecafError
 from slidecaf.features.networks.attention import Attention
+from slidecaf.features.networks.encoder import load_encoder
 from slidecaf.training.file import read_tensors, write_tensors
 from slidecaf.training.networks import build_network, empty_network
 
@@ -127,6 +128,20 @@ def test_a_trained_network_comes_back_from_its_file(settings, tmp_path):
     tuned = build_network(settings(weights=str(tmp_path / "own.safetensors")), 5).model.state_dict()
     assert torch.equal(tuned["dense1.0.weight"], tensors["dense1.0.weight"])
     assert tuned["output.weight"].shape == (5, 256)
+
+
+@pytest.mark.parametrize("name", ["arl-14", "resnet-14", "senet-14", "ran-14", "mobilenet_v3_small"])
+def test_a_network_trained_here_is_an_encoder_with_the_same_layers(settings, tmp_path, name):
+    network = build_network(settings(architecture=name), 3, seed=4).eval()
+    write_tensors(tmp_path / "network.safetensors", network.model.state_dict(), {"part": "final"})
+    layer, seen = "features" if name.startswith("mobilenet") else "layer4", []
+    network.model.get_submodule(layer).register_forward_hook(lambda module, given, out: seen.append(out))
+    images = torch.randint(0, 255, (2, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    with torch.inference_mode():
+        network(images)
+    weights = str(tmp_path / "network.safetensors")
+    encoder = load_encoder({"model": name, "layer": layer, "weights": weights, "input_size": 32})
+    torch.testing.assert_close(encoder(images), seen[0].mean((2, 3)), rtol=1e-4, atol=1e-5)
 
 
 def test_a_damaged_file_is_an_error_that_says_what_to_do(tmp_path):
