@@ -5,12 +5,17 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
 # A shell that starts tests in the background lets them, and the runs that they start, ignore Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A machine that does other work beside is slow, and that is no fault.
+settings.register_profile("slidecaf", deadline=None)
+settings.load_profile("slidecaf")
 
 
 @pytest.fixture(scope="session")

@@ -137,7 +137,7 @@ values = st.recursive(
 
 
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200), values.map(lambda value: yaml.safe_dump(value))))
-@settings(derandomize=True, max_examples=300, deadline=None)
+@settings(derandomize=True, max_examples=300)
 def test_anything_is_a_config_or_an_error_that_says_what_is_wrong(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "fuzz.yaml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
@@ -161,7 +161,7 @@ WITHIN = [
 
 
 @given(st.sampled_from(WITHIN), values)
-@settings(derandomize=True, max_examples=200, deadline=None)
+@settings(derandomize=True, max_examples=200)
 def test_a_config_with_any_value_anywhere_is_taken_or_refused_with_its_key(repository, path, value):
     config = yaml.safe_load((repository / "config.yaml").read_text())
     part = config

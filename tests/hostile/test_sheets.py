@@ -153,7 +153,7 @@ def test_nothing_of_a_sheet_is_a_formula_in_what_a_spreadsheet_opens(tmp_path, p
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"])), min_size=1))
-@settings(derandomize=True, max_examples=300, deadline=None)
+@settings(derandomize=True, max_examples=300)
 def test_any_text_reads_back_from_a_table(tmp_path_factory, texts):
     path = tmp_path_factory.getbasetemp() / "any.tsv"
     write_tsv(path, ["a", "b"], [{"a": text, "b": "x"} for text in texts])
@@ -179,7 +179,7 @@ GOOD = "slide\tpath\tlabel\tpatient\tmpp\tfold\n"
 
 
 @given(st.one_of(st.binary(max_size=300), st.text(max_size=300), tables, tables.map(lambda text: GOOD + text)))
-@settings(derandomize=True, max_examples=500, deadline=None)
+@settings(derandomize=True, max_examples=500)
 @example(GOOD + "a\ta.png\tx\tp\t" + "9" * 5000 + "\t" + "9" * 5000)
 @example(GOOD + "a\ta.png\tx\tp\t1_0\t1_0")
 @example('slide,path,label,patient\n"a","a.png",x,p"')

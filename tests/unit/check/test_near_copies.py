@@ -121,7 +121,6 @@ def test_copies_that_are_said_elsewhere_are_left_out():
     assert without_copies(pairs, [["b", "a"], ["e", "f", "d"]]) == [("a", "c", 0.9)]
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from([1, 4, module.TOGETHER]))
 def test_candidates_are_pairs_of_near_hashes_each_once(seed, together):
     rng = np.random.default_rng(seed)
@@ -141,7 +140,7 @@ def test_candidates_are_pairs_of_near_hashes_each_once(seed, together):
     assert set(found) >= {pair for pair in wanted if distance[pair] < module.BANDS}  # no flip in a band at least
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 1000), st.floats(0.4, 1.0), st.integers(0, 40))
 def test_brightness_and_contrast_hardly_matter(seed, contrast, brightness):
     one = picture(scene(seed, (64, 64)))

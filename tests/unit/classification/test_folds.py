@@ -33,7 +33,7 @@ def studies(draw):
     return *study(slides_of), folds
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(studies(), st.integers(0, 1000))
 def test_folds_keep_patients_whole_and_train_on_every_class(case, seed):
     labels, groups, folds = case
@@ -48,7 +48,7 @@ def test_folds_keep_patients_whole_and_train_on_every_class(case, seed):
             assert len(set(groups[(labels == label) & (assigned != fold)])) >= least
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(studies(), st.randoms(use_true_random=False))
 def test_folds_do_not_depend_on_the_order_of_rows(case, random):
     labels, groups, folds = case
@@ -78,7 +78,7 @@ def test_patients_with_slides_of_two_classes_still_leave_every_class_to_train_on
 classes_of_a_patient = st.dictionaries(st.sampled_from("AB"), st.integers(1, 9), min_size=1)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(classes_of_a_patient, min_size=3, max_size=6), st.integers(2, 3))
 def test_two_classes_are_divided_wherever_that_can_be_done(patients, folds):
     labels, groups = study({f"p{i}": classes for i, classes in enumerate(patients)})

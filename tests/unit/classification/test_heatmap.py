@@ -46,7 +46,7 @@ def test_each_patch_adds_what_the_formula_says(norm):
     assert found == pytest.approx(literal(values, coef, norm), abs=1e-12)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.integers(1, 200), st.integers(1, 30), st.integers(0, 10**6), st.sampled_from(NORMS), st.integers(1, 50))
 def test_the_sum_is_the_decision_value_to_a_billionth(n, d, seed, norm, size):
     values, coef = drawn(n, d, seed)
@@ -68,7 +68,7 @@ def test_a_maximum_is_shared_by_the_patches_that_have_it():
 
 
 @given(st.integers(1, 60), st.integers(0, 10**6), st.sampled_from(NORMS), st.floats(-5, 5))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_mean_patch_confidence_is_the_slides_confidence(n, seed, norm, intercept):
     values, coef = drawn(n, 5, seed)
     f = pooled(values, norm)

@@ -70,7 +70,7 @@ def test_images_of_any_shape_are_written(tmp_path, shape):
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "slide.tiff", key=0), rgb)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.data())
 def test_halving_leaves_the_mean_of_four_and_no_odd_row(data):
     shape = data.draw(st.tuples(st.integers(2, 9), st.integers(2, 9), st.just(3)))

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from slidecaf.errors import SlidecafError
 from slidecaf.pooling.norms import Pooler, norm_name, parse_norm, pool
 
-few = settings(max_examples=30, deadline=None)
+few = settings(max_examples=30)
 matrices = arrays(np.float64, st.tuples(st.integers(1, 12), st.integers(1, 5)), elements=st.floats(0, 100, width=32))
 
 

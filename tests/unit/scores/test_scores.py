@@ -65,7 +65,7 @@ def test_scores_do_not_depend_on_the_order_of_rows():
     assert one == other
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_exact_intervals_are_clopper_pearson(case):
     hits, n = case

@@ -15,7 +15,7 @@ def cut_slides(draw):
     return width, height, coords, draw(st.integers(1, 25))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cut_slides())
 def test_every_patch_is_a_whole_number_of_cells_and_the_cells_are_the_slide(case):
     width, height, coords, size = case
@@ -57,7 +57,7 @@ def test_a_slide_without_patches_is_one_cell():
     assert cells.areas.tolist() == [[60_000_000_000]]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(cut_slides(), st.lists(st.integers(1, 7), min_size=1), st.integers(0, 2**32 - 1))
 def test_counts_are_those_of_a_loop_over_pixels_however_the_strips_are_cut(case, heights, seed):
     width, height, coords, size = case
@@ -76,7 +76,7 @@ def test_counts_are_those_of_a_loop_over_pixels_however_the_strips_are_cut(case,
     np.testing.assert_array_equal(found, expected)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(cut_slides())
 def test_expanding_gives_each_pixel_its_cells_value_in_any_rows(case):
     width, height, coords, size = case

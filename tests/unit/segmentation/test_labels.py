@@ -32,7 +32,7 @@ def block(height, width, filled):
     return (np.arange(height * width) < filled).reshape(height, width)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(1, 24),
     st.integers(1, 24),

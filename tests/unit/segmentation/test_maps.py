@@ -29,7 +29,7 @@ def grid(length, size, stride, edge):
     return starts if edge == "cover" or len(starts) == 1 else [k for k in starts if k + size <= length] or [0]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     width=st.integers(1, 18),
     height=st.integers(1, 18),

@@ -59,7 +59,7 @@ def test_areas_with_holes_several_parts_and_overlaps_are_the_px_whose_centre_the
     assert (read(path) == inside(shapes)).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(*[st.floats(-10, 70, allow_nan=False, width=32)] * 4, st.floats(1, 25)), min_size=1, max_size=4),
     st.integers(60, 400),

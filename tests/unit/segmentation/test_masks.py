@@ -216,7 +216,7 @@ def test_empty_and_full_masks_are_valid(tmp_path, suffix, value):
     np.testing.assert_array_equal(read(path), np.full((HEIGHT, WIDTH), value > 0))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data())
 def test_strips_are_of_the_rows_asked_for_whatever_the_layout(tmp_path_factory, data):
     height, width, rows = (data.draw(st.integers(1, 80)) for _ in range(3))

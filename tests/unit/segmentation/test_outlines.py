@@ -100,13 +100,13 @@ def test_no_corner_lies_on_a_straight_edge():
     assert shapely.get_coordinates(objects).tolist() == [[0, 0], [40, 0], [40, 56], [0, 56], [0, 0]]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(MASKS, st.integers(0, 5))
 def test_any_mask_rasterised_again_is_the_mask(mask, seed):
     check_exact(mask, grid(mask.shape, seed))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(MASKS, st.integers(0, 5), TOLERANCES)
 def test_simplified_and_rasterised_again_any_mask_differs_within_the_tolerance_only(mask, seed, tolerance):
     cells = grid(mask.shape, seed)

@@ -68,7 +68,7 @@ def shows(area, colour):
     return (area == colour).all(axis=2).sum() > 80
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 70), st.integers(1, 30), st.integers(1, 30))
 def test_a_thumbnail_is_the_mean_of_each_pixels_share_of_the_slide(width, height, longest, across, down):
     rgb = noise(width, height)
@@ -218,7 +218,7 @@ def test_a_pixel_is_marked_where_more_than_half_of_it_is(monkeypatch):
     np.testing.assert_array_equal(marked, np.arange(20)[:, None] < np.full(20, 10))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.data())
 def test_the_heights_of_strips_do_not_matter(data):
     width, height, side = (data.draw(st.integers(1, 50)) for _ in range(3))

@@ -41,7 +41,7 @@ def masks(draw):
 sizes = st.lists(st.sampled_from([0, 1, 2, 9, 16, 17, 31, 32, 48, 100, 10_000]), min_size=1, max_size=4)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(masks(), sizes)
 def test_small_objects_and_holes_are_those_of_scikit_image_on_all_pixels(case, areas):
     cells, mask, _ = case
@@ -56,7 +56,7 @@ def test_small_objects_and_holes_are_those_of_scikit_image_on_all_pixels(case, a
         np.testing.assert_array_equal(cells.expand(found, 0, height), expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(masks(), sizes)
 def test_sums_over_filled_masks_are_those_over_the_masks_themselves(case, areas):
     cells, mask, rng = case
@@ -100,7 +100,7 @@ def test_the_mask_that_is_handed_in_stays_as_it_is():
     np.testing.assert_array_equal(mask, before)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(masks(), st.integers(0, 60), st.integers(0, 400), st.floats(-2, 2))
 def test_cleaning_is_scikit_images_and_no_cell_without_a_patch_becomes_necrosis(case, least, most, threshold):
     cells, mask, rng = case

@@ -19,7 +19,7 @@ from slidecaf.study.groups import deal, leave_out
 owners = st.lists(st.integers(0, 6), min_size=3, max_size=20).filter(lambda found: len(set(found)) >= 3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(owners, st.sampled_from([None, 2, 3]), st.integers(2, 5), st.integers(0, 3))
 def test_no_model_maps_a_patient_that_it_was_trained_on_and_each_part_maps_every_slide_once(
     found, folds, inner_folds, seed

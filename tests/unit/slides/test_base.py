@@ -57,7 +57,7 @@ def test_a_closed_slide_is_not_read():
         slide.read(0, 0, 1, 1)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
     corner=st.tuples(st.integers(-40, 40), st.integers(-40, 40)),

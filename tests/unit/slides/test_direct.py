@@ -63,7 +63,7 @@ def openslides(handle, x, y, width, height, level):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.data())
 def test_any_region_of_any_level_has_openslides_pixels(slides, kind, data):
     with OpenSlideSlide("a", slides[kind], mpp=None) as slide, OpenSlide(slides[kind]) as handle:

@@ -216,7 +216,7 @@ def test_what_is_no_text_is_an_error(tmp_path, content, said):
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_bytes_give_rows_or_an_error_that_names_the_sheet(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("fuzz") / "sheet.tsv"
     path.write_bytes(HEADER.encode() + b"\n" + content)

@@ -53,7 +53,7 @@ def along(patches, axis):
     return np.unique(patches.coords[:, axis])
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(width=lengths, height=lengths, grid=grids, mpp=resolutions)
 def test_cover_leaves_no_pixel_out_and_no_patch_is_needless(width, height, grid, mpp):
     stride, size = grid
@@ -67,7 +67,7 @@ def test_cover_leaves_no_pixel_out_and_no_patch_is_needless(width, height, grid,
         assert len(starts) == 1 or starts[-2] + side < length
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(width=lengths, height=lengths, grid=grids, mpp=resolutions)
 def test_drop_keeps_what_fits_and_all_that_fits(width, height, grid, mpp):
     stride, size = grid
@@ -81,7 +81,7 @@ def test_drop_keeps_what_fits_and_all_that_fits(width, height, grid, mpp):
         np.testing.assert_array_equal(starts, [round(i * (stride * mpp)) for i in range(len(starts))])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(width=lengths, height=lengths, grid=grids)
 def test_patches_are_sorted_by_y_and_then_x_and_are_the_whole_grid(width, height, grid):
     stride, size = grid

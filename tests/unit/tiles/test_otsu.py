@@ -42,7 +42,7 @@ def opened(tmp_path):
 
 
 @given(st.lists(st.integers(0, 50), min_size=2, max_size=40).filter(any))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_threshold_is_that_of_scikit_image(counts):
     from skimage.filters import threshold_otsu
 
@@ -118,7 +118,7 @@ def test_a_patch_needs_its_share_of_tissue(opened, least, kept):
 
 
 @given(st.integers(1, 80), st.integers(1, 80), st.integers(1, 30), st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_shares_are_those_of_the_mask_at_any_scale(width, height, size, data):
     from slidecaf.tiles.otsu import Tissue
 

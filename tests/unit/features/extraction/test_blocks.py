@@ -15,7 +15,7 @@ def cells_of(block):
 
 
 @given(PLACES, st.integers(1, 30), st.integers(1, 30), st.integers(0, 12))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_each_patch_is_in_the_block_of_its_last_cell_and_the_others_are_in_those_it_needs(places, side, width, reach):
     grid = np.array(sorted(places, key=lambda p: (p[1], p[0])), np.int64)
     blocks = plan_blocks(grid, side, width, reach)

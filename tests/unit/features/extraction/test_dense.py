@@ -309,7 +309,7 @@ def test_at_a_resolution_of_its_own_patches_are_where_their_coordinates_say(unpa
 
 
 @given(st.sets(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=80), st.integers(1, 50))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_patch_is_in_one_block_where_it_stands(places, side):
     cells = np.array(sorted(places, key=lambda p: (p[1], p[0])), np.int64).reshape(-1, 2)
     blocks = dense.plan_blocks(cells, side)

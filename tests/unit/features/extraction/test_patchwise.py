@@ -112,7 +112,7 @@ def test_overlaps_are_read_little_more_than_once(encoder):
     st.integers(1, 40),
     st.integers(1, 300),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_patch_is_in_one_batch_and_bands_follow_each_other(cells, batch_size, size):
     coords = np.array(sorted(cells, key=lambda c: (c[1], c[0])), np.int64).reshape(-1, 2) * 50
     bands = patchwise.plan_bands(coords, size, batch_size)

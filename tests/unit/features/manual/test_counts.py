@@ -8,7 +8,7 @@ from slidecaf.features.manual.counts import count
 
 
 @given(st.integers(1, 12), st.integers(1, 15), st.integers(0, 20), st.integers(0, 20), st.integers(0, 2**32 - 1))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_counts_are_those_of_each_window(window, stride, more_rows, more_columns, seed):
     shape = window + more_rows, window + more_columns
     codes = np.random.default_rng(seed).integers(0, 5, shape, dtype=np.uint8)

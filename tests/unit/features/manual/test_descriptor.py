@@ -42,7 +42,7 @@ def test_a_dense_slide_has_the_features_of_its_patches():
 
 
 @given(st.integers(3, 40), st.integers(1, 50), st.integers(0, 30), st.integers(0, 30), st.integers(1, 256))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_dense_agrees_with_patches_at_any_size_and_stride(size, stride, more_rows, more_columns, high):
     stride = max(stride, 1 + max(more_rows, more_columns) // 4)  # few patches, so that the test is fast
     pixels = np.random.default_rng(size).integers(0, high, (size + more_rows, size + more_columns, 3), dtype=np.uint8)
@@ -50,7 +50,7 @@ def test_dense_agrees_with_patches_at_any_size_and_stride(size, stride, more_row
 
 
 @given(arrays(np.uint8, st.tuples(st.just(2), *[st.shared(st.integers(3, 12), key="size")] * 2, st.just(3))))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_pixels_give_values_fit_for_pooling_and_16_bit(patches):
     check_values(describe(patches))
 

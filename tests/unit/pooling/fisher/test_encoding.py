@@ -42,7 +42,7 @@ def drawn(seed, components, dimension):
     )
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 1000), st.integers(1, 5), st.integers(1, 4), st.integers(1, 12))
 def test_a_fisher_vector_is_what_the_formulas_say(seed, components, dimension, count):
     mixture = drawn(seed, components, dimension)

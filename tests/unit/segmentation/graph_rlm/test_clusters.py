@@ -16,7 +16,7 @@ def test_a_region_takes_the_share_of_necrosis_of_the_cluster_that_it_is_most_lik
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_masks_change_no_cluster(seed):
     draw = np.random.default_rng(seed)
     vectors, area = draw.normal(size=(30, 4)), draw.integers(1, 1000, 30)

@@ -9,7 +9,7 @@ from slidecaf.segmentation.graph_rlm.graph import adjacency, delaunay_edges, edg
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=3, max_size=12, unique=True))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_points_that_a_circle_without_others_joins_have_an_edge(points):
     """Delaunay's definition, for points of which no circle meets four: an edge has a circle that holds no other."""
     points = np.array(points)

@@ -50,7 +50,7 @@ def room(mask, circles):
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_each_circle_is_the_largest_that_fits_beside_those_before_it(seed):
     mask = opening(np.random.default_rng(seed).random((30, 36)) > 0.1, disc(1))
     circles, r_min = fit_circles(mask, 2), 2

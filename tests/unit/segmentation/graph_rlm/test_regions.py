@@ -50,7 +50,7 @@ def test_regions_merge_while_their_means_are_near_the_nearest_first():
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.sampled_from([0.5, 1.25, 3]), st.sampled_from([1, 5, 100]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_circle_is_in_a_region_that_hangs_together(seed, count, dist_thr, comp_thr):
     draw = np.random.default_rng(seed)
     places = draw.choice(10_000, count, replace=False)

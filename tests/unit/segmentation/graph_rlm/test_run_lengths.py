@@ -59,7 +59,7 @@ def test_a_hand_made_graph():
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(10, 120))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_matrices_are_those_of_the_search_written_out(seed, count, win_size):
     draw = np.random.default_rng(seed)
     points = draw.choice(100 * 100, count, replace=False)

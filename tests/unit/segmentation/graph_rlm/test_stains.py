@@ -39,14 +39,14 @@ def test_fewer_colours_than_stains_are_no_error(colours):
 
 
 @given(arrays(np.uint8, (5, 7, 3)), arrays(np.uint8, (3, 3)))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_pixel_has_the_nearest_of_the_colours(pixels, centres):
     away = ((pixels[:, :, None].astype(float) - centres) ** 2).sum(axis=3)
     np.testing.assert_array_equal(quantise(pixels, centres.astype(float)), away.argmin(axis=2))
 
 
 @given(st.integers(0, 255))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_one_colour_is_the_darkest_stain(value):
     pixels = np.full((4, 4, 3), value, np.uint8)
     assert not quantise(pixels, stain_centres(pixels.reshape(-1, 3))).any()

@@ -46,7 +46,7 @@ def drawn(seed, n, dimension):
 
 
 @pytest.mark.parametrize("device", [None, "cpu"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 10**6),
     n=st.integers(20, 90),
