@@ -106,7 +106,7 @@ def main():
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--models", nargs="+", default=list(CLAIMS))
+    parser.add_argument("--models", nargs="+", choices=CLAIMS, default=["alexnet", "squeezenet1_0"])
     arguments = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as folder:

@@ -355,7 +355,8 @@ def _one_sided(study, looks):
 
 def _look(study, rows, wanted, workers, timeout):
     task = study.config.segmentation
-    masks = {key: getattr(task, key) for key in ("mask_value", "mask_channel", "mask_class")} if task else {}
+    keys = {key: getattr(task, key) for key in ("mask_value", "mask_channel", "mask_class")} if task else {}
+    masks = {row.slide: keys for row in study.segmentation}
     stains = {name: one.image.stain.method for name, one in study.config.features.items() if study.stain_target(name)}
     looks = {}
     if rows:

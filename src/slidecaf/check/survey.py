@@ -18,6 +18,7 @@ from time import perf_counter
 import numpy as np
 
 from slidecaf.check.near_copies import grey_of, small_picture
+from slidecaf.classification.lesion_masks import read_lesion
 from slidecaf.errors import MachineError, SlidecafError, SlideError
 from slidecaf.exchange.reading import check_length, encoder_name, read_patches, tiles_attributes
 from slidecaf.files.parts import parts_of
@@ -228,7 +229,8 @@ def look(row, wanted, masks=None, stains=None) -> Look:
     wanted : dict of str to mapping or ImportedFiles or WholeSlide
         Feature set to its tiling in the config, or to the slide's files where the set is imported.
     masks : mapping, optional
-        ``mask_value``, ``mask_channel`` and ``mask_class``, as in the config.
+        ``mask_value``, ``mask_channel`` and ``mask_class``, as the segmentation has them. Without it the row is one of
+        a classification, whose mask shows a lesion.
     stains : mapping of str to str, optional
         Feature set to the method by which the stain of its slides is normalised.
 
@@ -272,7 +274,7 @@ def look(row, wanted, masks=None, stains=None) -> Look:
                 levels[name] = slide.best_level(scale_of(slide, tiling))
                 warnings += [said] if (said := enlarged(slide, tiling)) else []
             refused += _unfitted(slide, {name: stains[name] for name in wanted if name in (stains or {})})
-            looked, refused_masks = _look_at_masks(row, slide, masks or {})
+            looked, refused_masks = _look_at_masks(row, slide, masks)
             problems += refused_masks
             return Look(
                 row.slide,
@@ -328,7 +330,9 @@ def survey(rows, *, masks=None, stains=None, workers=1, timeout=TIMEOUT):
     ----------
     rows : list of (slidecaf.study.sheets.Row, mapping)
         Slides with the feature sets that they need, as for `look`.
-    masks, stains : mapping, optional
+    masks : mapping of str to mapping, optional
+        Slide to its ``masks``, as for `look`.
+    stains : mapping, optional
         As for `look`.
     workers : int, optional
         Processes.
@@ -342,10 +346,13 @@ def survey(rows, *, masks=None, stains=None, workers=1, timeout=TIMEOUT):
     """
     from pebble import ProcessExpired, ProcessPool
 
-    context = forkserver()
+    masks, context = masks or {}, forkserver()
     context.set_forkserver_preload([__name__])  # so that imports are no part of a slide's time
     with ProcessPool(workers, context=context) as pool:
-        waiting = [pool.schedule(look, args=(row, wanted, masks, stains), timeout=timeout) for row, wanted in rows]
+        waiting = []
+        for row, wanted in rows:
+            own = row, wanted, masks.get(row.slide), stains
+            waiting.append(pool.schedule(look, args=own, timeout=timeout))
         try:
             for (row, _), one in zip(rows, waiting, strict=True):
                 where = f"slide {row.slide}: {row.path}"
@@ -487,6 +494,26 @@ def _read_time(slide):
     return (perf_counter() - start) / (pixels / 1e6)
 
 
+def _look_at_lesion(row, slide):
+    """Return what was found on the mask of a classification's image."""
+    lesion = read_lesion(row.mask, (slide.width, slide.height), slide=row.slide)
+    share = float(lesion.mean())
+    odd = {0.0: "shows no lesion", 1.0: "shows nothing but lesion"}.get(share)
+    return MaskLook(
+        slide=row.slide,
+        column="mask",
+        path=row.mask,
+        width=slide.width,
+        height=slide.height,
+        marked=int(lesion.sum()),
+        pixels=lesion.size,
+        share=share,
+        whole=True,
+        values="",
+        warning=f"row {row.number}, column mask: {row.mask} {odd}, so that no map is compared with it." if odd else "",
+    )
+
+
 def _look_at_masks(row, slide, settings):
     """Return what was found on the masks of a slide, and why others cannot be taken."""
     looked, problems = [], []
@@ -498,6 +525,12 @@ def _look_at_masks(row, slide, settings):
                     f"shown, since {row.path} says that it is shown turned (orientation {slide.orientation}); save the "
                     "slide with its px turned and without that tag, and see that the mask fits."
                 )
+                continue
+            if settings is None:
+                try:
+                    looked.append(_look_at_lesion(row, slide))
+                except SlidecafError as error:
+                    problems.append(f"row {row.number}, column {column}: {error}")
                 continue
             place = {"width": slide.width, "height": slide.height, "bounds": slide.bounds}
             mask = Mask(path, slide=row.slide, row=row.number, column=column, **place, **settings)

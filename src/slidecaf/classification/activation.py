@@ -116,7 +116,7 @@ def draw_activations(
                 values = np.full(picture.shape[:2], np.nan)
                 drawn = draw(picture, values, 0.0)
             else:
-                mask = read_mask(masks[slide], size, picture.shape[:2]) if masks[slide] else None
+                mask = read_mask(masks[slide], size, picture.shape[:2], slide=slide) if masks[slide] else None
                 said, drawn = own.drawn(picture, size, *seen, mask)
             write_map(made["map"], drawn, said)
 

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
+from slidecaf.classification.lesion_masks import read_lesion
 from slidecaf.errors import SlidecafError, SlideError
 from slidecaf.files.atomic import atomic
 from slidecaf.files.manifests import slide_files
@@ -268,15 +269,13 @@ def outline(drawn: Image.Image, box, size, left: int, shape) -> None:
         pen.rectangle((edges[0] + inset, edges[1] + inset, edges[2] - inset, edges[3] - inset), outline=colour)
 
 
-def read_mask(path, size, shape) -> np.ndarray:
+def read_mask(path, size, shape, *, slide: str) -> np.ndarray:
     """Read the mask of an image, as large as its map.
 
     Parameters
     ----------
-    path : path-like
-        Of a picture; all but 0 is the lesion.
-    size : (int, int)
-        Width and height of the image in px of level 0.
+    path, size, slide
+        As for `slidecaf.classification.lesion_masks.read_lesion`.
     shape : (int, int)
         Height and width of the map.
 
@@ -287,21 +286,10 @@ def read_mask(path, size, shape) -> np.ndarray:
     Raises
     ------
     SlidecafError
-        If it cannot be read, or has another size than the image.
+        If the mask cannot be taken.
     """
-    try:
-        with Image.open(path) as opened:
-            if opened.size != tuple(size):
-                raise SlidecafError(
-                    f"{path}: the mask has {opened.size[0]} x {opened.size[1]} px and its image {size[0]} x {size[1]}; "
-                    "make them equal, or leave column mask empty."
-                )
-            full = np.asarray(opened.convert("L")) > 0
-    except OSError as error:
-        raise SlidecafError(
-            f"{path}: the mask cannot be read ({error}); replace it, or leave column mask empty."
-        ) from error
-    small = Image.fromarray((255 * full).astype(np.uint8)).resize(shape[::-1], Image.Resampling.BOX)
+    lesion = read_lesion(path, size, slide=slide)
+    small = Image.fromarray((255 * lesion).astype(np.uint8)).resize(shape[::-1], Image.Resampling.BOX)
     return np.asarray(small) > 127
 
 

@@ -100,8 +100,8 @@ MASK = Column(
 )
 LESION = replace(
     MASK,
-    description="A mask of the lesion, a picture of the slide's size, with which a classification's maps are compared; "
-    "empty where there is none.",
+    description="A mask of the lesion, a picture of the slide's size whose light part it is, with which a "
+    "classification's maps are compared; empty where there is none.",
     needed=False,
 )
 HEMORRHAGE = Column(

@@ -307,6 +307,8 @@ class _Run:
         self.weights, self.judges = weights.to(device), bool(len(examples.judged_labels))
         self.augment, self.fill = settings.augment or NO_AUGMENTATION, padding(settings.grey)
         self.pieces = 1  # of a batch, where a whole one does not fit into a GPU
+        # a core draws some 300 images a second: a GPU takes what several draw, a CPU is busy with the network
+        self.drawing = 1 if device.type == "cpu" else torch.get_num_threads()
         self.advance = lambda count: None
 
     def epoch(self, network, optimiser, epoch):
@@ -320,12 +322,12 @@ class _Run:
         batches = np.array_split(order, count)
         lost = right = weight = 0.0
         network.train()
-        with ThreadPoolExecutor(1) as ahead:  # the next batch is drawn while the network learns from this one
-            waiting = ahead.submit(self._changed, drawn, batches[0], network.input_size, epoch)
+        with ThreadPoolExecutor(self.drawing) as ahead:  # the next batch, while the network learns from this one
+            waiting = self._changed(ahead, drawn, batches[0], network.input_size, epoch)
             for number, batch in enumerate(batches):
-                images = waiting.result()
+                images = torch.stack([one.result() for one in waiting])
                 if number + 1 < len(batches):
-                    waiting = ahead.submit(self._changed, drawn, batches[number + 1], network.input_size, epoch)
+                    waiting = self._changed(ahead, drawn, batches[number + 1], network.input_size, epoch)
                 of_batch = self._learn(network, optimiser, images, labels[batch])
                 lost, right, weight = lost + of_batch[0], right + of_batch[1], weight + of_batch[2]
                 if not math.isfinite(lost):
@@ -341,11 +343,14 @@ class _Run:
         )
         return row
 
-    def _changed(self, drawn, batch, size, epoch):
-        seeds = [seed_of(self.seed, epoch, drawn.names[i]) for i in batch]
-        squares = [drawn.squares[i] for i in batch.tolist()]
-        pairs = zip(squares, seeds, strict=True)
-        return torch.stack([augmented(square, size, self.augment, self.fill, seed) for square, seed in pairs])
+    def _changed(self, ahead, drawn, batch, size, epoch):
+        """Let threads draw the images of a batch as an epoch sees them; return what each will give."""
+
+        def changed(place):
+            seed = seed_of(self.seed, epoch, drawn.names[place])
+            return augmented(drawn.squares[place], size, self.augment, self.fill, seed)
+
+        return [ahead.submit(changed, place) for place in batch.tolist()]
 
     def _learn(self, network, optimiser, images, labels):
         """Take a step; return the batch's loss, how many images were right, and their weight."""

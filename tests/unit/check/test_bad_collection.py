@@ -175,6 +175,22 @@ def test_a_mask_of_another_size_is_refused_in_a_classification_too(collection, c
     assert "96 x 64" in said
 
 
+def test_a_mask_with_smoothed_edges_is_taken_as_the_run_takes_it(collection, capsys):
+    mask = np.zeros((64, 96), np.uint8)
+    mask[20:40, 30:60] = 255
+    mask[20, 30:60] = 90
+    mask[39, 30:60] = 160
+    Image.fromarray(mask).save(collection.folder / "mask.png")
+    collection.add("lesion.png", image(10).save, mask="mask.png")
+    Image.new("L", (96, 64), 0).save(collection.folder / "black.png")
+    collection.add("other.png", image(11).save, mask="black.png")
+    found = collection.check(capsys)
+    assert found["errors"] == []
+    assert [one["marked"] for one in found["masks"]] == [0, 19 * 30]
+    (said,) = [text for text in found["warnings"] if "column mask" in text]
+    assert said == "row 9, column mask: black.png shows no lesion, so that no map is compared with it."
+
+
 def test_a_collection_of_one_class_is_refused(collection, capsys):
     for row in collection.rows:
         row[2] = "a"

@@ -114,12 +114,12 @@ def test_masks_are_looked_at_where_the_bounds_say_so(tmp_path):
     mask = tmp_path / "mask.png"
     Image.fromarray(marked).save(mask)
     path = write_scn(tmp_path / "a.scn", np.full((200, 300, 3), 90, np.uint8), (640, 480), (100, 70))
-    seen = look(row(path, mask=str(mask)), {"x": TILING})
+    seen = look(row(path, mask=str(mask)), {"x": TILING}, {})
     assert seen.problems == []
     (found,) = seen.masks
     assert (found.width, found.height, found.share, found.whole, found.values) == (300, 200, 0.25, True, "0, 1")
     Image.fromarray(marked[:100]).save(mask)
-    (problem,) = look(row(path, mask=str(mask)), {"x": TILING}).problems
+    (problem,) = look(row(path, mask=str(mask)), {"x": TILING}, {}).problems
     assert "640 x 480" in problem
     assert "300 x 200" in problem
 

@@ -203,6 +203,18 @@ def test_a_batch_that_a_gpu_has_no_room_to_judge_is_cut_too(images, caplog):
         logits_of(network, images[0], batch_size=8)
 
 
+def test_several_threads_draw_what_one_draws(settings, images):
+    examples = Whole(images[0], [f"image-{k}" for k in range(16)], images[1], [False] * 16)
+    chosen = settings(augment={"rotate": 20, "crop": 0.5, "flip": "both"})
+    rows = []
+    for threads in (1, 3):  # as on a CPU, and as beside a GPU
+        run = loop._Run(examples, torch.ones(2), chosen, 0, torch.device("cpu"))
+        run.drawing = threads
+        network = build_network(chosen, 2, seed=1)
+        rows.append(run.epoch(network, torch.optim.SGD(network.parameters(), 0.1), 1))
+    assert rows[0] == rows[1]
+
+
 def test_an_images_outputs_do_not_depend_on_the_others(settings, images):
     network = build_network(settings(), 2, seed=3)
     together = logits_of(network, images[0], batch_size=4)

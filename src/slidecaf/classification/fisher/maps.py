@@ -145,7 +145,8 @@ def draw_maps(
             with np.errstate(invalid="ignore"):
                 said["foreground"] = float((values > threshold).mean())
             if masks[slide]:
-                said["auc"] = area_under_curve(values, read_mask(masks[slide], size, values.shape))
+                lesion = read_mask(masks[slide], size, values.shape, slide=slide)
+                said["auc"] = area_under_curve(values, lesion)
         write_map(made["map"], draw(picture, values, threshold), said)
 
     make_batch(

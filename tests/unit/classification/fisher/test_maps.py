@@ -70,14 +70,14 @@ def test_a_drawing_has_the_picture_the_memberships_and_what_is_foreground():
 
 def test_a_mask_of_another_size_or_none_is_an_error(tmp_path):
     Image.fromarray(np.full((20, 40), 7, np.uint8)).save(tmp_path / "mask.png")
-    assert read_mask(tmp_path / "mask.png", (40, 20), (5, 10)).all()
+    assert read_mask(tmp_path / "mask.png", (40, 20), (5, 10), slide="a").all()
     with pytest.raises(
-        SlidecafError, match=r"mask.png: the mask has 40 x 20 px and its image 20 x 40; make them equal"
+        SlidecafError, match=r"of slide 'a', .*mask.png, has 40 x 20 px and its image 20 x 40; make them equal"
     ):
-        read_mask(tmp_path / "mask.png", (20, 40), (10, 5))
+        read_mask(tmp_path / "mask.png", (20, 40), (10, 5), slide="a")
     (tmp_path / "mask.png").write_text("no picture")
-    with pytest.raises(SlidecafError, match="the mask cannot be read"):
-        read_mask(tmp_path / "mask.png", (40, 20), (5, 10))
+    with pytest.raises(SlidecafError, match=r"mask.png, cannot be read"):
+        read_mask(tmp_path / "mask.png", (40, 20), (5, 10), slide="a")
 
 
 def test_slides_are_drawn_by_the_model_that_never_saw_them_and_again_only_where_something_changed(part, tmp_path):
