@@ -307,7 +307,7 @@ class _Run:
         self.weights, self.judges = weights.to(device), bool(len(examples.judged_labels))
         self.augment, self.fill = settings.augment or NO_AUGMENTATION, padding(settings.grey)
         self.pieces = 1  # of a batch, where a whole one does not fit into a GPU
-        # a core draws some 300 images a second: a GPU takes what several draw, a CPU is busy with the network
+        # a GPU may take more images than one thread draws; a CPU is busy with the network
         self.drawing = 1 if device.type == "cpu" else torch.get_num_threads()
         self.advance = lambda count: None
 
