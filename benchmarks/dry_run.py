@@ -7,6 +7,7 @@ Both print how many jobs of which rule there are, and have to agree; they are co
 are many. The first plan of a study has to read both ends of every slide; a later one remembers them. The ratios are of
 seconds on the CPU, which other processes disturb less than the clock. `--full` plans 2,500, 5,000 and 10,000 slides,
 one a job and as many a job as slides_per_job has by default, and says seconds by the clock and peak memory.
+`--images` plans a collection of so many images of 8 px taken whole, a first time and once they are remembered.
 
 The limit is Snakemake itself: the third side is the bare Snakefile with a script, a log, a benchmark file and an
 environment in each rule, which Snakemake looks at job by job. What is left beyond it is Snakemake's way of calling
@@ -27,6 +28,7 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from PIL import Image
 from rows import Row, report
 
 from slidecaf.demo import write_slide
@@ -302,16 +304,45 @@ def grow(folder):
     ]
 
 
+def plan_collection(folder, count):
+    """Plan a collection of images; return the rows."""
+    draw, lines = np.random.default_rng(0), ["image\tpath\tlabel\tpatient\tsplit"]
+    for k in range(count):
+        path = f"images/{k // 1000}/{k}.png"
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw.integers(0, 255, (8, 8, 3), dtype=np.uint8)).save(folder / path)
+        lines.append(f"image-{k}\t{path}\tclass-{k % 10}\tpatient-{k // 3}\ttrain")
+    (folder / "sheet.tsv").write_text("\n".join(lines) + "\n")
+    encoder = {"model": "mobilenet_v2", "layer": "features", "weights": "random:0"}
+    config = {
+        "features": {"cnn": {"tiling": "whole", "encoder": encoder}},
+        "classification": {"sheet": "sheet.tsv", "folds": 3, "methods": {"svm": {"features": ["cnn"], "norm": [1]}}},
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    first, later = plan(ROOT / "Snakefile", folder), plan(ROOT / "Snakefile", folder, first=False)
+    for name, each in (("first", first), ("later", later)):
+        said = f"{each.clock:.1f} s, CPU {each.cpu:.1f} s, {each.memory:.0f} MiB, {sum(map(int, each.jobs.values()))} jobs"
+        print(f"{count:,} images, {name}: {said}", flush=True)
+    return [
+        Row(f"first dry-run of {count:,} images", "10 seconds", [first.clock], unit="s"),
+        Row("a later one, images remembered", "10 seconds", [later.clock], goal=10, at_least=False, unit="s"),
+    ]
+
+
 def main():
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="plan up to 10,000 slides too: some minutes")
     parser.add_argument("--repeats", type=int, default=REPEATS)
     parser.add_argument("--slides", type=int, default=SLIDES, help="of the comparison with the bare Snakefile")
+    parser.add_argument("--images", type=int, help="plan a collection of so many images, and nothing else")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        rows = compare(Path(folder), arguments.slides, arguments.repeats)
-        rows += grow(Path(folder)) if arguments.full else []
+        if arguments.images:
+            rows = plan_collection(Path(folder), arguments.images)
+        else:
+            rows = compare(Path(folder), arguments.slides, arguments.repeats)
+            rows += grow(Path(folder)) if arguments.full else []
     report(*rows)
 
 

@@ -56,7 +56,7 @@ rule mixtures:
     params:
         tracked=tracked(
             "mixtures",
-            rows=CLASSIFICATION.table(CLASSIFICATION.train, "slide", "label", "patient"),
+            rows=CLASSIFICATION.labelled,
             classes=CHECKED.classes,
             codebooks=CLASSIFIED.codebooks,
             inner_folds=CLASSIFIED.inner_folds,
@@ -125,7 +125,7 @@ rule classifier:
         tracked=tracked(
             "classifier",
             kind=CLASSIFIED.kind,
-            rows=CLASSIFICATION.table(CLASSIFICATION.train, "slide", "label", "patient"),
+            rows=CLASSIFICATION.labelled,
             classes=CHECKED.classes,
             grid=CLASSIFIED.settings,
             inner_folds=CLASSIFICATION.setting("inner_folds"),
@@ -192,7 +192,7 @@ rule network:
         tracked=tracked(
             "network",
             libraries=CLASSIFIED.libraries,
-            rows=CLASSIFICATION.table(CLASSIFICATION.train, "slide", "label", "patient"),
+            rows=CLASSIFICATION.labelled,
             slides=SLIDES.each(CLASSIFICATION.train, DIGESTS.slide),
             classes=CHECKED.classes,
             settings=CLASSIFIED.settings,
@@ -440,7 +440,7 @@ rule ablated:
     params:
         tracked=tracked(
             "ablated",
-            rows=CLASSIFICATION.table(CLASSIFICATION.train, "slide", "label", "patient"),
+            rows=CLASSIFICATION.labelled,
             classes=CHECKED.classes,
             parts=CLASSIFICATION.parts[:-1],
             grid=CLASSIFIED.varied,

@@ -141,7 +141,7 @@ class Fingerprints:
         SlidecafError
             If the machine does not give the file.
         """
-        stat = Path(path).stat()
+        stat = os.stat(path)
         # ctime cannot be set back: a file replaced by an older one, or edited and dated back, is read again
         state = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
         key = f"whole {path}" if whole else str(path)

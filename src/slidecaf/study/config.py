@@ -1237,7 +1237,7 @@ class Segmentation(Settings):
         return _feature_sets(self.methods)
 
 
-SLIDES_PER_JOB, IMAGES_PER_JOB = 16, 200
+SLIDES_PER_JOB, IMAGES_PER_JOB = 16, 1000
 """What a job's start is a small part of: slides read patch by patch, and images read whole."""
 
 
@@ -1284,7 +1284,7 @@ class Config(Settings):
         None,
         ge=1,
         description="A whole number from 1, the slides that share a job, whose start takes seconds; a job of many "
-        "small slides is mostly work. Null: 16, or 200 where every feature set is of whole images. Results do not "
+        "small slides is mostly work. Null: 16, or 1000 where every feature set is of whole images. Results do not "
         "depend on it.",
     )
     on_bad_slide: Literal["fail", "exclude"] = Field(

@@ -1,5 +1,6 @@
 """One slide under two names, found by content over all rows of both sheets: it would be learned from and judged on."""
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ def find_copies(rows: Iterable, digests: Fingerprints) -> list[list]:
     """
     slides = {}
     for row in rows:  # of a slide in both sheets the first row, which has its label
-        if Path(row.path).exists():
+        if os.path.exists(row.path):
             slides.setdefault(row.slide, row)
     digests.read(row.path for row in slides.values())
     alike = _grouped(slides.values(), lambda row: (digests(row.path), row.scene))

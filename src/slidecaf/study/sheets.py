@@ -8,6 +8,7 @@ row 1.
 import os
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
 from math import ceil
 from pathlib import Path
 
@@ -138,6 +139,7 @@ def _check_cells(header, lines, known, called):
     if problems:
         return [], problems
     readers = {name: _remembered(column.read) for name, column in known.items()}
+    further = [column for column in times if column not in known]
     rows = []
     for number, line in lines:
         if any(line[len(header) :]):
@@ -147,19 +149,16 @@ def _check_cells(header, lines, known, called):
             )
             continue
         given = dict(zip(header, line, strict=False))
-        values, wrong = {}, []
-        for column, read in readers.items():
-            values[column], bad = read(given.get(column, ""))
-            if bad:
-                wrong.append(column)
+        read = {column: readers[column](given.get(column, "")) for column in known}
+        wrong = [column for column, (_, bad) in read.items() if bad]
         problems += [
             f"row {number}, column {called if column == 'slide' else column}: {_shown(given.get(column, ''))} will not "
             f"do. {known[column].description}"
             for column in wrong
         ]
         if not wrong:  # a row with a bad cell is looked at no further
-            more = {column: text for column, text in given.items() if column not in known}
-            rows.append((number, {**values, "more": more}))
+            values = {column: value for column, (value, _) in read.items()}
+            rows.append((number, {**values, "more": {column: given[column] for column in further if column in given}}))
     return rows, problems
 
 
@@ -207,10 +206,18 @@ def _within(folder, values):
 
 
 def _path(folder, path):
-    whole = folder / path
-    if "\\" in path and not whole.exists() and (folder / path.replace("\\", "/")).exists():  # written on Windows
-        whole = folder / path.replace("\\", "/")
-    return whole.as_posix()
+    if "\\" in path and not (folder / path).exists() and (folder / path.replace("\\", "/")).exists():  # as on Windows
+        path = path.replace("\\", "/")
+    head, slash, name = path.rpartition("/")
+    if name in ("", ".", ".."):
+        return (folder / path).as_posix()
+    return f"{_started(folder, head + slash)}{name}"
+
+
+@cache
+def _started(folder, head):
+    """Return how the paths begin that lie in a folder, which thousands of rows name alike."""
+    return (folder / head / "x").as_posix().removesuffix("x")
 
 
 def _missing_files(rows, made):

@@ -1,6 +1,7 @@
 """The two tasks of a study as the workflow sees them: their slides, parts and methods."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from slidecaf.study import config
 from slidecaf.study.groups import leave_out
@@ -111,6 +112,11 @@ class ClassificationTask(Task):
         self.settings = list(map(list, self.ablation.settings().values())) if self.ablation else []
         self.feature_sets = set(task.feature_sets) if task else set()
         self.patch_sets = task.patch_sets if task else []
+
+    @cached_property
+    def labelled(self) -> list[dict]:
+        """What a part learns by: ``slide``, ``label`` and ``patient`` of each training row."""
+        return self.table(self.train, "slide", "label", "patient")
 
     def decided_slides(self, part: str) -> list[str]:
         """Return the slides among which a part's decisions are.

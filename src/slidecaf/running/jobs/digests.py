@@ -40,7 +40,10 @@ class Digests:
         str
             Empty of a file that is missing.
         """
-        digest = self._fingerprints(path, whole=whole) if os.path.exists(path) else ""
+        try:
+            digest = self._fingerprints(path, whole=whole)
+        except (FileNotFoundError, NotADirectoryError):
+            digest = ""
         return f"demo-{revisions('demo')['demo']}-{digest}" if path in self._made else digest
 
     def slide(self, slide: str, wildcards: Wildcards | None = None) -> dict:
@@ -88,7 +91,10 @@ class Digests:
         -------
         int
         """
-        return self._fingerprints.size(path) if os.path.exists(path) else 0
+        try:
+            return self._fingerprints.size(path)
+        except FileNotFoundError:
+            return 0
 
     def read_ahead(self, paths: Iterable[str]) -> None:
         """Read some files together, those that are there, before each is asked for.
