@@ -161,7 +161,7 @@ def test_where_probabilities_are_shared_out_that_is_said_and_no_intercept(made_u
     assert "exactly the difference of the slide's probabilities, by which it is decided" in section
     assert re.search(r"</span>, difference [+−]\d", section)
     assert "intercept" not in section
-    assert "SVM" not in section
+    assert "An SVM's decision" not in section
 
 
 def test_slides_without_tissue_or_unreadable_are_listed_with_what_is_wrong(made_up):
