@@ -284,6 +284,6 @@ def test_of_a_networks_patches_it_says_what_their_confidence_is(look, viewed):
         page.locator("#maps").select_option("classification/svm-caf")
         settle(page)
         said = "A patch's confidence is its probability of GBM less that of LGG. The mean of 60 patch confidences is"
-        expect(page.locator("#why-said")).to_contain_text(f"{said} the decision, +0.250")
+        expect(page.locator("#why-said")).to_contain_text(f"{said} the difference that decides, +0.250")
     finally:
         path.unlink()

@@ -6,7 +6,7 @@ between the slide's probabilities, by whose sign it is decided.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from slidecaf.errors import SlideError
 from slidecaf.features.extraction.devices import device
 from slidecaf.files.manifests import file_of, make_batch, slide_files
 from slidecaf.files.tables import read_json, read_tsv
-from slidecaf.logs import logger
+from slidecaf.logs import logger, progress
 from slidecaf.study.config import classification_method
 from slidecaf.study.status import STATUS_UNREADABLE
 from slidecaf.tiles.file import read_tiles
@@ -115,33 +115,19 @@ def write_network_heatmaps(
 
         @cache
         def judge(part):
-            stored = read_json(models[part])
-            method = classification_method(stored["settings"])
-            return method, stored["classes"], load_networks(networks[part], method, stored)[0].to(on)
-
-        def shared_out(slide, path):
-            """Return what each patch adds, and what the file says of all."""
-            method, classes, network = judge(part_of(slide))
-            patches = open_pixels(slides, paths, method, [slide], tiles={slide: path}, **read)
-            if not patches.slides:
-                return np.empty(0), {}
-            logits, valid = patches.every(slide, partial(logits_of, network, **passing(method, on)))
-            against, speaks_for, values = differences(logits, classes)
-            found = np.full(len(valid), np.nan)
-            found[valid] = values / len(values)
-            said = {"intercept": 0.0, "confidence": float(values.mean()), "of": PROBABILITY}
-            return found, {**said, "against": against, "speaks_for": speaks_for}
+            return _Judge(read_json(models[part]), networks[part], on)
 
         def work(slide, files, origin):
             coords, attributes = read_tiles(of_tiles[slide].path)
+            found, said = np.empty(0), {}
             try:
-                found, said = shared_out(slide, of_tiles[slide].path)
+                if len(coords):
+                    found, said = judge(part_of(slide)).shared_out(slide, slides, paths, of_tiles[slide].path, **read)
             except SlideError as error:
                 if on_bad_slide == "fail":
                     raise
                 logger.warning("left out: %s", error)
-                coords, found, said = coords[:0], np.empty(0), {}
-                attributes["status"] = STATUS_UNREADABLE
+                coords, attributes = coords[:0], {**attributes, "status": STATUS_UNREADABLE}
             put_heatmap(files["heatmap"], coords, attributes, found, said, origin=origin)
 
         make_batch(
@@ -152,3 +138,29 @@ def write_network_heatmaps(
             settings=settings,
             inputs=lambda slide: {"tiles": of_tiles[slide], "model": of_model[part_of(slide)]},
         )
+
+
+class _Judge:
+    """A part's network, and how it shares a decision out."""
+
+    def __init__(self, stored, path, on):
+        self._settings, self._classes, self._on = classification_method(stored["settings"]), stored["classes"], on
+        self._network = load_networks(path, self._settings, stored)[0].to(on)
+
+    def shared_out(self, slide, slides, paths, tiles, **read):
+        """Return what each patch of a slide adds, and what the file says of all."""
+        patches = open_pixels(slides, paths, self._settings, [slide], tiles={slide: tiles}, **read)
+        with progress(patches.total(slide), slide) as advance:
+
+            def judged(squares):
+                advance(len(squares))
+                return logits_of(self._network, squares, **passing(self._settings, self._on))
+
+            logits, valid = patches.every(slide, judged)
+        if not valid.all():
+            logger.warning("%s: %d of %d patches cannot be read", slide, (~valid).sum(), len(valid))
+        against, speaks_for, values = differences(logits, self._classes)
+        found = np.full(len(valid), np.nan)
+        found[valid] = values / len(values)
+        said = {"intercept": 0.0, "confidence": float(values.mean()), "of": PROBABILITY}
+        return found, {**said, "against": against, "speaks_for": speaks_for}

@@ -109,7 +109,11 @@ class Patches:
 
     def count(self, slide: str) -> int:
         """Return how many patches of a slide an epoch sees."""
-        return min(self._most, len(self._tiles[slide][0]))
+        return min(self._most, self.total(slide))
+
+    def total(self, slide: str) -> int:
+        """Return how many patches a slide has."""
+        return len(self._tiles[slide][0])
 
     def places(self, slide: str) -> str:
         """Return a digest of where a slide's patches are, and how large."""
