@@ -30,7 +30,7 @@ from slidecaf.demo import make_mini
 from slidecaf.study.batches import deal_apart
 
 ROOT = Path(__file__).resolve().parents[1]
-WITH_NETWORK = {"features", "predict", "network", "network_decisions", "activation"}
+WITH_NETWORK = {"features", "predict", "network", "network_decisions", "network_heatmap", "activation"}
 HEAVY = ("torch", "sklearn", "skimage", "scipy", "pandas", "matplotlib")
 REPEATS = 3
 BATCH, PX = 16, 4096  # the default of slides_per_job; a side of the slides, which is small for one

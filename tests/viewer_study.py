@@ -151,14 +151,14 @@ def add_region(folder, left, top, right, bottom):
         sheet.write_text("\n".join([f"{header}\troi", *lines]) + "\n")
 
 
-def write_heatmap(path, coords, contribution, *, intercept):
+def write_heatmap(path, coords, contribution, *, intercept, **further):
     """Write what a classification's decision is made of."""
     with create_hdf5(path) as file:
         put_coords(file, coords, {"patch_size_level0": PATCH, "stride_level0": float(STRIDE), "status": "ok"})
         file["contribution"] = contribution
         if len(coords):
             said = {"intercept": intercept, "confidence": float(np.nansum(contribution)) + intercept}
-            file["contribution"].attrs.update(said | {"against": "LGG", "speaks_for": "GBM"})
+            file["contribution"].attrs.update(said | {"against": "LGG", "speaks_for": "GBM"} | further)
 
 
 def _sheet(path, columns, rows):

@@ -273,3 +273,17 @@ def test_a_decision_is_explained_and_a_patch_that_speaks_is_a_click_away(look, v
         assert page.locator(".leaflet-frame-pane path").count() == 1
     finally:
         path.unlink()
+
+
+def test_of_a_networks_patches_it_says_what_their_confidence_is(look, viewed):
+    path = viewed.folder / "results/classification/svm-caf/heatmap/same.h5"
+    values = np.linspace(-0.5, 1, len(viewed.coords))
+    write_heatmap(path, viewed.coords, values / len(values), intercept=0.0, of="probability")
+    try:
+        page = look("#slide=same")
+        page.locator("#maps").select_option("classification/svm-caf")
+        settle(page)
+        said = "A patch's confidence is its probability of GBM less that of LGG. The mean of 60 patch confidences is"
+        expect(page.locator("#why-said")).to_contain_text(f"{said} the difference that decides, +0.250")
+    finally:
+        path.unlink()

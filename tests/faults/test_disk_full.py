@@ -71,6 +71,7 @@ def test_a_full_disk_in_every_rule_is_a_clear_error_and_costs_nothing(study, und
         "activation",
         "network",
         "network_decisions",
+        "network_heatmap",
     }  # which write by the same functions
     top = small_disk.folder
     for rule, patterns in JOBS.items():

@@ -2,10 +2,13 @@
 
 from html import unescape
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from slidecaf.classification.heatmap import read_heatmap
 from slidecaf.files.tables import read_tsv, write_tsv
+from slidecaf.viewer.catalogue import Catalogue
 from tests.workflow.conftest import accepted, fix_folds, make_mini, trained_config
 from tests.workflow.test_predict import handed_on, slidecaf
 
@@ -50,6 +53,42 @@ def test_it_runs_to_scores_on_tiles_alone(patched):
     assert leftovers_of(patched) == []
 
 
+def heat_of(study, slide):
+    return read_heatmap(study / f"{TOP}/heatmap/{slide}.h5")
+
+
+def test_the_patches_of_every_slide_add_up_to_what_is_decided_by(patched):
+    decided = {}
+    for part in ("fold-0", "fold-1", "final"):
+        decided |= {row["slide"]: row for row in read_tsv(patched / f"{TOP}/{part}/decisions.tsv")}
+    assert {path.stem for path in (patched / f"{TOP}/heatmap").glob("*.h5")} == set(decided)
+    for slide, row in decided.items():
+        heat, difference = heat_of(patched, slide), np.tanh(float(row["confidence"]) / 2)
+        assert len(heat.coords) == int(row["patches"]) == 4
+        assert heat.patch_confidence.mean() == pytest.approx(difference, abs=1e-9)
+        assert heat.contribution.sum() == pytest.approx(heat.attributes["confidence"], abs=1e-12)
+        assert [heat.attributes[key] for key in ("against", "speaks_for", "of")] == ["LGG", "GBM", "probability"]
+
+
+def test_report_viewer_and_export_show_the_heat_maps(patched, tmp_path, monkeypatch):
+    page = unescape((patched / "results/report.html").read_text())
+    assert "Why: what speaks for and against" in page
+    assert "its probability of GBM less that of LGG, and" in page
+    assert "The outlines are the patches of squares" in page
+    table = read_tsv(patched / f"{TOP}/evidence.tsv")
+    assert table
+    for row in table:
+        heat = heat_of(patched, row["slide"])
+        place = heat.coords.tolist().index([int(row["x"]), int(row["y"])])
+        assert float(row["patch_confidence"]) == pytest.approx(heat.patch_confidence[place])
+    done = slidecaf(patched.folder, "export", "qupath", ".", "--method", "cnn", "--to", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "10 slides of cnn" in done.stdout
+    monkeypatch.chdir(patched.folder)
+    layers = {layer["id"]: layer["ready"] for layer in Catalogue().layers(table[0]["slide"])}
+    assert (layers["heatmap/cnn"], layers["patches/squares"]) == (True, True)
+
+
 def leftovers_of(study):
     done = slidecaf(study.folder, "clean", "--dry-run")
     assert done.returncode == 0, done.stderr
@@ -61,13 +100,27 @@ def test_what_changes_the_patches_trains_again_and_what_does_not_does_not(patche
     study.config(lambda c: c["features"].update(other={**c["features"]["squares"], "extraction": "patchwise"}))
     study.config(lambda c: c["classification"]["methods"].update(svm={"features": ["squares"], "C": [1]}))
     planned = study.planned()  # features of the same tiles, which are there
-    assert (planned["tiles"], planned["network"], planned["network_decisions"]) == (0, 0, 0)
+    assert [planned[rule] for rule in ("tiles", "network", "network_decisions", "network_heatmap")] == [0] * 4
     assert planned["manual_features"] > 0
     study.config(lambda c: c["classification"]["methods"].pop("svm"))
     study.config(lambda c: c["features"]["squares"]["tiling"].update(stride=120))
     planned = study.planned()
     assert planned["tiles"] > 0
     assert (planned["network"], planned["network_decisions"]) == (3, 3)
+    assert planned["network_heatmap"] == len(study.batches())
+
+
+def test_a_heat_map_that_is_gone_is_made_again_alone(patched, tmp_path):
+    study = patched.copy(tmp_path / "study")
+    before, gone = study.bytes(), f"{TOP}/heatmap/gbm-2.h5"
+    (study / gone).unlink()
+    planned = study.planned(shown=True)
+    assert planned["network_heatmap"] == 1
+    assert not planned["network"] + planned["network_decisions"] + planned["tiles"]
+    times = {path: path.stat().st_mtime_ns for path in (study / f"{TOP}/heatmap").glob("*.h5")}
+    study.finish("--resources", "gpu=2")
+    assert study.bytes() == before
+    assert all(path.stat().st_mtime_ns == time for path, time in times.items())
 
 
 def test_held_out_slides_and_labels_reach_no_byte_of_their_folds_network(patched, tmp_path):
@@ -88,12 +141,28 @@ def test_held_out_slides_and_labels_reach_no_byte_of_their_folds_network(patched
         assert before[f"{TOP}/{path}"] != after[f"{TOP}/{path}"], path
 
 
+def test_labels_of_held_out_slides_reach_no_byte_of_their_heat_maps(patched, tmp_path):
+    study = patched.copy(tmp_path / "study")
+    before, rows = study.bytes(), read_tsv(study / "classification.tsv")
+    for row in rows:
+        if row["fold"] == "0":
+            row["label"] = {"GBM": "LGG", "LGG": "GBM"}[row["label"]]
+    write_tsv(study / "classification.tsv", list(rows[0]), rows)
+    study.finish("--resources", "gpu=2")
+    after = study.bytes()
+    for row in rows:  # others were judged by networks that learned from these labels
+        path = f"{TOP}/heatmap/{row['slide']}.h5"
+        assert (before[path] == after[path]) == (row["fold"] == "0"), path
+
+
 def test_a_model_of_patches_is_handed_on_with_its_tiling(patched, tmp_path):
     handed, _ = handed_on(patched, tmp_path, "cnn", slides=["gbm-5", "lgg-5"])
     found = [{row["slide"]: row for row in read_tsv(study / f"{TOP}/predictions.tsv")} for study in (patched, handed)]
     for slide in ("gbm-5", "lgg-5"):
         assert [one[slide]["confidence"] for one in found[1:]] == [found[0][slide]["confidence"]]
         assert found[1][slide]["patches"] == "4"
+        ours, theirs = heat_of(patched, slide), heat_of(handed, slide)
+        assert ours.contribution.tolist() == theirs.contribution.tolist()
 
 
 def test_a_feature_set_that_is_not_there_is_refused(patched, tmp_path):

@@ -8,6 +8,7 @@ Makes   {results}/classification/{method}/folds.tsv
         {results}/classification/{method}/{part}/decisions.tsv, of the fold's held-out rows, or of the test rows
         {results}/classification/{method}/maps/{slide}.png, of a batch of slides, and maps.tsv, where places have weights,
         or a network is trained
+        {results}/classification/{method}/heatmap/{slide}.h5, of a batch of slides, where a decision is a sum over patches
         {results}/classification/{method}/patches/{slide}.h5, of a batch of slides, where the kind scores patches
         {results}/classification/{method}/predictions.tsv and scores.json
         {results}/classification/comparison.json, where there are two methods or more
@@ -282,6 +283,8 @@ rule heatmap:
         LAYOUT.batch(LAYOUT.heatmap),
     log:
         LAYOUT.log("heatmap", "{method}/batch-{batch}"),
+    wildcard_constraints:
+        method=one_of(name for name in CLASSIFICATION.methods if name not in CLASSIFICATION.trained),
     conda:
         ENVIRONMENT
     resources:
@@ -292,6 +295,44 @@ rule heatmap:
         untracked=untracked(parts=CLASSIFIED.scoring_parts),
     script:
         "../scripts/heatmap.py"
+
+
+rule network_heatmap:
+    input:
+        folds=LAYOUT.folds,
+        tiles=CLASSIFIED.of_batch(LAYOUT.tiles),
+        models=CLASSIFIED.of_parts(LAYOUT.model),
+        networks=CLASSIFIED.of_parts(LAYOUT.network),
+        drawn=ancient(drawn(paths(CLASSIFICATION.rows))),
+    output:
+        LAYOUT.batch(LAYOUT.heatmap),
+    log:
+        LAYOUT.log("network_heatmap", "{method}/batch-{batch}"),
+    wildcard_constraints:
+        method=one_of(CLASSIFICATION.trained),
+    conda:
+        ENVIRONMENT
+    threads: STUDY.threads
+    resources:
+        **EXTRACTION,
+        mem_mb=memory(6000),
+        runtime=LEARNING.heatmap_minutes,
+    params:
+        tracked=tracked_batch(
+            "network_heatmap",
+            LAYOUT.heatmap,
+            CLASSIFICATION.rows,
+            own=DIGESTS.slide,
+            libraries=CLASSIFIED.libraries,
+        ),
+        untracked=reading(
+            CLASSIFICATION.rows,
+            parts=CLASSIFIED.scoring_parts,
+            threads=STUDY.threads,
+            max_unreadable=STUDY.max_unreadable,
+        ),
+    script:
+        "../scripts/network_heatmap.py"
 
 
 rule membership:

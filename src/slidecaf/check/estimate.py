@@ -4,6 +4,7 @@ Rough on purpose: it tells an hour from a night and a full disk from an empty on
 """
 
 from dataclasses import dataclass
+from math import ceil
 from types import MappingProxyType
 
 from slidecaf.study.config import patch_sets
@@ -107,7 +108,10 @@ def estimate(study, looks, probes, trained=MappingProxyType({}), *, job_start, c
     trainers = study.config.methods("classification")
     for name in dict.fromkeys(name for one in trained for name in patch_sets(trainers[one]) if name not in probes):
         stages.append(_tiles(study, name, looks, job_start, cores))  # whose features nothing reads
-    stages += [_training(study, name, looks, probe, job_start) for name, probe in trained.items()]
+    for name, probe in trained.items():
+        stages.append(_training(study, name, looks, probe, job_start))
+        if trainers[name].shared_out:
+            stages.append(_heatmaps(study, name, looks, probe, job_start))
     for name, method in study.config.methods("segmentation").items():
         if method.kind == "graph-rlm":
             stages.append(_regions(study, name, looks, job_start, cores))
@@ -142,6 +146,15 @@ def _training(study, name, looks, probe, job_start):
         seconds += stages * (read + len(rows)) * probe.reading + learned * probe.seconds
     size = stages * (folds + 1) * probe.size
     return Stage(f"training, {name}", 2 * (folds + 1), seconds / 3600, size, float(probe.memory))
+
+
+def _heatmaps(study, name, looks, probe, job_start):
+    """Each slide is judged once more, by all of its patches."""
+    features = study.config.methods("classification")[name].patches_of
+    seen = [looks[row.slide] for row in study.classification if row.slide in looks]
+    jobs, patches = ceil(len(seen) / study.config.batch_size), sum(look.patches[features] for look in seen)
+    seconds = jobs * (job_start + probe.start) + patches * (probe.reading + FORWARD * probe.seconds)
+    return Stage(f"heat maps, {name}", jobs, seconds / 3600, memory=float(probe.memory))
 
 
 def _has_patches(looks, slide, features):

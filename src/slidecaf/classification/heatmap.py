@@ -1,4 +1,7 @@
-"""Which patches speak for a diagnosis: a linear SVM's decision value, shared out exactly among a slide's patches.
+"""Which patches speak for a diagnosis: a decision, shared out exactly among a slide's patches.
+
+Of a linear SVM it is the decision value; `slidecaf.classification.network_heatmap` shares out what networks decide by.
+Files of both have one form, and one reader.
 
 A pooled feature is f = (1/N Σ vᵖ)^(1/p) of the N patches' values v ≥ 0, so that w f = Σ w f^(1−p) vᵖ / N: patch i adds
 w f (v_i / f)ᵖ / N. Over patches and features that sums to the decision value without the intercept. Of the maximum,
@@ -22,6 +25,9 @@ from slidecaf.pooling.file import read_pooled
 from slidecaf.pooling.norms import norm_name, parse_norm
 from slidecaf.study.names import split_output
 from slidecaf.tiles.file import put_coords
+
+DECISION_VALUE, PROBABILITY = "decision value", "probability"
+"""What is shared out among patches: files say it as the attribute ``of``, and those of SVMs, the first, not at all."""
 
 
 def contributions(blocks: Callable[[], Iterable], pooled, coef, *, norm: float) -> np.ndarray:
@@ -147,10 +153,7 @@ def write_heatmaps(
             found = np.full(len(coords), np.nan)
             if valid.any():
                 found[valid], said = _shared_out(model, file, valid, read_from(of_pooled, slide).path)
-        with create_hdf5(files["heatmap"], origin=origin) as file:
-            put_coords(file, coords, attributes)
-            put_array(file, "contribution", found)
-            file["contribution"].attrs.update(said)
+        put_heatmap(files["heatmap"], coords, attributes, found, said, origin=origin)
 
     make_batch(
         manifest,
@@ -164,6 +167,29 @@ def write_heatmaps(
             "model": of_model[part_of(slide)],
         },
     )
+
+
+def put_heatmap(path, coords, attributes: Mapping, contribution, said: Mapping, *, origin: Mapping) -> None:
+    """Write a slide's heat map.
+
+    Parameters
+    ----------
+    path : path-like
+    coords : ndarray of int64, shape (N, 2)
+        x and y at level 0.
+    attributes : mapping
+        Of the coordinates, as in the features file or the tiles file.
+    contribution : ndarray of float64, shape (N,)
+        NaN of a patch that is not valid.
+    said : mapping
+        Attributes of the contributions, as `HeatMap` describes them; empty where no patch is valid.
+    origin : mapping
+        As for `slidecaf.files.hdf5.create_hdf5`.
+    """
+    with create_hdf5(path, origin=origin) as file:
+        put_coords(file, coords, attributes)
+        put_array(file, "contribution", contribution)
+        file["contribution"].attrs.update(said)
 
 
 def _shared_out(model, file, valid, pooled):
@@ -193,13 +219,18 @@ class HeatMap:
     contribution : ndarray of float64, shape (N,)
         Their sum and the intercept are the confidence.
     attributes : dict
-        Of the coordinates, as in the features file, and what `write_heatmaps` says of the contributions; none of these
-        where the slide has no patch.
+        Of the coordinates, as in the features file, and of the contributions: ``intercept``, ``confidence``, the
+        classes ``against`` and ``speaks_for``, and ``of``, as the property; none of these where the slide has no patch.
     """
 
     coords: np.ndarray
     contribution: np.ndarray
     attributes: dict
+
+    @property
+    def of(self) -> str:
+        """What is shared out: ``decision value`` of an SVM, or ``probability``, two classes' difference of it."""
+        return str(self.attributes.get("of", DECISION_VALUE))
 
     @property
     def size(self) -> int:
@@ -212,7 +243,7 @@ class HeatMap:
 
         It is N times what the patch adds, and the intercept, so that 0 is the border between the classes whatever the
         intercept is, and slides of few and of many patches share a scale. With norm 1 it is what the SVM says of the
-        patch alone.
+        patch alone, and of probabilities always what the network does.
         """
         return len(self.contribution) * self.contribution + self.attributes.get("intercept", 0.0)
 
@@ -242,7 +273,7 @@ class HeatMap:
 
 
 def read_heatmap(path) -> HeatMap:
-    """Read what `write_heatmaps` wrote of a slide.
+    """Read what `put_heatmap` wrote of a slide.
 
     Parameters
     ----------

@@ -110,7 +110,7 @@ def fit_network(
     """
     wanted = training_slides(read_tsv(folds), part)
     how = {"limits": limits, "threads": threads, "on_bad_slide": on_bad_slide}
-    read = partial(_read, slides, paths, settings, **how)
+    read = partial(open_pixels, slides, paths, settings, **how)
     images = read(wanted, tiles=tiles, max_unreadable=max_unreadable)
     used = rows_of(rows, images.slides, classes)
     known = {slide: slides[slide] for slide in images.slides}
@@ -185,7 +185,7 @@ def decide_network(
     settings, classes = classification_method(stored["settings"]), stored["classes"]
     wanted = sorted(test) if part == "final" else held_out_slides(read_tsv(folds), part)
     how = {"limits": limits, "threads": threads, "on_bad_slide": on_bad_slide}
-    read = partial(_read, slides, paths, settings, **how)
+    read = partial(open_pixels, slides, paths, settings, **how)
     images = read(wanted, tiles=tiles, max_unreadable=max_unreadable)
     torch.set_num_threads(threads)
     with device() as on:
@@ -202,6 +202,56 @@ def decide_network(
         further=decided.further,
         columns=further_columns(settings, classes),
     )
+
+
+def open_pixels(
+    sources: Mapping[str, Mapping],
+    paths: Mapping,
+    settings,
+    wanted: Sequence[str],
+    *,
+    tiles: Mapping | None = None,
+    max_unreadable: float = 0.0,
+    **further,
+) -> Images | Patches:
+    """Return what a method's network sees of some slides.
+
+    Parameters
+    ----------
+    sources, paths, tiles, max_unreadable
+        As ``slides`` and the others of `fit_network`.
+    settings : slidecaf.study.config.ClassificationNetwork
+    wanted : sequence of str
+        The slides.
+    **further
+        As for `slidecaf.training.images.Images`, or `slidecaf.training.patches.Patches`.
+
+    Returns
+    -------
+    Images or Patches
+        Images are read, patches are when they are asked for.
+    """
+    own = {slide: {**sources[slide], "path": paths[slide]} for slide in wanted}
+    how = {"input_size": input_size_of(settings), "grey": settings.grey, **settings.image.plain()}
+    if not settings.patches_of:
+        return Images(wanted, own, **how, **further)
+    how = {key: value for key, value in how.items() if key != "fit"} | {"max_unreadable": max_unreadable}
+    return Patches(wanted, own, tiles, patches_per_slide=settings.patches_per_slide, **how, **further)
+
+
+def passing(settings, on) -> dict:
+    """Return how images go through a network, as `slidecaf.training.loop.logits_of` takes it.
+
+    Parameters
+    ----------
+    settings : slidecaf.study.config.ClassificationNetwork
+    on : torch.device
+
+    Returns
+    -------
+    dict
+    """
+    return {"batch_size": settings.batch_size, "device": on, "precision": settings.precision}
 
 
 def of_stage_2(checkpoint) -> Path:
@@ -304,15 +354,6 @@ class _Decided:
     status: dict = field(default_factory=dict)
 
 
-def _read(sources, paths, settings, wanted, *, tiles=None, max_unreadable=0.0, **further):
-    own = {slide: {**sources[slide], "path": paths[slide]} for slide in wanted}
-    how = {"input_size": input_size_of(settings), "grey": settings.grey, **settings.image.plain()}
-    if not settings.patches_of:
-        return Images(wanted, own, **how, **further)
-    how = {key: value for key, value in how.items() if key != "fit"} | {"max_unreadable": max_unreadable}
-    return Patches(wanted, own, tiles, patches_per_slide=settings.patches_per_slide, **how, **further)
-
-
 def _learn(classes, settings, seed, on, method, images, rows, held_back, checkpoint, begun=None):
     """Train a network on images, from what an earlier stage has learned where there is one."""
     out = np.array([held_back[slide] for slide in images.slides], bool)
@@ -347,7 +388,7 @@ def _looked_at(network, images, read, settings, on):
         images.sizes,
         threshold=settings.threshold,
         fit=settings.image.fit,
-        **_pass(settings, on),
+        **passing(settings, on),
     )
     if whole := sum(crop.whole for crop in crops):
         logger.warning(
@@ -365,16 +406,16 @@ def _decide(networks, images, read, classes, settings, on):
     if not images.slides:
         return _Decided({}, {})
     if settings.patches_of:
-        logits, patches, status = judge_slides(images, partial(logits_of, networks[0], **_pass(settings, on)))
+        logits, patches, status = judge_slides(images, partial(logits_of, networks[0], **passing(settings, on)))
         told = log_odds(np.array(list(logits.values()))) if logits else []
         return _Decided(dict(zip(logits, told, strict=True)), patches, status=status)
     if len(networks) == 1:
-        logits = logits_of(networks[0], images.squares, **_pass(settings, on))
+        logits = logits_of(networks[0], images.squares, **passing(settings, on))
         return _Decided(dict(zip(images.slides, log_odds(logits), strict=True)), dict.fromkeys(images.slides, 1))
     seen, first = _looked_at(networks[0], images, read, settings, on)
     if not seen.slides:
         return _Decided({}, {}, status=seen.status)
-    second = logits_of(networks[1], seen.squares, **_pass(settings, on))
+    second = logits_of(networks[1], seen.squares, **passing(settings, on))
     whole = np.array([first[slide][1] for slide in seen.slides])
     told = log_odds(together(whole, second) if settings.decides == "both" else second)
     columns = further_columns(settings, classes)
@@ -385,11 +426,6 @@ def _decide(networks, images, read, classes, settings, on):
     }
     told = dict(zip(seen.slides, told, strict=True))
     return _Decided(told, dict.fromkeys(seen.slides, 1), further, seen.status)
-
-
-def _pass(settings, on):
-    """Return how images go through a network."""
-    return {"batch_size": settings.batch_size, "device": on, "precision": settings.precision}
 
 
 def _models(networks):

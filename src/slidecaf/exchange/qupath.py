@@ -41,8 +41,9 @@ def explained_slides(study, folder, method):
     known = study.config.explained
     if method not in known:
         raise SlidecafError(
-            f"classification.methods: {method!r} is no method with heat maps, which linear SVMs on pooled patches "
-            f"have; write {'one of: ' + ', '.join(known) if known else 'such a method into the config'}."
+            f"classification.methods: {method!r} is no method with heat maps, which linear SVMs on pooled patches and "
+            "networks that learn from patches have; write "
+            f"{'one of: ' + ', '.join(known) if known else 'such a method into the config'}."
         )
     pattern, slides, left_out = Layout(study.config.results, study.config.model).heatmap, {}, {}
     for row in sorted(study.classification, key=lambda row: row.slide):
@@ -93,6 +94,7 @@ def write_qupath(slides, folder, *, method, caveats=()):
         colours = ramp(values / nice_scale(values)).round().astype(int).tolist()
         known = {key: heat.attributes[key] for key in ("intercept", "confidence") if key in heat.attributes}
         classes = {key: str(heat.attributes[key]) for key in ("against", "speaks_for") if key in heat.attributes}
+        classes |= {"of": heat.of} if classes else {}
         name = "; ".join([f"{classes.get('speaks_for', '')}, {method}", *caveats])
         write_objects(
             Path(folder) / f"{slide}.geojson",

@@ -13,6 +13,7 @@ from slidecaf.report.heatmaps import explanations
 from slidecaf.report.paper import ANATOMY, CHALLENGE_CLASSIFICATION, METHODS_CLASSIFICATION
 from slidecaf.report.pictures import open_picture, outline_tiles, shrunk, veil
 from slidecaf.scores.intervals import exact_interval
+from slidecaf.study.config import patch_sets
 from slidecaf.study.names import split_output
 from slidecaf.study.status import STATUS_COPY, STATUS_FEW
 
@@ -47,7 +48,8 @@ def classification(study, name, album, patches) -> dict:
     rows = [row for row in listed if row["status"] not in (STATUS_COPY, STATUS_FEW)]
     parts = [f"fold-{fold}" for fold in sorted({int(row["fold"]) for row in rows if row["fold"]})]
     choices = {part: read_json(layout.choice.format(method=name, part=part)) for part in [*parts, "final"]}
-    features, _ = split_output(choices["final"]["chosen"].get("features", ""))  # a network sees slides themselves
+    chosen = choices["final"]["chosen"].get("features")  # of a network those of whose patches it sees the pixels
+    features = split_output(chosen)[0] if chosen else next(iter(patch_sets(settings)), "")
     whole = not features or study.is_whole(features)
     # before the slides, which may fill the page
     maps, worst = membership_maps(layout, name, album) if settings.maps else None, _worst_first(rows, scores["classes"])

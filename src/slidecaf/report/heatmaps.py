@@ -1,6 +1,6 @@
 """What the report shows of why a slide is called what it is: its heat map, and the patches that speak most.
 
-A heat map shows patch confidences, whose mean over the patches is exactly the slide's confidence
+A heat map shows patch confidences, whose mean over the patches is exactly what is decided by
 (`slidecaf.classification.heatmap.HeatMap`).
 """
 
@@ -38,6 +38,7 @@ def explanations(study, name, album, patches) -> dict:
     Returns
     -------
     dict
+        ``of``, what is shared out, as `slidecaf.classification.heatmap.HeatMap` has it, empty without slides;
         ``scale``, where the colours end; ``colours``, the stops of their bar as CSS has them; and ``slides``, each with
         slide, label, predicted, against and speaks_for (classes), confidence, added (the sum over its patches),
         intercept, patches and speaking (how many, and how many of them speak for the class), picture (the slide and its
@@ -67,7 +68,8 @@ def explanations(study, name, album, patches) -> dict:
             }
         )
     colours = ", ".join(f"rgb({', '.join(str(round(c)) for c in stop)})" for stop in ramp(np.linspace(-1, 1, 9)))
-    return {"scale": scale, "colours": colours, "slides": slides}
+    of = next((heat.of for heat in heats.values()), "")
+    return {"of": of, "scale": scale, "colours": colours, "slides": slides}
 
 
 def _scale(heats):

@@ -131,8 +131,18 @@ class Demands:
         finer = tiling.mpp / (self._rows[slide].mpp or USUAL_MPP) if tiling.mpp else 1
         return self._pixels(slide) / (tiling.stride * finer) ** 2
 
-    def _slides(self, wildcards):
-        """Return the slides of a job: of a batch or a shard."""
+    def slides(self, wildcards) -> Sequence[str]:
+        """Return the slides of a job.
+
+        Parameters
+        ----------
+        wildcards : slidecaf.running.jobs.wildcards.Wildcards
+
+        Returns
+        -------
+        sequence of str
+            Of its shard or batch, of all tasks.
+        """
         if hasattr(wildcards, "shard"):
             return self._shards[wildcards.features][int(wildcards.shard)]
         return self._batches[int(wildcards.batch)]
@@ -169,7 +179,7 @@ class Demands:
             return of_patches + a_pixel * self._pixels(slide)
 
         def amount(wildcards, attempt):
-            own = self._slides(wildcards) if a_patch or a_pixel else []
+            own = self.slides(wildcards) if a_patch or a_pixel else []
             most = max((of_slide(slide, wildcards) for slide in own), default=0) + HELD_BYTES * held(wildcards)
             return attempt * ceil(base + a_slide * len(self._rows) + most / 1e6)
 
@@ -190,7 +200,7 @@ class Demands:
         streamed, decoded = (self.memory(base, a_patch=a_patch, a_pixel=a_pixel) for a_pixel in (0, 4))
 
         def amount(wildcards, attempt):
-            own = (self._rows[slide].path.lower() for slide in self._slides(wildcards))
+            own = (self._rows[slide].path.lower() for slide in self.slides(wildcards))
             return (decoded if any(path.endswith(WHOLE) for path in own) else streamed)(wildcards, attempt)
 
         return amount
@@ -223,7 +233,7 @@ class Demands:
         def amount(wildcards, attempt):
             asked = base + a_slide * len(self._rows) + held(wildcards) / LEARNED / 60
             if rate:
-                features, own = self._features_of(wildcards), self._slides(wildcards)
+                features, own = self._features_of(wildcards), self.slides(wildcards)
                 a_second = rate(features) if callable(rate) else rate
                 patches = sum(self.patches(slide, features) for slide in own)
                 # a small image takes no minute

@@ -518,6 +518,11 @@ class ClassifierSettings(Settings):
         return False
 
     @property
+    def shared_out(self) -> bool:
+        """Whether its decision is a sum over a slide's patches, and so has a heat map."""
+        return "heatmap" in self.about.shows
+
+    @property
     def about(self) -> ClassificationKind:
         """What the workflow has to know of the kind."""
         return CLASSIFICATION_KINDS[self.way]
@@ -820,6 +825,11 @@ class ClassificationNetwork(ClassifierSettings):
         return not self.patches_of and not self.architecture.startswith(TRANSFORMERS)
 
     @property
+    def shared_out(self) -> bool:
+        """Whether it has a heat map: of patches, whose mean probabilities decide."""
+        return bool(self.patches_of)
+
+    @property
     def candidates(self) -> int:
         """How many learning rates are tried."""
         return len(self.learning_rate)
@@ -1041,13 +1051,9 @@ def explained(methods: Mapping[str, Settings], whole: Collection[str]) -> list[s
     Returns
     -------
     list of str
-        Those whose kind shows a heat map, and none of whose candidates takes whole slides.
+        Those whose decision is a sum over patches, and none of whose candidates takes whole slides.
     """
-    return [
-        name
-        for name, method in methods.items()
-        if "heatmap" in method.about.shows and not {*feature_sets(method)} & {*whole}
-    ]
+    return [name for name, method in methods.items() if method.shared_out and not {*feature_sets(method)} & {*whole}]
 
 
 def _feature_sets(methods):

@@ -31,8 +31,8 @@ class ClassificationKind:
         Whose version may change its values, beside those of `slidecaf.study.steps`.
     shows : collection of str
         ``neurons``, where a feature's weight speaks for a class, so that Figure 5 can be drawn; ``heatmap``, where a
-        linear SVM on pooled vectors decides, so that its decision can be shared out among patches; ``patches``, where
-        a patch has a score and a cluster.
+        linear SVM on pooled vectors decides, so that its decision can be shared out among patches (of a network that
+        is a matter of its settings); ``patches``, where a patch has a score and a cluster.
     two_classes : bool
         Whether it tells two classes apart and no more.
     caveats : tuple of str

@@ -66,6 +66,10 @@ STEPS = {
         ["torch", "torchvision", "openslide-bin", "tifffile", "pillow"],
     ),
     "heatmap": (["classification", "features", "pooling", "tiles"], ["numpy", "h5py"]),
+    "network_heatmap": (
+        ["classification", "features", "pooling", "slides", "tiles", "training"],
+        ["torch", "torchvision", "numpy", "scipy", "h5py", "openslide-bin", "tifffile", "pillow"],
+    ),
     "patch_scores": (["classification", "features", "tiles"], ["numpy", "h5py"]),
     "membership": (
         ["classification", "classification.fisher", "features", "pooling", "pooling.fisher", "slides", "tiles"],

@@ -244,9 +244,10 @@ class Targets:
             files += _fill((layout.map_choice,), part=segmentation.parts, variant=segmentation.variants(method), **one)
             if chosen.hard_examples:
                 files += _fill((layout.hard_examples, layout.variants), **one)
-        for features, slides in self._slides_of.items():
+        tiled = [*self._slides_of.items(), *((name, classification.rows) for name in classification.patch_sets)]
+        for features, slides in tiled:
             files += self.manifests(layout.tiles, slides, features=features)
-        return files
+        return list(dict.fromkeys(files))
 
     def everything(self) -> list[str]:
         """Return every file of the study, so that one that was deleted is made again even if nothing needs it.

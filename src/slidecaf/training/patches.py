@@ -109,7 +109,11 @@ class Patches:
 
     def count(self, slide: str) -> int:
         """Return how many patches of a slide an epoch sees."""
-        return min(self._most, len(self._tiles[slide][0]))
+        return min(self._most, self.total(slide))
+
+    def total(self, slide: str) -> int:
+        """Return how many patches a slide has."""
+        return len(self._tiles[slide][0])
 
     def places(self, slide: str) -> str:
         """Return a digest of where a slide's patches are, and how large."""
@@ -174,7 +178,7 @@ class Patches:
         self.tell([(slide, error) for slide, error in zip(self.slides, errors, strict=True) if error])
         return squares, names, np.repeat(np.arange(len(counts)), counts), valid
 
-    def every(self, slide: str, use: Callable[[torch.Tensor], np.ndarray]) -> np.ndarray:
+    def every(self, slide: str, use: Callable[[torch.Tensor], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Read all patches of a slide, and use them piece by piece.
 
         Parameters
@@ -185,8 +189,10 @@ class Patches:
 
         Returns
         -------
-        ndarray
+        values : ndarray
             What it gave of the patches that could be read, in the order of the tiles file.
+        valid : ndarray of bool, shape (N,)
+            Of all patches, whether it could be read.
 
         Raises
         ------
@@ -195,17 +201,17 @@ class Patches:
         """
         coords, said = self._tiles[slide]
         pieces = [rows for band in plan_bands(coords, int(said["patch_size_level0"]), READ) for rows in band]
-        found, unreadable = [], 0
+        found, valid = [], np.ones(len(coords), bool)
         with self._opened(slide) as opened:
             read = self._reader(opened, slide)
             for rows, (some, good, reason) in zip(pieces, self._ahead(read, coords, pieces), strict=True):
-                unreadable += int((~good).sum())
-                if len(coords) - unreadable < self._least(len(coords), len(coords)):
+                valid[rows[~good]] = False
+                if valid.sum() < self._least(len(coords), len(coords)):
                     raise too_many_unreadable(reason, self._max_unreadable, len(coords))
                 if good.any():
                     found.append((rows[good], use(some[good])))
         order = np.argsort(np.concatenate([rows for rows, _ in found]))
-        return np.concatenate([values for _, values in found])[order]
+        return np.concatenate([values for _, values in found])[order], valid
 
     def tell(self, bad: Sequence[tuple[str, SlideError]]) -> None:
         """Say which slides cannot be read, and end where that is an error."""
@@ -336,7 +342,7 @@ def judge_slides(patches: Patches, logits_of: Callable[[torch.Tensor], np.ndarra
     with progress(len(patches.slides), "slides judged", unit="slides") as advance:
         for slide in patches.slides:
             try:
-                found = patches.every(slide, logits_of)
+                found, _ = patches.every(slide, logits_of)
             except SlideError as error:
                 bad.append((slide, error))
                 status[slide] = STATUS_UNREADABLE

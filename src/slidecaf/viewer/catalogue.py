@@ -190,7 +190,7 @@ class Catalogue:
         segmented, classified = slide in self._with_masks, slide in self._with_labels
         used = set()
         if classified:
-            used |= {*self.config.feature_sets_of("classification")}
+            used |= {*self.config.feature_sets_of("classification"), *self.config.classification.patch_sets}
         if segmented:
             used |= {*self.config.feature_sets_of("segmentation")}
         cut = [name for name, settings in self.config.features.items() if name in used and not settings.is_whole]

@@ -141,7 +141,7 @@ class PatchRaster:
     Parameters
     ----------
     path : path-like
-        That `slidecaf.classification.patches.score_patches` wrote, or `slidecaf.classification.heatmap.write_heatmaps`.
+        That `slidecaf.classification.patches.score_patches` wrote, or `slidecaf.classification.heatmap.put_heatmap`.
     kind : {"patch-score", "cluster", "heatmap"}
         The score; for each cluster the share of patches that are positive and of it; or the patch's own confidence.
     width, height : int

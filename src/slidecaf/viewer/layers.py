@@ -210,9 +210,10 @@ class Layers:
         -------
         dict
             ``scale`` and ``threshold``, as of `confidence`; ``patches``, how many, and ``version`` of the file; where
-            there are any, ``confidence``, the mean of theirs, ``against`` and ``speaks_for``, two classes,
-            ``speaking``, how many patches speak for the second, and ``most``: ``for`` and ``against``, each a list of
-            patches with x, y, w and their confidence as value, the strongest first.
+            there are any, ``confidence``, the mean of theirs, ``against`` and ``speaks_for``, two classes, ``of``, what
+            is shared out, as `slidecaf.classification.heatmap.HeatMap` has it, ``speaking``, how many patches speak for
+            the second class, and ``most``: ``for`` and ``against``, each a list of patches with x, y, w and their
+            confidence as value, the strongest first.
         """
         found = self._catalogue.layer(name, f"heatmap/{method}")
         said = self.confidence(name, found["id"])
@@ -229,7 +230,7 @@ class Layers:
             for side in SIDES
         }
         said |= {"confidence": float(told["confidence"]), "speaking": int((values > 0).sum()), "most": most}
-        return said | {key: str(told[key]) for key in ("against", "speaks_for")}
+        return said | {"of": heat.of} | {key: str(told[key]) for key in ("against", "speaks_for")}
 
     def speaking_patch(self, name, method, side, place) -> tuple[str, bytes]:
         """Return a picture of one of the patches that `why` lists: media type and bytes.

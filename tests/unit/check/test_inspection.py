@@ -270,9 +270,9 @@ def test_every_way_to_train_a_network_is_tried_and_is_a_stage(study, monkeypatch
     (two,) = inspect_study(job_start=lambda: 0.0, seconds=0.1).stages
     assert two["size"] == 2 * stage["size"]
     change(study, lambda config: cnn(config, patches_of="patches", patches_per_slide=5))
-    tiles, patches = inspect_study(job_start=lambda: 0.0, seconds=0.1).stages  # and no features
-    assert (tiles["name"], patches["name"]) == ("tiles, patches", "training, cnn")
-    assert patches["hours"] > 0
+    found = inspect_study(job_start=lambda: 0.0, seconds=0.1).stages  # and no features
+    assert [stage["name"] for stage in found] == ["tiles, patches", "training, cnn", "heat maps, cnn"]
+    assert min(stage["hours"] for stage in found[1:]) > 0
     change(study, lambda config: cnn(config, architecture="resnet19"))
     assert "no classification model 'resnet19'" in inspect_study(job_start=lambda: 0.0, seconds=0.1).errors[0]
 
@@ -303,9 +303,12 @@ def test_hours_of_training_are_those_of_images_read_and_learned_from(study, monk
     looks = {row.slide: Look(row.slide, patches=count, cells=count) for row in checked.classification}
     assert [row.split for row in checked.classification].count("train") == 6
     probe = TrainingProbe(device="cpu", start=0.0, reading=0.5, seconds=2.0, size=10.0, memory=1)
-    *_, stage = estimate(checked, looks, {}, {"cnn": probe}, job_start=0.0, cores=1)
-    assert stage.name == "training, cnn"
-    assert stage.hours * 3600 == pytest.approx(2 * learned + 0.5 * read)
+    stages = {stage.name: stage for stage in estimate(checked, looks, {}, {"cnn": probe}, job_start=0.0, cores=1)}
+    assert stages["training, cnn"].hours * 3600 == pytest.approx(2 * learned + 0.5 * read)
+    assert ("heat maps, cnn" in stages) == ("patches_of" in further)
+    if "patches_of" in further:  # all of the eight slides once more, in one job
+        shown = stages["heat maps, cnn"]
+        assert (shown.jobs, shown.hours * 3600) == (1, pytest.approx(8 * 25 * (0.4 * 2 + 0.5)))
 
 
 @pytest.mark.parametrize("name", ["arl-14", "resnet-14", "senet-14", "ran-14", "custom-cnn"])

@@ -1,6 +1,7 @@
 """Heat maps as QuPath opens them."""
 
 import json
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -14,13 +15,13 @@ from slidecaf.study.sheets import Row
 from slidecaf.tiles.file import put_coords
 
 
-def heat_file(path, coords, contribution, **attributes):
+def heat_file(path, coords, contribution, further=MappingProxyType({}), **attributes):
     with create_hdf5(path) as file:
         put_coords(file, np.array(coords).reshape(-1, 2), attributes)
         file["contribution"] = np.array(contribution, float)
         if len(coords):
             said = {"intercept": -0.25, "confidence": float(np.nansum(contribution)) - 0.25}
-            file["contribution"].attrs.update(said | {"against": "LGG", "speaks_for": "GBM"})
+            file["contribution"].attrs.update(said | {"against": "LGG", "speaks_for": "GBM"} | further)
     return path
 
 
@@ -44,6 +45,17 @@ def test_each_valid_patch_is_a_tile_and_their_contributions_add_up(tmp_path):
     red, blue = (feature["properties"]["color"] for feature in found["features"])
     assert (red[0] > red[2], blue[0] < blue[2]) == (True, True)
     assert {feature["properties"]["name"] for feature in found["features"]} == {"GBM, svm; random weights"}
+    assert about["of"] == "decision value"
+
+
+def test_a_networks_tiles_say_that_probabilities_are_shared_out(tmp_path):
+    known = {"patch_size_level0": 100, "level0_width": 500, "level0_height": 300}
+    said = {"intercept": 0.0, "confidence": 0.25, "of": "probability"}
+    heat = heat_file(tmp_path / "s.h5", [[0, 0], [100, 0]], [0.5, -0.25], said, **known)
+    assert list(write_qupath({"s": heat}, tmp_path, method="net")) == ["s"]
+    found = written(tmp_path, "s")
+    values = [one["properties"]["measurements"]["Patch confidence"] for one in found["features"]]
+    assert (values, found["slidecaf"]["of"], found["slidecaf"]["confidence"]) == ([1.0, -0.5], "probability", 0.25)
 
 
 def test_places_count_from_the_corner_of_the_slides_bounds(tmp_path):
@@ -66,6 +78,7 @@ def study():
     features = {"cnn": {"tiling": {"patch_size": 64, "stride": 64}, "encoder": encoder}}
     features["whole"] = {"tiling": "whole", "encoder": encoder}
     methods = {"svm": {"features": ["cnn"]}, "image": {"features": ["whole"]}}
+    methods |= {"patches": {"kind": "network", "patches_of": "cnn"}, "images": {"kind": "network"}}
     config = check_config(
         {"features": features, "classification": {"sheet": "c.tsv", "positive": "GBM", "methods": methods}}
     )
@@ -80,7 +93,7 @@ def test_slides_without_a_heat_map_are_named(study, tmp_path):
     assert explained_slides(study, tmp_path, "svm") == ({"b": path}, {"a": "no heat map"})
 
 
-@pytest.mark.parametrize("method", ["image", "none"])
+@pytest.mark.parametrize("method", ["image", "images", "none"])
 def test_a_method_without_heat_maps_is_refused_with_those_that_have_one(study, tmp_path, method):
-    with pytest.raises(SlidecafError, match=f"'{method}' is no method with heat maps.*write one of: svm"):
+    with pytest.raises(SlidecafError, match=f"'{method}' is no method with heat maps.*write one of: svm, patches"):
         explained_slides(study, tmp_path, method)

@@ -36,6 +36,7 @@ class MadeUp:
         self.slides, self.caveats, self.status = 12, [], {}
         self.weights, self.test = "random:0", True
         self.several = self.varied = self.whole = self.collection = False
+        self.shared_out = {}  # what heat maps say of it
 
     def picture(self, path, width, height, seed):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -212,7 +213,7 @@ class MadeUp:
                 confidence = row["confidence"]
                 found = np.where(np.arange(len(coords)) % 4, confidence / len(coords), 0)
                 said = {"intercept": confidence - found.sum(), "confidence": confidence}
-                said |= {"against": against, "speaks_for": speaks_for}
+                said |= {"against": against, "speaks_for": speaks_for} | self.shared_out
             with create_hdf5(top / f"heatmap/{row['slide']}.h5") as file:
                 put_coords(file, coords[: len(found)], known)
                 file["contribution"] = found

@@ -149,6 +149,21 @@ def test_a_decision_is_explained_by_numbers_that_add_up(plain_results):
     assert verdicts == sorted(verdicts, reverse=True)
 
 
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [(["LGG", "GBM"], "GBM less that of LGG"), (["a", "b", "c"], "the class predicted less that of the next one")],
+)
+def test_where_probabilities_are_shared_out_that_is_said_and_no_intercept(made_up, classes, said):
+    made_up.classes, made_up.shared_out = classes, {"of": "probability"}
+    text = written(made_up)
+    section = text[text.index("Why: what speaks for and against") : text.index("Every slide</h3>")]
+    assert f"a confidence of its own, its probability of {said}, and" in section
+    assert "exactly the difference of the slide's probabilities, by which it is decided" in section
+    assert re.search(r"</span>, difference [+−]\d", section)
+    assert "intercept" not in section
+    assert "An SVM's decision" not in section
+
+
 def test_slides_without_tissue_or_unreadable_are_listed_with_what_is_wrong(made_up):
     made_up.status = {"s-001": "no tissue", "s-004": "unreadable"}
     text = Page(written(made_up)).text

@@ -7,7 +7,7 @@ import sys
 
 from slidecaf.commands import COMMANDS
 
-WITH_NETWORK = {"features", "predict", "network", "network_decisions", "activation"}
+WITH_NETWORK = {"features", "predict", "network", "network_decisions", "network_heatmap", "activation"}
 
 
 def statements(path):

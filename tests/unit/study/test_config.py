@@ -551,6 +551,7 @@ def test_a_network_on_patches_names_a_feature_set_that_lays_them(config):
     checked = check_config(config).classification
     assert (checked.methods["net"].features, checked.patch_sets) == ([], ["cnn"])
     assert not checked.methods["net"].maps
+    assert checked.methods["net"].shared_out
     where = "classification.methods.net"
     method["patches_of"] = "cnm"
     assert f"{where}.patches_of: there is no feature set 'cnm', did you mean cnn?" in problems(config)

@@ -1,6 +1,7 @@
 """Every result of a study is listed, and no more than that."""
 
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -32,6 +33,7 @@ def targets(
     size=2,
     varied=None,
     of=("cnn",),
+    further=MappingProxyType({}),
 ):
     features = {"tiling": {"patch_size": 64, "stride": 64}, "encoder": ENCODER}
     config = {
@@ -46,7 +48,7 @@ def targets(
             "sheet": "c.tsv",
             "positive": "GBM",
             "folds": 2,
-            "methods": {name: {"features": list(of)} for name in methods},
+            "methods": {name: {"features": list(of)} for name in methods} | further,
             "ablation": varied,
         },
         "segmentation": {
@@ -202,3 +204,17 @@ def test_heat_maps_are_of_methods_none_of_whose_candidates_takes_whole_slides():
         found = targets(of=of)
         files = {*found.of_slides(), *found.everything(), *found.read_by_the_report()}
         assert not [path for path in files if "heatmap" in path or "evidence" in path]
+
+
+def test_a_network_on_patches_has_heat_maps_and_tiles_alone_and_one_on_whole_images_has_none():
+    network = {"kind": "network", "architecture": "squeezenet1_1"}
+    found = targets(further={"net": {**network, "patches_of": "unused"}, "images": network})
+    assert slides(found.of_slides(), LAYOUT.heatmap, method="net") == set("abcds")
+    assert "results/classification/net/evidence.tsv" in found.everything()
+    read = found.read_by_the_report()
+    assert len(read) == len(set(read))
+    for pattern, wildcards in ((LAYOUT.heatmap, {"method": "net"}), (LAYOUT.tiles, {"features": "unused"})):
+        assert set(found.manifests(pattern, "abcds", **wildcards)) <= set(read)
+    files = {*found.of_slides(), *found.everything(), *read}
+    assert not [path for path in files if "net/maps" in path or "images/heatmap" in path or "images/evidence" in path]
+    assert not [path for path in files if "features/unused" in path]

@@ -81,11 +81,12 @@ def test_pixels_are_those_at_the_place_that_the_name_says(slides):
 def test_all_patches_of_a_slide_come_in_the_order_of_its_tiles(slides, monkeypatch):
     monkeypatch.setattr(module, "READ", 9)
     patches = read(slides, threads=2)
-    means = patches.every("large", lambda squares: squares.float().mean((1, 2, 3)).numpy())
+    means, valid = patches.every("large", lambda squares: squares.float().mean((1, 2, 3)).numpy())
     with Image.open(slides[0]["large"]["path"]) as opened:
         pixels = np.asarray(opened, np.float64)
     wanted = [pixels[y : y + 40, x : x + 40].mean() for y in range(0, 320, 40) for x in range(0, 400, 40)]
     np.testing.assert_allclose(means, wanted, rtol=1e-5)
+    assert valid.tolist() == [True] * 80
 
 
 def test_a_slides_probability_is_the_mean_of_its_patches(slides):
@@ -94,7 +95,7 @@ def test_a_slides_probability_is_the_mean_of_its_patches(slides):
     logits, counts, status = judge_slides(patches, lambda squares: logits_of(network, squares, batch_size=8))
     assert counts == {"large": 80, "small": 4, "other": 9, "tiny": 2}
     assert set(status.values()) == {"ok"}
-    own = patches.every("other", lambda squares: logits_of(network, squares, batch_size=8))
+    own, _ = patches.every("other", lambda squares: logits_of(network, squares, batch_size=8))
     softmax = np.exp(own) / np.exp(own).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(np.exp(logits["other"]), softmax.mean(axis=0), rtol=1e-9)
 
@@ -174,6 +175,8 @@ def test_a_few_unreadable_patches_are_left_out(slides, monkeypatch):
     assert len(drawn.learned) == 95 - 8
     _, counts, status = judge_slides(patches, lambda squares: np.zeros((len(squares), 2)))
     assert (counts["large"], status["large"]) == (72, "ok")
+    values, valid = patches.every("large", lambda squares: np.zeros((len(squares), 2)))
+    assert (values.shape, valid.tolist()) == ((72, 2), [False] * 8 + [True] * 72)
 
 
 def test_a_slide_that_breaks_in_mid_training_is_named_or_left_out(slides, monkeypatch, caplog):

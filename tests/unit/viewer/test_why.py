@@ -2,9 +2,11 @@
 
 import io
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from slidecaf.viewer.catalogue import Catalogue
@@ -43,6 +45,7 @@ def test_the_numbers_are_those_of_the_file_and_the_mean_is_the_decision(layers, 
     assert found["confidence"] == pytest.approx(np.nanmean(values), abs=1e-9)
     assert (found["patches"], found["speaking"]) == (59, (values > 0).sum())
     assert (found["against"], found["speaks_for"], found["threshold"]) == ("LGG", "GBM", None)
+    assert found["of"] == "decision value"
     assert found["most"]["for"][0]["value"] == pytest.approx(np.nanmax(values))
     assert found["most"]["against"][0]["value"] == pytest.approx(np.nanmin(values))
     for side, sign in (("for", 1), ("against", -1)):
@@ -85,6 +88,25 @@ def test_a_slide_without_patches_says_so(layers):
     assert (found["patches"], "most" in found) == (0, False)
     with pytest.raises(LookupError):
         layers.speaking_patch("second", "svm-caf", "for", 0)
+
+
+def test_a_network_on_patches_has_them_and_their_heat_map_which_is_of_probabilities(layers, viewed):
+    config = yaml.safe_load(Path("config.yaml").read_text())
+    net = {"kind": "network", "patches_of": "squares"}
+    config["features"]["squares"] = {"kind": "manual", "tiling": {"patch_size": PATCH, "stride": STRIDE}}
+    config["classification"]["methods"]["net"] = net
+    Path("config.yaml").write_text(yaml.safe_dump(config))
+    path, values = Path("results/classification/net/heatmap/same.h5"), np.linspace(-0.5, 1, 60)
+    write_heatmap(path, viewed.coords, values / 60, intercept=0.0, of="probability")
+    opened = Layers(Catalogue())
+    found = {layer["id"]: layer["ready"] for layer in opened.slide("same")["layers"]}
+    assert (found["heatmap/net"], found["patches/squares"]) == (True, False)  # there are no tiles yet
+    assert "activation/net" not in found
+    why = opened.why("same", "net")
+    assert (why["of"], why["confidence"]) == ("probability", pytest.approx(0.25))
+    views = {view["id"]: view for view in Catalogue().summary()["views"]}
+    assert views["classification/net"]["meaning"] == "how much each patch speaks for the diagnosis"
+    opened.close()
 
 
 def test_a_method_that_shares_nothing_out_has_no_why(layers):

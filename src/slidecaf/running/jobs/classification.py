@@ -166,10 +166,14 @@ class ClassificationJobs:
         ]
 
     def of_batch(self, pattern: str) -> Callable[[Wildcards], list[str]]:
-        """Return an input function: a batch's manifest of every feature set that is a method's candidate."""
+        """Return an input function: a batch's manifest of every feature set that is a method's candidate.
+
+        Of a network it is that of the set on whose patches it decides.
+        """
         manifest = self._layout.batch(pattern)
         return lambda wildcards: [
-            manifest.format(features=name, batch=wildcards.batch) for name in feature_sets(self.of(wildcards))
+            manifest.format(features=name, batch=wildcards.batch)
+            for name in [*feature_sets(self.of(wildcards)), *patch_sets(self.of(wildcards))]
         ]
 
     def sets_of_batch(self, wildcards: Wildcards) -> dict[str, list[str]]:

@@ -45,8 +45,14 @@ class LearningDemands:
 
     def deciding_minutes(self, wildcards: Wildcards, attempt: int) -> int:
         """Return the minutes that a network takes at most for images, or for all patches of slides."""
+        return self._judging(self._task.decided_slides(wildcards.part), wildcards, attempt)
+
+    def heatmap_minutes(self, wildcards: Wildcards, attempt: int) -> int:
+        """Return the minutes that a network takes at most for all patches of a batch's slides."""
+        return self._judging(self._demands.slides(wildcards), wildcards, attempt)
+
+    def _judging(self, slides, wildcards, attempt):
         method = self._task.methods[wildcards.method]
-        slides = self._task.decided_slides(wildcards.part)
         patches = sum(self._demands.patches(slide, name) for slide in slides for name in patch_sets(method))
         return attempt * ceil(30 + 0.01 * len(slides) + patches / PATCHES / 60)
 

@@ -21,9 +21,12 @@ function patch(slide, method, side, place, version, { x, y, w, value }) {
 export function drawWhy(slide, method, found) {
   byId("why").hidden = !found.patches;
   if (!found.patches) return;
-  const { confidence, speaking, patches, most, version } = found, [others, named] = ends(found);
+  const { confidence, speaking, patches, most, version, of } = found, [others, named] = ends(found);
+  const shared = of === "probability";
+  const first = shared ? `A patch's confidence is its probability of ${named} less that of ${others}. ` : "";
+  const decided = shared ? "the difference that decides" : "the decision";
   byId("why-said").textContent =
-    `The mean of ${patches} patch ${patches > 1 ? "confidences" : "confidence"} is the decision, ${signed(confidence)}: ` +
+    `${first}The mean of ${patches} patch ${patches > 1 ? "confidences" : "confidence"} is ${decided}, ${signed(confidence)}: ` +
     `above 0 for ${named}, below for ${others}. ${speaking} speak for ${named}.`;
   const lists = [["for", named], ["against", others]].flatMap(([side, label]) => {
     const items = most[side].map((one, place) => patch(slide, method, side, place, version, one));

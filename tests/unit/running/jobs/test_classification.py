@@ -108,6 +108,18 @@ def test_a_batch_has_a_manifest_of_each_candidate_and_of_each_part_that_scores_i
     assert planned.slides_in(listed) >= set(planned.batch_of("a")[1])
 
 
+def test_a_network_on_patches_reads_the_tiles_of_its_batch(tmp_path, planned):
+    def change(config):
+        net = {"kind": "network", "patches_of": "unused"}
+        config["classification"]["methods"] = {**config["classification"]["methods"], "squares": net}
+
+    other = Planned(change)
+    number, own = other.batch_of("a")
+    found = other.classified.of_batch(other.layout.tiles)(Job(method="squares", batch=number))
+    assert found == [f"results/tiles/unused/batch-{number}.tsv"]
+    assert other.slides_in(found) == set(own)
+
+
 def test_a_map_depends_on_its_slides_mask(planned, tmp_path):
     (tmp_path / "a-mask.png").write_bytes(b"mask")
     found = planned.classified.mapped_from("a", Job(method="fv"))

@@ -3,7 +3,7 @@
 from math import ceil
 from types import SimpleNamespace
 
-from slidecaf.running.jobs.learning import IMAGES, LearningDemands, fitting_demands
+from slidecaf.running.jobs.learning import IMAGES, PATCHES, LearningDemands, fitting_demands
 from tests.unit.running.jobs.planned import TRAIN, Job
 
 
@@ -26,6 +26,14 @@ def test_a_network_has_time_for_every_image_of_every_epoch_and_as_much_again_wit
     images = len(TRAIN) * 6 * method.candidates * method.stages
     assert learning(planned).minutes(Job(method="net"), 1) == ceil(30 + images / IMAGES / 60)
     assert learning(planned).minutes(Job(method="net"), 3) == 3 * learning(planned).minutes(Job(method="net"), 1)
+
+
+def test_heat_maps_have_time_for_every_patch_of_their_batch(planned):
+    number, slides = planned.batch_of("a")
+    demands = SimpleNamespace(patches=lambda slide, features: 10**6, slides=lambda wildcards: slides)
+    task = SimpleNamespace(methods={"net": SimpleNamespace(patches_of="cnn")})
+    found = LearningDemands(demands, task, threads=6).heatmap_minutes(Job(method="net", batch=number), 2)
+    assert found == 2 * ceil(30 + 0.01 * len(slides) + len(slides) * 10**6 / PATCHES / 60)
 
 
 def test_a_method_whose_svms_torch_fits_asks_for_what_a_network_does_and_no_other_of_the_study():
