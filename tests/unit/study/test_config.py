@@ -333,16 +333,16 @@ def test_a_sensitivity_needs_a_positive_class(config):
     assert check_config(config).classification.sensitivity == 0.95
 
 
-def test_images_share_a_job_by_hundreds_and_slides_by_a_few_unless_the_config_says(config):
+def test_images_share_a_job_by_the_thousand_and_slides_by_a_few_unless_the_config_says(config):
     assert check_config(config).batch_size == 16
     network = {"model": "alexnet", "layer": "features", "weights": "random:0"}
     whole = {"features": {"whole": {"tiling": "whole", "encoder": network}}}
     methods = {"svm": {"features": ["whole"], "keep": ["all"]}}
     whole["classification"] = {"sheet": "a.tsv", "positive": "b", "methods": methods}
-    assert check_config(whole).batch_size == 200
+    assert check_config(whole).batch_size == 1000
     assert check_config({**whole, "slides_per_job": 7}).batch_size == 7
     trained = {**whole["classification"], "methods": {"cnn": {"kind": "network"}}}
-    assert check_config({"features": {}, "classification": trained}).batch_size == 200
+    assert check_config({"features": {}, "classification": trained}).batch_size == 1000
 
 
 def test_the_segmentation_and_manual_features_take_no_whole_images(config):
