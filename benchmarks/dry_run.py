@@ -321,7 +321,8 @@ def plan_collection(folder, count):
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     first, later = plan(ROOT / "Snakefile", folder), plan(ROOT / "Snakefile", folder, first=False)
     for name, each in (("first", first), ("later", later)):
-        said = f"{each.clock:.1f} s, CPU {each.cpu:.1f} s, {each.memory:.0f} MiB, {sum(map(int, each.jobs.values()))} jobs"
+        jobs = sum(map(int, each.jobs.values()))
+        said = f"{each.clock:.1f} s, CPU {each.cpu:.1f} s, {each.memory:.0f} MiB, {jobs} jobs"
         print(f"{count:,} images, {name}: {said}", flush=True)
     return [
         Row(f"first dry-run of {count:,} images", "10 seconds", [first.clock], unit="s"),
