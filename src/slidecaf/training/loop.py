@@ -107,8 +107,9 @@ def train(
         last = state.curves[-1]
         logger.info("going on after epoch %d at learning rate %g", last["epoch"], last["learning_rate"])
     left = (len(settings.learning_rate) * settings.epochs - len(state.curves)) * len(examples.learned_labels)
-    with _steady(), progress(left, f"{method}, training", unit="images") as advance:
+    with _steady(), progress(left, f"{method}, training", unit="images") as advance, ThreadPoolExecutor(1) as reading:
         run.advance = advance
+        run.reading = None if run.device.type == "cpu" else reading
         for rate in settings.learning_rate:
             try:
                 _train_candidate(run, build, rate, state, checkpoint)
@@ -310,10 +311,22 @@ class _Run:
         # a GPU may take more images than one thread draws; a CPU is busy with the network
         self.drawing = 1 if device.type == "cpu" else torch.get_num_threads()
         self.advance = lambda count: None
+        self.reading, self._next = None, (0, None)
+
+    def _drawn(self, epoch):
+        """Return what an epoch learns from. While a GPU learns from it, what the next one draws is read."""
+        if self.reading is None:
+            return self.examples.of_epoch(epoch)
+        (number, waiting), self._next = self._next, (0, None)
+        if number != epoch:  # the first one, of every learning rate
+            waiting = self.reading.submit(self.examples.of_epoch, epoch)
+        if epoch < self.settings.epochs:
+            self._next = epoch + 1, self.reading.submit(self.examples.of_epoch, epoch + 1)
+        return waiting.result()
 
     def epoch(self, network, optimiser, epoch):
         """Learn from every image once, and judge; return a row of the curves without rate and epoch."""
-        began, drawn = time.monotonic(), self.examples.of_epoch(epoch)
+        began, drawn = time.monotonic(), self._drawn(epoch)
         order, labels = drawn.learned.copy(), torch.from_numpy(drawn.labels.astype(np.int64))
         np.random.default_rng([seed_of(self.seed, epoch)]).shuffle(order)
         torch.manual_seed(seed_of(self.seed, epoch, "dropout"))

@@ -1,6 +1,7 @@
 """Training learns, chooses by images held back, and goes on after a kill to the same bytes."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -213,6 +214,30 @@ def test_several_threads_draw_what_one_draws(settings, images):
         network = build_network(chosen, 2, seed=1)
         rows.append(run.epoch(network, torch.optim.SGD(network.parameters(), 0.1), 1))
     assert rows[0] == rows[1]
+
+
+def test_beside_a_gpu_the_next_epoch_is_read_while_one_is_learned_from(settings, images):
+    chosen, asked = settings(epochs=3), []
+
+    class Told(Whole):
+        def of_epoch(self, epoch):
+            asked.append(epoch)
+            return super().of_epoch(epoch)
+
+    examples = Told(images[0], [f"image-{k}" for k in range(16)], images[1], [False] * 16)
+    rows, seen = [], []
+    for beside_a_gpu in (False, True):
+        run = loop._Run(examples, torch.ones(2), chosen, 0, torch.device("cpu"))
+        network = build_network(chosen, 2, seed=1)
+        optimiser = torch.optim.SGD(network.parameters(), 0.1)
+        with ThreadPoolExecutor(1) as reading:
+            run.reading = reading if beside_a_gpu else None
+            for epoch in (1, 2, 3, 1):  # of another learning rate
+                rows.append(run.epoch(network, optimiser, epoch))
+        seen.append(asked[:])
+        asked.clear()
+    assert rows[:4] == rows[4:]
+    assert seen == [[1, 2, 3, 1], [1, 2, 3, 1, 2]]
 
 
 def test_an_images_outputs_do_not_depend_on_the_others(settings, images):
