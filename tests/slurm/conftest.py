@@ -117,8 +117,12 @@ def apart(results):
 
 
 def make_study(folder, root, slides_per_job=1):
-    """Draw a study of both tasks, as small as the recipe allows, which share a feature set."""
+    """Draw a study of both tasks, as small as the recipe allows, which share a feature set.
+
+    Without hard examples: their rules differ from those of the plain variant by a wildcard, and not for SLURM.
+    """
     config, other = mini_config(), segmentation_config()
+    del other["segmentation"]["methods"]["svm-cnn"]["hard_examples"]
     config["features"] = other["features"]
     config["classification"]["methods"] = {
         "mean": {"features": ["dense-96"], "norm": [1], "keep": [20], "C": [1]},
