@@ -72,13 +72,14 @@ def disturbed(study, tmp_path, checkpoint, moments):
 
 
 def test_killed_in_mid_epoch_training_goes_on_to_the_same_bytes(untrained, tmp_path, promise):
-    study = untrained()
+    """Of patches, which each epoch draws anew; a stage before the second one learns from whole images."""
+    study = untrained(400, **PATCHES)
     count, logs = disturbed(study, tmp_path, ".network.safetensors.checkpoint", (0.1, 0.4, 1.0))
     assert all("going on after epoch " in log for log in logs)
     assert read_json(study / f"{TOP}/final/choice.json")["chosen"]["epoch"] >= 1
     promise(
-        "Killed in the middle of an epoch, training goes on from the last whole one, and the network has the bytes of "
-        "an undisturbed run",
+        "Killed in the middle of an epoch, training goes on from the last whole one to the same draws of patches, and "
+        "the network has the bytes of an undisturbed run",
         provoked=count,
     )
 
@@ -90,17 +91,6 @@ def test_killed_in_the_second_stage_it_goes_on_with_that_one(untrained, tmp_path
         assert log.count("going on after epoch ") == 2
     promise(
         "Killed in its second stage, training goes on with that one, and both networks have the bytes of an "
-        "undisturbed run",
-        provoked=count,
-    )
-
-
-def test_killed_while_it_learns_from_patches_it_goes_on_to_the_same_bytes(untrained, tmp_path, promise):
-    study = untrained(400, **PATCHES)
-    count, logs = disturbed(study, tmp_path, ".network.safetensors.checkpoint", (0.1, 0.4))
-    assert all("going on after epoch " in log for log in logs)
-    promise(
-        "Killed while it learns from patches, training goes on to the same draws, and the network has the bytes of an "
         "undisturbed run",
         provoked=count,
     )
