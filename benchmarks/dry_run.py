@@ -35,7 +35,7 @@ from slidecaf.demo import write_slide
 from slidecaf.study.batches import deal_apart
 
 ROOT = Path(__file__).resolve().parents[1]
-SLIDES, REPEATS = 1200, 2
+SLIDES, REPEATS = 1200, 1
 FULL = (2500, 5000, 10_000)
 
 BARE = """
