@@ -123,16 +123,24 @@ def test_a_heat_map_that_is_gone_is_made_again_alone(patched, tmp_path):
     assert all(path.stat().st_mtime_ns == time for path, time in times.items())
 
 
-def test_held_out_slides_and_labels_reach_no_byte_of_their_folds_network(patched, tmp_path):
-    study = patched.copy(tmp_path / "study")
-    before, rows = study.bytes(), read_tsv(study / "classification.tsv")
+def turn_labels(study):
+    """Give the slides of the first fold the other label; return the sheet's rows."""
+    rows = read_tsv(study / "classification.tsv")
     for row in rows:
         if row["fold"] == "0":
             row["label"] = {"GBM": "LGG", "LGG": "GBM"}[row["label"]]
+    write_tsv(study / "classification.tsv", list(rows[0]), rows)
+    return rows
+
+
+def test_held_out_slides_and_labels_reach_no_byte_of_their_folds_network(patched, tmp_path):
+    study = patched.copy(tmp_path / "study")
+    before, rows = study.bytes(), turn_labels(study)
+    for row in rows:
+        if row["fold"] == "0":
             path = study / row["path"]
             with Image.open(path) as opened:
                 opened.transpose(Image.Transpose.FLIP_TOP_BOTTOM).save(path)
-    write_tsv(study / "classification.tsv", list(rows[0]), rows)
     study.finish("--resources", "gpu=2")
     after = study.bytes()
     own = [f"{TOP}/fold-0/{name}" for name in ("network.safetensors", "model.json", "choice.json", "inner.tsv")]
@@ -143,11 +151,7 @@ def test_held_out_slides_and_labels_reach_no_byte_of_their_folds_network(patched
 
 def test_labels_of_held_out_slides_reach_no_byte_of_their_heat_maps(patched, tmp_path):
     study = patched.copy(tmp_path / "study")
-    before, rows = study.bytes(), read_tsv(study / "classification.tsv")
-    for row in rows:
-        if row["fold"] == "0":
-            row["label"] = {"GBM": "LGG", "LGG": "GBM"}[row["label"]]
-    write_tsv(study / "classification.tsv", list(rows[0]), rows)
+    before, rows = study.bytes(), turn_labels(study)
     study.finish("--resources", "gpu=2")
     after = study.bytes()
     for row in rows:  # others were judged by networks that learned from these labels

@@ -265,7 +265,7 @@ rule patch_scores:
         ENVIRONMENT
     resources:
         mem_mb=memory(1500),
-        runtime=minutes(15 + STUDY.batch_size),
+        runtime=minutes(15 + STUDY.batch_minutes),
     params:
         tracked=tracked_batch("patch_scores", LAYOUT.patch_scores, CLASSIFICATION.rows, kind=CLASSIFIED.kind),
         untracked=untracked(parts=CLASSIFIED.scoring_parts, kind=CLASSIFIED.kind_name),
@@ -289,7 +289,7 @@ rule heatmap:
         ENVIRONMENT
     resources:
         mem_mb=memory(1500),
-        runtime=minutes(15 + STUDY.batch_size),
+        runtime=minutes(15 + STUDY.batch_minutes),
     params:
         tracked=tracked_batch("heatmap", LAYOUT.heatmap, CLASSIFICATION.rows),
         untracked=untracked(parts=CLASSIFIED.scoring_parts),
@@ -352,7 +352,7 @@ rule membership:
         ENVIRONMENT
     resources:
         mem_mb=memory(2500),
-        runtime=minutes(15 + STUDY.batch_size),
+        runtime=minutes(15 + STUDY.batch_minutes),
     params:
         tracked=tracked_batch("membership", LAYOUT.class_maps, CLASSIFICATION.rows, own=CLASSIFIED.mapped_from),
         untracked=reading(
@@ -383,7 +383,7 @@ rule activation:
     resources:
         **EXTRACTION,
         mem_mb=memory(4000),
-        runtime=minutes(15 + STUDY.batch_size),
+        runtime=minutes(15 + STUDY.batch_minutes),
     params:
         tracked=tracked_batch(
             "activation",

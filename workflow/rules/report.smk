@@ -24,7 +24,7 @@ rule thumbnails:
         ENVIRONMENT
     resources:
         mem_mb=slide_memory(1500, a_patch=0),
-        runtime=minutes(15 + STUDY.batch_size),
+        runtime=minutes(15 + STUDY.batch_minutes),
     params:
         tracked=tracked_batch("thumbnails", LAYOUT.thumbnail, SLIDE, own=DIGESTS.slide, longest=480),
         untracked=reading(SLIDE),

@@ -1246,6 +1246,9 @@ class Segmentation(Settings):
 SLIDES_PER_JOB, IMAGES_PER_JOB = 16, 1000
 """What a job's start is a small part of: slides read patch by patch, and images read whole."""
 
+IMAGE_MINUTES = 0.1
+"""What an image taken whole takes at most of a job that makes a picture of it, where a slide takes a minute."""
+
 
 class Config(Settings):
     """A study: what is computed, from which sheets, and where it goes."""
@@ -1344,8 +1347,17 @@ class Config(Settings):
         """The most slides that share a job: `slides_per_job`, or what suits slides, or images taken whole."""
         if self.slides_per_job is not None:
             return self.slides_per_job
-        whole = (self.features or not self.segmentation) and all(one.is_whole for one in self.features.values())
-        return IMAGES_PER_JOB if whole else SLIDES_PER_JOB
+        return IMAGES_PER_JOB if self._takes_images else SLIDES_PER_JOB
+
+    @property
+    def batch_minutes(self) -> float:
+        """What a job takes at most to open each slide of a batch once, in minutes."""
+        return self.batch_size * (IMAGE_MINUTES if self._takes_images else 1)
+
+    @property
+    def _takes_images(self):
+        """Whether every feature set is of whole images."""
+        return (self.features or not self.segmentation) and all(one.is_whole for one in self.features.values())
 
 
 def load_config(path) -> Config:

@@ -311,17 +311,16 @@ class _Run:
         # a GPU may take more images than one thread draws; a CPU is busy with the network
         self.drawing = 1 if device.type == "cpu" else torch.get_num_threads()
         self.advance = lambda count: None
-        self.reading, self._next = None, (0, None)
+        self.reading, self._ahead = None, {}
 
     def _drawn(self, epoch):
         """Return what an epoch learns from. While a GPU learns from it, what the next one draws is read."""
         if self.reading is None:
             return self.examples.of_epoch(epoch)
-        (number, waiting), self._next = self._next, (0, None)
-        if number != epoch:  # the first one, of every learning rate
-            waiting = self.reading.submit(self.examples.of_epoch, epoch)
-        if epoch < self.settings.epochs:
-            self._next = epoch + 1, self.reading.submit(self.examples.of_epoch, epoch + 1)
+        # nothing is ahead of a learning rate's first one
+        waiting = self._ahead.get(epoch) or self.reading.submit(self.examples.of_epoch, epoch)
+        more = epoch < self.settings.epochs
+        self._ahead = {epoch + 1: self.reading.submit(self.examples.of_epoch, epoch + 1)} if more else {}
         return waiting.result()
 
     def epoch(self, network, optimiser, epoch):

@@ -340,6 +340,7 @@ def test_images_share_a_job_by_the_thousand_and_slides_by_a_few_unless_the_confi
     methods = {"svm": {"features": ["whole"], "keep": ["all"]}}
     whole["classification"] = {"sheet": "a.tsv", "positive": "b", "methods": methods}
     assert check_config(whole).batch_size == 1000
+    assert (check_config(config).batch_minutes, check_config(whole).batch_minutes) == (16, 100)
     assert check_config({**whole, "slides_per_job": 7}).batch_size == 7
     trained = {**whole["classification"], "methods": {"cnn": {"kind": "network"}}}
     assert check_config({"features": {}, "classification": trained}).batch_size == 1000

@@ -9,6 +9,9 @@ from slidecaf.running.jobs.wildcards import Wildcards
 from slidecaf.study.names import is_weights_file
 from slidecaf.study.sheets import Row
 
+MISSING = FileNotFoundError, NotADirectoryError
+"""How the system says that a path names no file."""
+
 
 class Digests:
     """Digests of a study's files.
@@ -42,7 +45,7 @@ class Digests:
         """
         try:
             digest = self._fingerprints(path, whole=whole)
-        except (FileNotFoundError, NotADirectoryError):
+        except MISSING:
             digest = ""
         return f"demo-{revisions('demo')['demo']}-{digest}" if path in self._made else digest
 
@@ -93,7 +96,7 @@ class Digests:
         """
         try:
             return self._fingerprints.size(path)
-        except FileNotFoundError:
+        except MISSING:
             return 0
 
     def read_ahead(self, paths: Iterable[str]) -> None:
