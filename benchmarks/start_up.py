@@ -1,9 +1,9 @@
 """Start-up of the scripts that need no network against bare `python -c "import torch"`.
 
 Each script's own import statements, those outside its functions, run in a fresh interpreter; the whole process is
-timed. All are timed twice; the slowest (by the lesser time) is then timed alternately with the import of torch. Modules
-put some imports off until they are needed, so with `--most` a second figure has every import of other packages that the
-loaded modules of slidecaf make inside functions, used or not: the most that a script can come to.
+timed. All are timed once; the slowest is then timed alternately with the import of torch. Modules put some imports off
+until they are needed, so with `--most` a second figure has every import of other packages that the loaded modules of
+slidecaf make inside functions, used or not: the most that a script can come to.
 
 Before a script's first line Snakemake's preamble has unpickled its job, which imports Snakemake itself. No script can
 save that; it is measured in a workflow of one rule and printed beside.
@@ -170,8 +170,7 @@ def main():
     scripts = {name: code for name, code in scripts.items() if name not in WITH_NETWORK}
     alone, most, with_torch = {}, {}, []
     for name, code in scripts.items():
-        (first, loaded), (second, _) = start(code), start(code)
-        alone[name] = min(first, second)
+        alone[name], loaded = start(code)
         with_torch += [name] * ("torch" in loaded)
         said = f"{name}: {alone[name]:.2f} s ({' '.join(loaded) or 'nothing heavy'})"
         if arguments.most:

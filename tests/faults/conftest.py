@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.conftest import Study, make_mini, mini_config, segmentation_config, steady
+from tests.workflow.conftest import Study, made_once, make_mini, mini_config, segmentation_config, steady
 
 
 def config():
@@ -56,7 +56,7 @@ class FaultyStudy(Study):
     def start(self, *arguments):
         """Start a run in a process group of its own."""
         return subprocess.Popen(
-            self.run_command("--cores", "2", "--resources", "gpu=2", *arguments),
+            self.run_command(*arguments, "--cores", "2", "--resources", "gpu=2"),
             env=self.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -83,11 +83,15 @@ def fresh(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def undisturbed(fresh, tmp_path_factory):
+def undisturbed(fresh, tmp_path_factory, worker_id):
     """The same study after a run on two cores that nothing disturbed: copy it."""
-    study = fresh.copy(tmp_path_factory.mktemp("undisturbed") / "study")
-    study.finish("--resources", "gpu=2")
-    return study
+
+    def make(folder):
+        study = fresh.copy(folder)
+        study.first_run = study.finish("--resources", "gpu=2")
+        return study
+
+    return made_once(make, "undisturbed", tmp_path_factory, worker_id, FaultyStudy)
 
 
 @pytest.fixture

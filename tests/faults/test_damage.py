@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from itertools import cycle
 
 from slidecaf.files.tables import write_json
@@ -11,14 +12,18 @@ DAMAGES = {
     "zeroed": lambda content: bytes(len(content)),
     "with flipped bits": lambda content: bytes(b ^ (k % 997 == len(content) // 2 % 997) for k, b in enumerate(content)),
 }
-# a result, and what has to be made again so that a job reads it; from the last rules to the first
-READ = {
-    "segmentation/svm-cnn/plain/maps/gbm-1.h5": "segmentation/svm-cnn/plain/final/choice.json",
-    "classification/mcil/folds.tsv": "classification/mcil/fold-1/decisions.tsv",
-    "pooled/cnn-160/gbm-2.h5": "classification/svm/fold-1/model.json",
-    "features/dense-96/gbm-1.h5": "segmentation/svm-cnn/plain/final/model.h5",
-    "features/cnn-160/gbm-1.h5": "pooled/cnn-160/gbm-1.h5",
-}
+# a result, and what has to be made again so that a job reads it: in one run those of which none waits for another
+READ = [
+    {
+        "segmentation/svm-cnn/plain/maps/gbm-1.h5": "segmentation/svm-cnn/plain/final/choice.json",
+        "classification/mcil/folds.tsv": "classification/mcil/fold-1/decisions.tsv",
+        "pooled/cnn-160/gbm-2.h5": "classification/svm/fold-1/model.json",
+    },
+    {
+        "features/dense-96/gbm-1.h5": "segmentation/svm-cnn/plain/final/model.h5",
+        "features/cnn-160/gbm-1.h5": "pooled/cnn-160/gbm-1.h5",
+    },
+]
 # of each kind of file that a slide has, one for each damage
 OF_SLIDES = [
     f"{folder}/{slide}.h5"
@@ -52,16 +57,19 @@ def hide(study, path):
 def test_a_damaged_result_is_named_before_training_and_costs_nothing_else(study, undisturbed, promise):
     expected = undisturbed.bytes()
     hidden = ("zeroed", "with flipped bits")  # of a file that is cut off the plan sees the size: the next test
-    for path, wanted in READ.items():
-        (study / "results" / wanted).unlink()
+    for read in READ:
+        for wanted in read.values():
+            (study / "results" / wanted).unlink()
         for how in hidden:
-            (study / "results" / path).write_bytes(expected[path])
-            damage(study / "results" / path, how)
-            hide(study, f"results/{path}")
-            said = study.fail("--until", rule_of(wanted))
-            assert f"results/{path} is" in said, said
-            assert "delete it and run again" in said
-        (study / "results" / path).unlink()
+            for path in read:
+                (study / "results" / path).write_bytes(expected[path])
+                damage(study / "results" / path, how)
+                hide(study, f"results/{path}")
+            said = study.fail("--until", *map(rule_of, read.values()))
+            for path in read:
+                assert re.search(rf"results/{path} is.*; delete it and run again", said), (path, said)
+        for path in read:
+            (study / "results" / path).unlink()
         found = study.bytes()
         assert all(expected[other] == content for other, content in found.items())
     study.finish("--resources", "gpu=2")
@@ -69,7 +77,7 @@ def test_a_damaged_result_is_named_before_training_and_costs_nothing_else(study,
     promise(
         "A result zeroed or with flipped bits behind Snakemake's back is named before training, with what to "
         "delete; after that the next run gives the bytes of an undisturbed one",
-        provoked=len(READ) * len(hidden),
+        provoked=sum(map(len, READ)) * len(hidden),
     )
 
 

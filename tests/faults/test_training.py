@@ -11,8 +11,8 @@ from tests.faults.conftest import FaultyStudy
 from tests.workflow.conftest import fix_folds, make_mini, trained_config
 
 TOP = "results/classification/cnn"
-PARTS = ("fold-0", "fold-1", "final")
-LONG = {"epochs": 30, "patience": 30}
+NETWORK = f"{TOP}/final/network.safetensors"
+LONG = {"epochs": 60, "patience": 60}
 STAGES = {"kind": "cam-two-stage", "architecture": "custom-cnn", "head": "own"}
 PATCHES = {"architecture": "custom-cnn", "patches_of": "squares", "patches_per_slide": 3}
 
@@ -34,13 +34,13 @@ def untrained(tmp_path):
 
 def killed(study, checkpoint, moments):
     """Kill a run some moments after an epoch has ended in a file that training goes on from; return how often."""
-    kept, count = [study / f"{TOP}/{part}/{checkpoint}" for part in PARTS], 0
+    kept, count = study / f"{TOP}/final/{checkpoint}", 0
     for moment in moments:
-        run = study.start("--until", "network")
-        before = {path: path.stat().st_mtime_ns for path in kept if path.exists()}
+        run = study.start(NETWORK)
+        before = kept.stat().st_mtime_ns if kept.exists() else None
         end = time.monotonic() + 240
         while run.poll() is None and time.monotonic() < end:
-            if any(path.exists() and path.stat().st_mtime_ns != before.get(path) for path in kept):
+            if kept.exists() and kept.stat().st_mtime_ns != before:
                 break
             time.sleep(0.01)
         time.sleep(moment)  # into the epochs that follow
@@ -52,20 +52,19 @@ def killed(study, checkpoint, moments):
 
 
 def gone_on(study, checkpoint, undisturbed):
-    """Finish a run that was killed, and hold it against one that was not; return the logs of parts that went on."""
-    kept = {part: study / f"{TOP}/{part}/{checkpoint}" for part in PARTS}
-    there = [part for part, path in kept.items() if path.exists()]
-    assert there
-    study.finish("--until", "network", "--resources", "gpu=2")
-    assert not any(path.exists() for path in kept.values())
+    """Finish a run that was killed, and hold it against one that was not; return the log of what went on."""
+    kept = study / f"{TOP}/final/{checkpoint}"
+    assert kept.exists()
+    study.finish(NETWORK)
+    assert not kept.exists()
     assert study.bytes() == undisturbed.bytes()
-    return [(study / f"results/logs/network/cnn/{part}.log").read_text() for part in there]
+    return (study / "results/logs/network/cnn/final.log").read_text()
 
 
 def disturbed(study, tmp_path, checkpoint, moments):
-    """Run a study twice, once with kills; return how many there were, and the logs of parts that went on."""
+    """Run a study twice, once with kills; return how many there were, and the log of what went on."""
     undisturbed = study.copy(tmp_path / "undisturbed")
-    undisturbed.finish("--until", "network", "--resources", "gpu=2")
+    undisturbed.finish(NETWORK)
     count = killed(study, checkpoint, moments)
     assert count
     return count, gone_on(study, checkpoint, undisturbed)
@@ -74,8 +73,8 @@ def disturbed(study, tmp_path, checkpoint, moments):
 def test_killed_in_mid_epoch_training_goes_on_to_the_same_bytes(untrained, tmp_path, promise):
     """Of patches, which each epoch draws anew; a stage before the second one learns from whole images."""
     study = untrained(400, **PATCHES)
-    count, logs = disturbed(study, tmp_path, ".network.safetensors.checkpoint", (0.1, 0.4, 1.0))
-    assert all("going on after epoch " in log for log in logs)
+    count, log = disturbed(study, tmp_path, ".network.safetensors.checkpoint", (0.1, 0.4, 1.0))
+    assert "going on after epoch " in log
     assert read_json(study / f"{TOP}/final/choice.json")["chosen"]["epoch"] >= 1
     promise(
         "Killed in the middle of an epoch, training goes on from the last whole one to the same draws of patches, and "
@@ -85,10 +84,9 @@ def test_killed_in_mid_epoch_training_goes_on_to_the_same_bytes(untrained, tmp_p
 
 
 def test_killed_in_the_second_stage_it_goes_on_with_that_one(untrained, tmp_path, promise):
-    count, logs = disturbed(untrained(**STAGES), tmp_path, ".network.safetensors.stage-2.checkpoint", (0.05, 0.2))
-    for log in logs:
-        assert "going on after epoch 30 " in log  # the first stage is done
-        assert log.count("going on after epoch ") == 2
+    count, log = disturbed(untrained(**STAGES), tmp_path, ".network.safetensors.stage-2.checkpoint", (0.05, 0.2))
+    assert f"going on after epoch {LONG['epochs']} " in log  # the first stage is done
+    assert log.count("going on after epoch ") == 2
     promise(
         "Killed in its second stage, training goes on with that one, and both networks have the bytes of an "
         "undisturbed run",

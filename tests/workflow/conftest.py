@@ -85,6 +85,10 @@ class Study:
         assert done.returncode == 0, done.stdout + done.stderr
         return done
 
+    def judge(self, *arguments):
+        """Make all but what only shows what others made."""
+        return self.finish("--omit-from", *sorted(SHOWN), *arguments)
+
     def planned(self, *, shown=False):
         """Return how many jobs of each rule a run would do; of those that only show results where asked for."""
         dry = self.snakemake("-n")
@@ -256,11 +260,11 @@ def make_boosted(folder):
     return study
 
 
-def fix_folds(study):
-    """Write `FOLDS` into the sheet."""
+def fix_folds(study, folds=FOLDS):
+    """Write folds of training slides into the sheet."""
     with open(study / "classification.tsv", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    lines = ["\t".join([*row.values(), str(FOLDS.get(row["slide"], ""))]) for row in rows]
+    lines = ["\t".join([*row.values(), str(folds.get(row["slide"], ""))]) for row in rows]
     (study / "classification.tsv").write_text("\n".join(["\t".join([*rows[0], "fold"]), *lines]) + "\n")
 
 
@@ -283,7 +287,35 @@ def make_trained(folder):
     return study
 
 
-def made_once(make, name, tmp_path_factory, worker_id):
+def encoded_config():
+    """Two methods on Fisher vectors of patches, of which one chooses among encodings."""
+    config = mini_config()
+    encoder = config["features"]["cnn-224"]["encoder"]
+    config["features"] = {"cnn-96": {"tiling": {"patch_size": 96, "stride": 48}, "encoder": encoder}}
+    fisher = {"components": [2], "kind": ["ifv", "ffv", "vlad"], "pca": [4]}
+    config["classification"]["methods"] = {
+        "fisher": {"features": ["cnn-96"], "fisher": fisher, "keep": ["all"], "C": [0.1, 1]},
+        "foreground": {"features": ["cnn-96"], "fisher": {**fisher, "kind": "ffv"}, "keep": ["all"], "C": [1]},
+    }
+    return config
+
+
+def make_encoded(folder):
+    """Make and run a mini study of Fisher vectors; its sheet fixes the folds, and gbm-1 has a mask."""
+    study = make_mini(folder, patients=6, config=encoded_config())
+    fix_folds(study, {f"{kind}-{k}": k % 2 for kind in ("gbm", "lgg") for k in range(1, 7)})
+    with Image.open(study / "slides/gbm-1.png") as slide:
+        mask = np.zeros(slide.size[::-1], np.uint8)
+    mask[: len(mask) // 2] = 255
+    Image.fromarray(mask).save(study / "mask.png")
+    header, *rows = (study / "classification.tsv").read_text().splitlines()
+    lines = [f"{row}\t{'mask.png' if row.startswith('gbm-1') else ''}" for row in rows]
+    (study / "classification.tsv").write_text("\n".join([f"{header}\tmask", *lines]) + "\n")
+    study.first_run = study.finish("--resources", "gpu=2")
+    return study
+
+
+def made_once(make, name, tmp_path_factory, worker_id, kind=Study):
     """Make a study, or wait for the process beside this one that makes it, and say what its run said."""
     top = tmp_path_factory.getbasetemp()
     folder = (top if worker_id == "master" else top.parent) / name
@@ -293,7 +325,7 @@ def made_once(make, name, tmp_path_factory, worker_id):
         if not (folder / "said.json").is_file():
             run = make(folder / "study").first_run
             (folder / "said.json").write_text(json.dumps([run.stdout, run.stderr]))
-    study = Study(folder / "study")
+    study = kind(folder / "study")
     study.said = "".join(json.loads((folder / "said.json").read_text()))
     return study
 
@@ -320,6 +352,12 @@ def boosted(tmp_path_factory, worker_id):
 def trained(tmp_path_factory, worker_id):
     """A mini study of a network trained here that has been run. Copy it before you change it."""
     return made_once(make_trained, "trained", tmp_path_factory, worker_id)
+
+
+@pytest.fixture(scope="session")
+def encoded(tmp_path_factory, worker_id):
+    """A mini study of Fisher vectors that has been run. Copy it before you change it."""
+    return made_once(make_encoded, "encoded", tmp_path_factory, worker_id)
 
 
 @pytest.fixture

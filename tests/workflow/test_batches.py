@@ -17,7 +17,7 @@ def test_other_batches_of_a_segmentation_give_the_same_maps_and_masks(segmented,
     for kind in ("labels", "segmentation"):
         shutil.rmtree(study / "results" / kind)
     study.config(lambda config: config.update(slides_per_job=2))
-    study.finish()
+    study.judge()
     kinds = ("plain/confidence", "plain/mask", "plain/overlay", "hard/mask")
     same = [f"segmentation/svm-cnn/{kind}" for kind in kinds] + ["segmentation/svm-cnn/scores.tsv"]
     assert study.bytes(*same) == segmented.bytes(*same)

@@ -122,7 +122,7 @@ def test_a_collection_runs_leaves_rare_classes_out_and_leaks_nothing(collection)
         if row["fold"] == 0:
             row["label"] = turned.get(row["label"], row["label"])
     write(study, rows)
-    study.finish()
+    study.judge()
     after = study.bytes()
     upstream = [path for path in before if "/classification/" not in path or "/fold-0/" in path]
     assert [path for path in upstream if before[path] != after[path]] == []
@@ -131,6 +131,6 @@ def test_a_collection_runs_leaves_rare_classes_out_and_leaks_nothing(collection)
     # codes cut at a depth are learned from the same features
     study.config(lambda c: c["classification"].update(label_depth=1, min_images=5))
     assert "whole_features" not in study.planned()
-    study.finish()
+    study.judge()
     scores = yaml.safe_load((study / "results/classification/one/scores.json").read_text())
     assert (scores["classes"], scores["rare_classes"]) == (["11", "12", "13"], {"14": 4})

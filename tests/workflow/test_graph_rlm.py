@@ -104,7 +104,7 @@ def test_a_left_out_mask_touches_nothing_upstream_of_its_own_score(study):
         mask = pixels(study / f"masks/gbm-2{kind}.png")
         Image.fromarray(255 - np.rot90(mask)).save(study / f"masks/gbm-2{kind}.png")
     assert study.planned()["regions"] == 0
-    study.finish()
+    study.judge()
     after = own_files(study, "gbm-2", part)
     assert len(before) == 5 + 3 * (1 + 4)
     assert [name for name in before if before[name] != after[name]] == []
@@ -155,7 +155,7 @@ def test_white_tiny_and_unreadable_slides_are_listed_and_cost_nothing_else(study
     assert failed.returncode != 0
     assert "slide bad: " in failed.stdout + failed.stderr
     study.config(lambda config: config.update(on_bad_slide="exclude"))
-    study.finish()
+    study.judge()
     listed = {row["slide"]: row for row in read(study / f"{TOP}/scores.tsv")}
     assert {slide: listed[slide]["status"] for slide in ("white", "bad", "gbm-1")} == {
         **{"white": "no tissue", "bad": "unreadable", "gbm-1": "ok"}

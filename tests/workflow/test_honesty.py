@@ -31,7 +31,7 @@ def test_held_out_labels_change_no_upstream_file_of_their_fold(study):
         seen[row["label"]] = seen.get(row["label"], 0) + 1
     write(sheet, rows)
     study.config(lambda c: c["classification"]["methods"].pop("mean"))
-    study.finish()
+    study.judge()
     before = study.bytes()
 
     held_out = [row for row in rows if row["fold"] == 0]
@@ -39,7 +39,7 @@ def test_held_out_labels_change_no_upstream_file_of_their_fold(study):
     for row in held_out:
         row["label"] = {"GBM": "LGG", "LGG": "GBM"}[row["label"]]
     write(sheet, rows)
-    study.finish()
+    study.judge()
     after = study.bytes()
 
     upstream = [path for path in before if "/classification/" not in path or "/fold-0/" in path]
@@ -70,7 +70,7 @@ def test_a_network_sees_neither_labels_nor_images_of_its_held_out_rows(trained, 
     for row in held_out:
         row["label"] = {"GBM": "LGG", "LGG": "GBM"}[row["label"]]
     write(study / "classification.tsv", rows)
-    study.finish()
+    study.judge()
     after = study.bytes()
     upstream = [path for path in before if "/cnn/fold-0/" in path]
     assert len(upstream) == 7
@@ -116,7 +116,7 @@ def test_three_classes_run_to_scores(study):
     write(study / "classification.tsv", [{**row, "label": third.get(row["slide"], row["label"])} for row in rows])
     study.config(lambda c: c["classification"]["methods"].pop("svm-cnn"))  # too few patients to choose among candidates
     study.config(lambda c: c["classification"].pop("positive"))
-    study.finish()
+    study.judge()
     scores = json.loads((study / "results/classification/mean/scores.json").read_text())
     assert scores["classes"] == ["GBM", "LGG", "low grade, other"]
     assert set(scores["cross_validation"]["auc_by_class"]) == set(scores["classes"])

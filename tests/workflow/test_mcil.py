@@ -67,7 +67,7 @@ def test_held_out_labels_change_no_upstream_file_of_their_fold(boosted, tmp_path
         if row["slide"] in HELD_OUT or row["split"] == "test":
             row["label"] = {"GBM": "LGG", "LGG": "GBM"}[row["label"]]
     write(study / "classification.tsv", rows)
-    study.finish()
+    study.judge()
     after = study.bytes()
 
     def judged(path):
@@ -133,7 +133,7 @@ def test_an_unreadable_slide_is_left_out_where_that_is_asked_for(boosted, tmp_pa
     study = boosted.copy(tmp_path / "study")
     (study / "slides/gbm-2.png").write_bytes(b"\x89PNG\r\n\x1a\nnot a picture")
     study.config(lambda c: c.update(on_bad_slide="exclude"))
-    study.finish()
+    study.judge()
     top = study / "results/classification/mcil"
     rows = {row["slide"]: row for row in read(top / "predictions.tsv")}
     assert (rows["gbm-2"]["predicted"], rows["gbm-2"]["status"]) == ("", "unreadable")

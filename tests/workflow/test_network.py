@@ -61,7 +61,7 @@ def test_an_image_that_cannot_be_read_is_named_or_left_out_and_counted(trained, 
     assert failed.returncode != 0
     assert "images cannot be read (gbm-2); mend" in failed.stdout + failed.stderr
     study.config(lambda c: c.update(on_bad_slide="exclude"))
-    study.finish()
+    study.judge("--resources", "gpu=2")
     rows = {row["slide"]: row for row in read_tsv(study / f"{TOP}/predictions.tsv")}
     assert (rows["gbm-2"]["predicted"], rows["gbm-2"]["status"], rows["gbm-2"]["patches"]) == ("", "unreadable", "0")
     assert read_json(study / f"{TOP}/fold-1/choice.json")["left_out"] == ["gbm-2"]

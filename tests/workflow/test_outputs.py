@@ -25,15 +25,15 @@ def config():
         "places": {
             "tiling": "whole",
             "encoder": {**BASE, "layer": "features.3", "map": "places", "scales": [0.5, 1]},
-            "shards": 2,
+            "shards": 1,
         },
     }
     for kind, tiling in (("cut", PATCHES), ("whole", "whole")):
-        own = {"tiling": tiling, **({"shards": 2} if tiling == "whole" else {})}
-        mini["features"][kind] = {**own, "encoder": {**BASE, "outputs": OUTPUTS}}
+        shards = [{"shards": n} if tiling == "whole" else {} for n in (2, 1)]
+        mini["features"][kind] = {"tiling": tiling, **shards[0], "encoder": {**BASE, "outputs": OUTPUTS}}
         for name, output in OUTPUTS.items():
-            mini["features"][f"{kind}-{name}"] = {**own, "encoder": {**BASE, **output}}
-    svm = {"norm": [3, "inf"], "keep": [20, 50], "C": [0.01, 1]}
+            mini["features"][f"{kind}-{name}"] = {"tiling": tiling, **shards[1], "encoder": {**BASE, **output}}
+    svm = {"norm": [3, "inf"], "keep": [20], "C": [0.01, 1]}
     mini["classification"]["methods"] = {
         "cut-one": {"features": ["cut/late", "cut/early"], **svm},
         "cut-own": {"features": ["cut-late", "cut-early"], **svm},

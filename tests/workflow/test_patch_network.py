@@ -118,7 +118,7 @@ def test_a_heat_map_that_is_gone_is_made_again_alone(patched, tmp_path):
     assert planned["network_heatmap"] == 1
     assert not planned["network"] + planned["network_decisions"] + planned["tiles"]
     times = {path: path.stat().st_mtime_ns for path in (study / f"{TOP}/heatmap").glob("*.h5")}
-    study.finish("--resources", "gpu=2")
+    study.judge("--resources", "gpu=2")
     assert study.bytes() == before
     assert all(path.stat().st_mtime_ns == time for path, time in times.items())
 
@@ -141,7 +141,7 @@ def test_held_out_slides_and_labels_reach_no_byte_of_their_folds_network(patched
             path = study / row["path"]
             with Image.open(path) as opened:
                 opened.transpose(Image.Transpose.FLIP_TOP_BOTTOM).save(path)
-    study.finish("--resources", "gpu=2")
+    study.judge("--resources", "gpu=2")
     after = study.bytes()
     own = [f"{TOP}/fold-0/{name}" for name in ("network.safetensors", "model.json", "choice.json", "inner.tsv")]
     assert [path for path in own if before[path] != after[path]] == []
@@ -152,7 +152,7 @@ def test_held_out_slides_and_labels_reach_no_byte_of_their_folds_network(patched
 def test_labels_of_held_out_slides_reach_no_byte_of_their_heat_maps(patched, tmp_path):
     study = patched.copy(tmp_path / "study")
     before, rows = study.bytes(), turn_labels(study)
-    study.finish("--resources", "gpu=2")
+    study.judge("--resources", "gpu=2")
     after = study.bytes()
     for row in rows:  # others were judged by networks that learned from these labels
         path = f"{TOP}/heatmap/{row['slide']}.h5"

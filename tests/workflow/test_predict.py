@@ -12,17 +12,8 @@ import pytest
 from PIL import Image
 
 from slidecaf.running.lock import lock_study
-from tests.workflow.conftest import ROOT, Study, make_mini
-from tests.workflow.test_fisher import config as fisher_config
+from tests.workflow.conftest import ROOT, Study
 from tests.workflow.test_graph_rlm import graphed  # noqa: F401  a fixture
-
-
-@pytest.fixture(scope="module")
-def encoded(tmp_path_factory):
-    """A mini study of Fisher vectors that has been run."""
-    study = make_mini(tmp_path_factory.mktemp("encoded") / "study", patients=6, config=fisher_config())
-    study.finish()
-    return study
 
 
 def slidecaf(folder, *arguments):

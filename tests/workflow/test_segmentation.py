@@ -91,7 +91,7 @@ def test_the_comparison_says_whether_retraining_helped(segmented):
 def test_outlines_are_annotations_for_qupath_and_rasterised_again_they_are_the_mask(study):
     study.config(lambda config: config["segmentation"].update(outline_tolerance=0))
     assert study.planned() == {"study": 1, "outlines": 4}
-    study.finish()
+    study.judge()
     seen = 0
     for mask in sorted(study.folder.glob(f"{TOP}/*/mask/*.tif")):
         written = json.loads((mask.parents[1] / f"geojson/{mask.stem}.geojson").read_text())
@@ -144,7 +144,7 @@ def test_a_left_out_mask_touches_nothing_upstream_of_its_own_score(study):
     for kind in ("", "-hemorrhage"):
         mask = pixels(study / f"masks/gbm-2{kind}.png")
         Image.fromarray(255 - np.rot90(mask)).save(study / f"masks/gbm-2{kind}.png")
-    study.finish()
+    study.judge()
     after = own_files(study, "gbm-2", part)
     assert len(before) == 2 * 4 + 2 + 3 * 2 * 2
     assert [name for name in before if before[name] != after[name]] == []
@@ -186,7 +186,7 @@ def test_a_mask_for_the_test_row_gives_it_a_score_and_reruns_no_model(study):
     rows = [row.replace("gbm-4.png\t", "gbm-4.png\tmasks/gbm-4.png", 1) for row in rows]
     study_sheet.write_text("\n".join(rows) + "\n")
     assert study.planned() == {"labels": 1, "segment": 2, "segmentation_scores": 1, "variants": 1, "outlines": 2}
-    study.finish()
+    study.judge()
     assert json.loads((study / f"{TOP}/scores.json").read_text())["plain"]["test"]["n"] == 1
 
 
@@ -220,7 +220,7 @@ def test_a_stride_off_the_networks_places_fails_at_once_and_lists_strides_that_w
 
 def test_without_hard_examples_there_is_one_variant(study):
     study.config(method(hard_examples=None))
-    study.finish()
+    study.judge()
     assert set(json.loads((study / f"{TOP}/scores.json").read_text())) == {"plain"}
 
 
@@ -242,7 +242,7 @@ def test_without_features_of_test_rows_their_maps_and_masks_are_the_same(study):
     for path in study.folder.glob("results/features/*/*.h5"):
         if path.stem in tested:
             path.unlink()
-    study.finish()
+    study.judge()
     assert not [path for path in study.folder.glob("results/features/*/*.h5") if path.stem in tested]
     assert {path.name: pixels(path) for path in study.folder.glob("results/segmentation/*/*/mask/*.tif")}.keys() == (
         before.keys()

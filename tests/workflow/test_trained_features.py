@@ -20,7 +20,7 @@ def config():
     encoder = {"model": "squeezenet1_1", "weights": "trained:cnn", "input_size": 64}
     made["features"] = {
         "tuned": {"tiling": "whole", "shards": 1, "encoder": {**encoder, "layer": "features"}},
-        "places": {"tiling": "whole", "shards": 2, "encoder": {**encoder, "layer": "features.7", "map": "places"}},
+        "places": {"tiling": "whole", "shards": 1, "encoder": {**encoder, "layer": "features.7", "map": "places"}},
     }
     fisher = {"components": [2], "pca": [4], "kind": ["ffv"]}
     made["classification"]["methods"]["cnn"]["architecture"] = "squeezenet1_1"
@@ -70,7 +70,7 @@ def test_held_out_labels_reach_no_feature_of_their_fold(tuned, tmp_path):
             row["label"] = {"GBM": "LGG", "LGG": "GBM"}[row["label"]]
     lines = ["\t".join(row.values()) for row in rows]
     (study / "classification.tsv").write_text("\n".join(["\t".join(rows[0]), *lines]) + "\n")
-    study.finish("--resources", "gpu=2")
+    study.judge("--resources", "gpu=2")
     after = study.bytes()
     upstream = [path for path in before if "@fold-0" in path or "/fold-0/" in path]
     assert {path.split("/")[2] for path in upstream if "/features/" in path} == {"tuned@fold-0", "places@fold-0"}
@@ -84,7 +84,7 @@ def test_what_changes_the_network_computes_its_features_anew(tuned, tmp_path):
     study = tuned.copy(tmp_path / "study")
     study.config(lambda c: c["classification"]["methods"]["cnn"].update(epochs=1))
     planned = study.planned()
-    assert (planned["network"], planned["whole_features"], planned["mixtures"]) == (3, 9, 3)
+    assert (planned["network"], planned["whole_features"], planned["mixtures"]) == (3, 6, 3)
     study.config(lambda c: c["classification"]["methods"]["cnn"].update(epochs=2))
     study.config(lambda c: c["classification"]["methods"]["svm"].update(C=[1]))
     planned = study.planned()

@@ -82,7 +82,7 @@ def test_a_study_of_whole_images_runs_changes_by_the_shard_and_leaks_nothing(tmp
         if row["fold"] == 0:
             row["label"] = {"GBM": "LGG", "LGG": "GBM"}[row["label"]]
     write(sheet, rows)
-    study.finish()
+    study.judge()
     after = study.bytes()
     upstream = [path for path in before if "/classification/" not in path or "/fold-0/" in path]
     assert sum("/features/" in path for path in upstream) == 2 * SHARDS
@@ -95,11 +95,11 @@ def test_a_study_of_whole_images_runs_changes_by_the_shard_and_leaks_nothing(tmp
     times = {name: path.stat().st_mtime_ns for name, path in shard_files(study).items()}
     Image.fromarray(np.full((300, 300, 3), 90, np.uint8)).save(study / "slides/gbm-1.png")
     assert study.planned()["whole_features"] == 1
-    study.finish()
+    study.judge()
     changed = {name for name, path in shard_files(study).items() if path.stat().st_mtime_ns != times[name]}
     assert changed == {f"shard-{mine}.h5"}
     assert f"{len(shards[mine])} images, of which {len(shards[mine]) - 1} have features already" in log(study, mine)
-    assert study.planned(shown=True) == {}
+    assert study.planned() == {}
 
     # one that is deleted or damaged is made again, with the same bytes, and nothing behind it
     good = study.bytes()
@@ -111,9 +111,9 @@ def test_a_study_of_whole_images_runs_changes_by_the_shard_and_leaks_nothing(tmp
     said = study.snakemake("-n")
     assert "is gone; it is made again" in said.stdout + said.stderr
     assert "is not what a job wrote; it is made again" in said.stdout + said.stderr
-    study.finish()
+    study.judge()
     assert study.bytes() == good
-    assert study.planned(shown=True) == {}
+    assert study.planned() == {}
 
     # an image that cannot be read ends the run, or is left out and counts as wrong
     (study / "slides/lgg-5.png").write_bytes(b"\x89PNG\r\n\x1a\nno picture")
@@ -121,7 +121,7 @@ def test_a_study_of_whole_images_runs_changes_by_the_shard_and_leaks_nothing(tmp
     assert failed.returncode != 0
     assert "slide lgg-5" in failed.stderr
     study.config(lambda c: c.update(on_bad_slide="exclude"))
-    study.finish()
+    study.judge()
     row = next(
         row for row in read(study / "results/classification/image-level/predictions.tsv") if row["slide"] == "lgg-5"
     )
