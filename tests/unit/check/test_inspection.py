@@ -253,27 +253,26 @@ def test_a_method_without_features_is_estimated_and_says_which_slides_are_too_la
 
 def test_every_way_to_train_a_network_is_tried_and_is_a_stage(study, monkeypatch):
     monkeypatch.chdir(study)
-
-    def cnn(config, **further):
-        config.pop("segmentation", None)
-        network = {"kind": "network", "input_size": 32, "epochs": 1000, "batch_size": 8}
-        config["classification"]["methods"] = {"cnn": network | further}
-
-    change(study, cnn)
+    network = {"kind": "network", "input_size": 32, "epochs": 1000, "batch_size": 8}
+    ways = {
+        "cnn": network,
+        "two": network | {"kind": "cam-two-stage", "architecture": "custom-cnn", "head": "own"},
+        "patched": network | {"patches_of": "patches", "patches_per_slide": 5},
+    }
+    change(study, lambda config: (config.pop("segmentation"), config["classification"].update(methods=ways)))
     found = inspect_study(job_start=lambda: 0.0, seconds=0.1)
     assert not found.errors
-    (stage,) = found.stages  # the feature sets are not used
-    assert (stage["name"], stage["jobs"]) == ("training, cnn", 8)  # three folds and the last, trained and used
-    assert stage["memory"] > 10**8
-    assert stage["hours"] > 0
-    change(study, lambda config: cnn(config, kind="cam-two-stage", architecture="custom-cnn", head="own"))
-    (two,) = inspect_study(job_start=lambda: 0.0, seconds=0.1).stages
-    assert two["size"] == 2 * stage["size"]
-    change(study, lambda config: cnn(config, patches_of="patches", patches_per_slide=5))
-    found = inspect_study(job_start=lambda: 0.0, seconds=0.1).stages  # and no features
-    assert [stage["name"] for stage in found] == ["tiles, patches", "training, cnn", "heat maps, cnn"]
-    assert min(stage["hours"] for stage in found[1:]) > 0
-    change(study, lambda config: cnn(config, architecture="resnet19"))
+    stages = {stage["name"]: stage for stage in found.stages}  # tiles of one feature set, and no features
+    assert set(stages) == {"tiles, patches", *(f"training, {name}" for name in ways), "heat maps, patched"}
+    for name in ways:
+        assert stages[f"training, {name}"]["jobs"] == 8  # three folds and the last, trained and used
+        assert stages[f"training, {name}"]["memory"] > 10**8
+        assert stages[f"training, {name}"]["hours"] > 0
+    assert stages["heat maps, patched"]["hours"] > 0
+    assert stages["training, two"]["size"] == 2 * stages["training, cnn"]["size"]
+    change(
+        study, lambda config: config["classification"].update(methods={"cnn": {**network, "architecture": "resnet19"}})
+    )
     assert "no classification model 'resnet19'" in inspect_study(job_start=lambda: 0.0, seconds=0.1).errors[0]
 
 
