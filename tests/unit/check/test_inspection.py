@@ -311,7 +311,7 @@ def test_hours_of_training_are_those_of_images_read_and_learned_from(study, monk
 
 
 @pytest.mark.parametrize("name", ["arl-14", "custom-cnn"])
-def test_networks_built_here_are_encoders_but_for_the_one_of_one_size(study, capsys, name):
+def test_networks_built_here_are_encoders_but_for_the_one_of_one_size(study, monkeypatch, capsys, name):
     def tuned(config):
         config.pop("segmentation")
         own = {"model": name, "layer": "layer4", "weights": "trained:net", "input_size": 64}
@@ -322,9 +322,10 @@ def test_networks_built_here_are_encoders_but_for_the_one_of_one_size(study, cap
 
     change(study, tuned)
     if name != "custom-cnn":
-        assert main(["check", str(study), "--json", "--seconds", "0"]) == 0
-        said = json.loads(capsys.readouterr().out)
-        assert {"features, tuned", "training, net"} == {stage["name"] for stage in said["stages"]}
+        monkeypatch.chdir(study)
+        found = inspect_study(job_start=lambda: 0.0, seconds=0)
+        assert not found.errors
+        assert {"features, tuned", "training, net"} == {stage["name"] for stage in found.stages}
         return
     assert main(["check", str(study)]) == 1
     assert "'trained:net': custom-cnn is made for one size of image and is no encoder; name a method of another" in (
