@@ -9,9 +9,10 @@ seconds on the CPU, which other processes disturb less than the clock. `--full` 
 one a job and as many a job as slides_per_job has by default, and says seconds by the clock and peak memory.
 `--images` plans a collection of so many images of 8 px taken whole, a first time and once they are remembered.
 
-The limit is Snakemake itself: the third side is the bare Snakefile with a script, a log, a benchmark file and an
-environment in each rule, which Snakemake looks at job by job. What is left beyond it is Snakemake's way of calling
-params functions, the slides' digests, and what does not grow with the slides: reading code, config and sheet.
+The limit is Snakemake itself: the third side, with `--directives` and `--full`, is the bare Snakefile with a script, a
+log, a benchmark file and an environment in each rule, which Snakemake looks at job by job. What is left beyond it is
+Snakemake's way of calling params functions, the slides' digests, and what does not grow with the slides: reading code,
+config and sheet.
 """
 
 import argparse
@@ -250,12 +251,14 @@ def plan(snakefile, study, *, first=True):
     return Plan(usage.ru_utime + usage.ru_stime, clock, usage.ru_maxrss / 1024, jobs)
 
 
-def compare(folder, slides, repeats):
-    """Measure all sides in turn; return the rows."""
+def compare(folder, slides, repeats, *, third):
+    """Measure all sides in turn, with the third where that is asked for; return the rows."""
     study = make_study(folder / "study", slides)
-    sides = {"bare": folder / "bare.smk", "with directives": folder / "directives.smk", "slidecaf": ROOT / "Snakefile"}
+    sides = {"bare": folder / "bare.smk", "slidecaf": ROOT / "Snakefile"}
     sides["bare"].write_text(BARE)
-    sides["with directives"].write_text(with_directives(BARE))
+    if third:
+        sides["with directives"] = folder / "directives.smk"
+        sides["with directives"].write_text(with_directives(BARE))
     first, later, directives = [], [], []
     for repeat in range(repeats):
         took = {name: plan(snakefile, study) for name, snakefile in sides.items()}
@@ -265,13 +268,14 @@ def compare(folder, slides, repeats):
         print(f"run {repeat + 1}: seconds of CPU (by the clock): {said}", flush=True)
         first.append(took["slidecaf"].cpu / took["bare"].cpu)
         later.append(took["slidecaf, later"].cpu / took["bare"].cpu)
-        directives.append(took["slidecaf"].cpu / took["with directives"].cpu)
+        if third:
+            directives.append(took["slidecaf"].cpu / took["with directives"].cpu)
     bare = "a Snakefile with the same jobs and no code"
     said = f"first dry-run of {slides:,} slides, a slide a job"
     return [
         Row(said, bare, first, goal=1.5, at_least=False),
         Row("a later one, slides remembered", bare, later, goal=1.5, at_least=False),
-        Row(said, "the same with scripts, logs, environments", directives),
+        *([Row(said, "the same with scripts, logs, environments", directives)] if third else []),
     ]
 
 
@@ -334,6 +338,7 @@ def main():
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="plan up to 10,000 slides too: some minutes")
+    parser.add_argument("--directives", action="store_true", help="measure the third side too: half a minute")
     parser.add_argument("--repeats", type=int, default=REPEATS)
     parser.add_argument("--slides", type=int, default=SLIDES, help="of the comparison with the bare Snakefile")
     parser.add_argument("--images", type=int, help="plan a collection of so many images, and nothing else")
@@ -342,7 +347,9 @@ def main():
         if arguments.images:
             rows = plan_collection(Path(folder), arguments.images)
         else:
-            rows = compare(Path(folder), arguments.slides, arguments.repeats)
+            rows = compare(
+                Path(folder), arguments.slides, arguments.repeats, third=arguments.full or arguments.directives
+            )
             rows += grow(Path(folder)) if arguments.full else []
     report(*rows)
 

@@ -200,7 +200,7 @@ def peak():
 def main():
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--values", type=int, nargs="+", choices=ENCODERS, default=[512])
     parser.add_argument("--full", action="store_true", help="solve all problems at 4,096 values too")

@@ -21,7 +21,7 @@ SPECS = [
     {"model": "vgg16", "layer": "classifier.4", "weights": "random:0", "input_size": 224},
     {"model": "squeezenet1_0", "layer": "features", "weights": "random:0", "input_size": 224},
 ]
-BATCH, REPEATS = 16, 3
+BATCH, REPEATS = 16, 2
 GOALS = {"alexnet": 1.9, "vgg16": 1.8, "squeezenet1_0": 1.4}
 
 

@@ -157,7 +157,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--side", type=int, default=2000, help="px a side of the slides, a multiple of 8")
     parser.add_argument("--slides", type=int, default=2, help="of the comparisons")
-    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=1)
     arguments = parser.parse_args()
 
     slides = [draw(k, arguments.side) for k in range(arguments.slides)]

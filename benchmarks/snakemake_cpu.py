@@ -1,6 +1,6 @@
 """What Snakemake's own process takes of a core while a study runs: by `slidecaf run`, and with --plain by `snakemake`.
 
-A Snakefile of 500 jobs that sleep half a second, two at a time, is run in a temporary folder, with the profile of a
+A Snakefile of 500 jobs that sleep 0.4 seconds, two at a time, is run in a temporary folder, with the profile of a
 workstation. Counted are the seconds of CPU of Snakemake's process alone, without its jobs, over those of
 the clock, start-up included.
 """
@@ -64,7 +64,7 @@ def main():
     """Run and report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=500)
-    parser.add_argument("--seconds", type=float, default=0.5, help="that a job sleeps")
+    parser.add_argument("--seconds", type=float, default=0.4, help="that a job sleeps")
     parser.add_argument("--cores", type=int, default=2, help="jobs at a time")
     parser.add_argument("--plain", action="store_true", help="run a plain snakemake beside it")
     chosen = parser.parse_args()
