@@ -12,7 +12,7 @@ from tests.workflow.conftest import fix_folds, make_mini, trained_config
 
 TOP = "results/classification/cnn"
 NETWORK = f"{TOP}/final/network.safetensors"
-LONG = {"epochs": 60, "patience": 60}
+LONG = {"epochs": 120, "patience": 120}
 STAGES = {"kind": "cam-two-stage", "architecture": "custom-cnn", "head": "own"}
 PATCHES = {"architecture": "custom-cnn", "patches_of": "squares", "patches_per_slide": 3}
 

@@ -309,7 +309,7 @@ def make_encoded(folder):
     mask[: len(mask) // 2] = 255
     Image.fromarray(mask).save(study / "mask.png")
     header, *rows = (study / "classification.tsv").read_text().splitlines()
-    lines = [f"{row}\t{'mask.png' if row.startswith('gbm-1') else ''}" for row in rows]
+    lines = [row + ("\tmask.png" if row.startswith("gbm-1\t") else "\t") for row in rows]
     (study / "classification.tsv").write_text("\n".join([f"{header}\tmask", *lines]) + "\n")
     study.first_run = study.finish("--resources", "gpu=2")
     return study

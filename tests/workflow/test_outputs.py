@@ -29,10 +29,12 @@ def config():
         },
     }
     for kind, tiling in (("cut", PATCHES), ("whole", "whole")):
-        shards = [{"shards": n} if tiling == "whole" else {} for n in (2, 1)]
-        mini["features"][kind] = {"tiling": tiling, **shards[0], "encoder": {**BASE, "outputs": OUTPUTS}}
+        mini["features"][kind] = {"tiling": tiling, "encoder": {**BASE, "outputs": OUTPUTS}}
         for name, output in OUTPUTS.items():
-            mini["features"][f"{kind}-{name}"] = {"tiling": tiling, **shards[1], "encoder": {**BASE, **output}}
+            mini["features"][f"{kind}-{name}"] = {"tiling": tiling, "encoder": {**BASE, **output}}
+            if tiling == "whole":
+                mini["features"][f"{kind}-{name}"]["shards"] = 1
+    mini["features"]["whole"]["shards"] = 2
     svm = {"norm": [3, "inf"], "keep": [20], "C": [0.01, 1]}
     mini["classification"]["methods"] = {
         "cut-one": {"features": ["cut/late", "cut/early"], **svm},
