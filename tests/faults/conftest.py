@@ -20,7 +20,6 @@ def config():
     }
     return {
         "threads": 1,
-        "slides_per_job": 3,
         "features": {
             "cnn-160": {"tiling": tiling, "encoder": encoder},
             "dense-96": {**other["features"]["dense-96"], "store": "train"},

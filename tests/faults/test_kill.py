@@ -40,13 +40,13 @@ def strike(run, target, number):
         return rules
     if target == "script" and not jobs:
         return None
-    process = jobs[0][0] if target == "script" else psutil.Process(run.pid)
-    scripts = process.children(recursive=True) if target == "script" else []
-    for one in [process, *scripts]:
-        try:
+    try:
+        process = jobs[0][0] if target == "script" else psutil.Process(run.pid)
+        scripts = process.children(recursive=True) if target == "script" else []
+        for one in [process, *scripts]:
             one.send_signal(number)
-        except psutil.NoSuchProcess:
-            return None
+    except psutil.NoSuchProcess:
+        return None
     return rules
 
 

@@ -114,7 +114,8 @@ def test_a_slide_replaced_by_another_of_its_name_reruns_its_chain_with_right_res
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert {"gbm-1", "lgg-1"} <= set(study.planned_slides("features"))
     others = {path: path.stat().st_ino for path in study.folder.glob("results/features/cnn-160/*.h5")}
-    study.judge("--resources", "gpu=2")
+    assert {"pooling", "classifier", "patch_svm", "scores", "segmentation_scores"} <= set(study.planned())
+    study.finish("--until", "features", "--resources", "gpu=2")
     changed = {path.stem for path, inode in others.items() if path.stat().st_ino != inode}
     assert changed == {"gbm-1", "lgg-1"}
     for kind, name in (("features", "features"), ("tiles", "coords")):

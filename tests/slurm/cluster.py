@@ -125,7 +125,7 @@ def run(*command, check=True, **options):
     return done.stdout.strip()
 
 
-def wait_for(what, holds, seconds=60, every=0.2):
+def wait_for(what, holds, seconds=60, every=0.5):
     """Wait until a function returns something true, and return that."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

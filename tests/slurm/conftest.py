@@ -1,6 +1,5 @@
 """A cluster for all tests of this folder, a clone set up for it as a site would, and mini studies to run there."""
 
-import shutil
 import signal
 import subprocess
 from itertools import pairwise
@@ -9,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.slurm.cluster import ACCOUNT, cluster, missing, run
-from tests.workflow.conftest import ROOT, Study, make_mini, mini_config, segmentation_config, steady
+from tests.workflow.conftest import Study, copy_clone, make_mini, mini_config, segmentation_config, steady
 
 SITE = {"slurm_account": ACCOUNT, "slurm_partition": "cpu", "extraction_partition": "gpu"}
-SHARED = 3  # slides a job, where a study is run whole: a job's start is most of what it costs here
+SHARED = 6  # slides a job, where a study is run whole: a job's start is most of what it costs here
 IMPATIENT = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10")
 
 
@@ -36,11 +35,7 @@ def slurm():
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
     """A clone of which the one place for a site's settings was changed, and nothing else."""
-    root = tmp_path_factory.mktemp("site") / "clone"
-    root.mkdir()
-    for name in ("src", "workflow", "profiles", "envs"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "Snakefile", root)
+    root = copy_clone(tmp_path_factory.mktemp("site") / "clone")
     profile = root / "profiles/slurm/config.yaml"
     lines = profile.read_text().splitlines()
     for key, value in SITE.items():

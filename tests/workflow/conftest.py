@@ -16,6 +16,7 @@ import yaml
 from PIL import Image
 
 from slidecaf import demo
+from slidecaf.files.tables import read_tsv, write_tsv
 from slidecaf.study.batches import deal_apart
 
 SHOWN = {"methods", "thumbnails", "neurons", "evidence", "thresholds", "report"}
@@ -262,10 +263,26 @@ def make_boosted(folder):
 
 def fix_folds(study, folds=FOLDS):
     """Write folds of training slides into the sheet."""
-    with open(study / "classification.tsv", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    lines = ["\t".join([*row.values(), str(folds.get(row["slide"], ""))]) for row in rows]
-    (study / "classification.tsv").write_text("\n".join(["\t".join([*rows[0], "fold"]), *lines]) + "\n")
+    write_sheet(study, [{**row, "fold": str(folds.get(row["slide"], ""))} for row in read_sheet(study)])
+
+
+def turn_labels(study, fold="0"):
+    """Give the slides of a fold that the sheet fixes the other label; return all rows."""
+    rows = read_sheet(study)
+    held_out = [row for row in rows if row["fold"] == fold]
+    assert len({row["label"] for row in held_out}) == 2
+    for row in held_out:
+        row["label"] = {"GBM": "LGG", "LGG": "GBM"}[row["label"]]
+    write_sheet(study, rows)
+    return rows
+
+
+def read_sheet(study):
+    return read_tsv(study / "classification.tsv")
+
+
+def write_sheet(study, rows):
+    write_tsv(study / "classification.tsv", list(rows[0]), rows, checked=False)
 
 
 def trained_config():
@@ -366,12 +383,16 @@ def study(finished, tmp_path):
     return finished.copy(tmp_path / "study")
 
 
+def copy_clone(root):
+    """Copy the clone, so that its code may be changed, with what Python compiled of it: changed files are newer."""
+    root.mkdir()
+    for name in ("src", "workflow", "profiles", "envs"):
+        shutil.copytree(ROOT / name, root / name)
+    shutil.copy(ROOT / "Snakefile", root)
+    return root
+
+
 @pytest.fixture
 def clone(tmp_path):
     """A copy of the clone whose code may be changed."""
-    root = tmp_path / "clone"
-    root.mkdir()
-    for name in ("src", "workflow", "profiles", "envs"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "Snakefile", root)
-    return root
+    return copy_clone(tmp_path / "clone")

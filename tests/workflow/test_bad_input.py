@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from slidecaf.files.tables import read_tsv
 from tests.workflow.conftest import make_mini
-from tests.workflow.test_honesty import read
 
 
 def refused(study, said):
@@ -109,7 +109,7 @@ def test_excluded_slides_are_listed_and_count_as_wrong(with_bad_slides):
     study = with_bad_slides
     study.config(lambda c: c.update(on_bad_slide="exclude"))
     study.finish("--resources", "gpu=2")
-    rows = {row["slide"]: row for row in read(study / "results/classification/mean/predictions.tsv")}
+    rows = {row["slide"]: row for row in read_tsv(study / "results/classification/mean/predictions.tsv")}
     for slide, status in (("broken", "unreadable"), ("unreadable", "unreadable"), ("white", "no tissue")):
         assert rows[slide]["status"] == status
         assert rows[slide]["confidence"] == rows[slide]["predicted"] == ""

@@ -8,9 +8,10 @@ import pytest
 import tifffile
 from PIL import Image
 
+from slidecaf.files.tables import read_tsv
 from slidecaf.study.kinds import SEGMENTATION_KINDS
 from tests.workflow.conftest import ACCEPTANCE_ABSENT, accepted, made_once, make_mini
-from tests.workflow.test_segmentation import pixels, read
+from tests.workflow.test_segmentation import pixels
 
 pytestmark = pytest.mark.long
 
@@ -54,7 +55,7 @@ def test_it_needs_no_features_and_scores_are_those_of_the_masks(graphed):
     assert {path.name for path in (graphed / "results").iterdir() if path.is_dir()} == {
         *("segmentation", "thumbnails", "logs", "benchmarks")
     }
-    listed = {row["slide"]: row for row in read(graphed / f"{TOP}/scores.tsv")}
+    listed = {row["slide"]: row for row in read_tsv(graphed / f"{TOP}/scores.tsv")}
     assert set(listed) == {*SLIDES, "gbm-4"}
     assert {"clusters", "comp_thr", "dist_thr"} <= set(listed["gbm-1"])
     assert "C" not in listed["gbm-1"]
@@ -98,7 +99,7 @@ def own_files(study, slide, part):
 
 
 def test_a_left_out_mask_touches_nothing_upstream_of_its_own_score(study):
-    part = next(f"fold-{row['fold']}" for row in read(study / f"{TOP}/folds.tsv") if row["slide"] == "gbm-2")
+    part = next(f"fold-{row['fold']}" for row in read_tsv(study / f"{TOP}/folds.tsv") if row["slide"] == "gbm-2")
     before, elsewhere = own_files(study, "gbm-2", part), (study / f"{TOP}/plain/final/clusters.json").read_bytes()
     for kind in ("", "-hemorrhage"):
         mask = pixels(study / f"masks/gbm-2{kind}.png")
@@ -156,7 +157,7 @@ def test_white_tiny_and_unreadable_slides_are_listed_and_cost_nothing_else(study
     assert "slide bad: " in failed.stdout + failed.stderr
     study.config(lambda config: config.update(on_bad_slide="exclude"))
     study.judge()
-    listed = {row["slide"]: row for row in read(study / f"{TOP}/scores.tsv")}
+    listed = {row["slide"]: row for row in read_tsv(study / f"{TOP}/scores.tsv")}
     assert {slide: listed[slide]["status"] for slide in ("white", "bad", "gbm-1")} == {
         **{"white": "no tissue", "bad": "unreadable", "gbm-1": "ok"}
     }

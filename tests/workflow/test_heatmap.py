@@ -1,6 +1,5 @@
 """Why a slide is called what it is: its decision value, shared out among its patches in files and in the viewer."""
 
-import csv
 import json
 import subprocess
 import sys
@@ -9,16 +8,13 @@ import h5py
 import numpy as np
 import pytest
 
-
-def read(path):
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
+from slidecaf.files.tables import read_tsv
 
 
 @pytest.mark.parametrize("method", ["svm-cnn", "mean"])
 def test_the_patches_of_every_slide_add_up_to_its_confidence(finished, method):
     top = finished / f"results/classification/{method}"
-    rows = read(top / "predictions.tsv")
+    rows = read_tsv(top / "predictions.tsv")
     assert {row["slide"] for row in rows} == {path.stem for path in (top / "heatmap").glob("*.h5")}
     for row in rows:
         with h5py.File(top / f"heatmap/{row['slide']}.h5") as file:
@@ -32,8 +28,8 @@ def test_the_patches_of_every_slide_add_up_to_its_confidence(finished, method):
 
 def test_the_patches_that_speak_most_are_those_of_the_heat_map_and_lie_where_the_table_says(finished):
     top = finished / "results/classification/svm-cnn"
-    table = read(top / "evidence.tsv")
-    predictions = {row["slide"]: row for row in read(top / "predictions.tsv")}
+    table = read_tsv(top / "evidence.tsv")
+    predictions = {row["slide"]: row for row in read_tsv(top / "predictions.tsv")}
     wrong = [row["slide"] for row in predictions.values() if row["predicted"] and row["predicted"] != row["label"]]
     assert {row["slide"] for row in table if row["label"] != row["predicted"]} <= set(wrong)
     for row in (row for row in table if row["place"] == "0"):
@@ -55,7 +51,7 @@ def export(study, *arguments):
 def test_the_heat_maps_leave_the_study_for_qupath(finished, tmp_path):
     done = export(finished, "qupath", finished.folder, "--method", "svm-cnn", "--to", tmp_path)
     assert done.returncode == 0, done.stderr
-    rows = read(finished / "results/classification/svm-cnn/predictions.tsv")
+    rows = read_tsv(finished / "results/classification/svm-cnn/predictions.tsv")
     assert f"{len(rows)} slides of svm-cnn in {tmp_path}, as QuPath opens them" in done.stdout
     for row in rows:
         found = json.loads((tmp_path / f"{row['slide']}.geojson").read_text())

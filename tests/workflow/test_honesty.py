@@ -1,44 +1,22 @@
 """Nothing of a held-out patient reaches what judges it."""
 
-import csv
 import json
 import shutil
 
 import pytest
 from safetensors import safe_open
 
-from tests.workflow.conftest import ACCEPTANCE_ABSENT, accepted
-
-
-def read(path):
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
-
-
-def write(path, rows):
-    with open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0], delimiter="\t", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+from slidecaf.files.tables import read_tsv
+from tests.workflow.conftest import ACCEPTANCE_ABSENT, accepted, fix_folds, read_sheet, turn_labels, write_sheet
 
 
 def test_held_out_labels_change_no_upstream_file_of_their_fold(study):
-    sheet = study / "classification.tsv"
-    rows = read(sheet)
-    seen = {}
-    for row in rows:  # two folds, each with every class
-        row["fold"] = "" if row["split"] == "test" else seen.setdefault(row["label"], 0) % 2
-        seen[row["label"]] = seen.get(row["label"], 0) + 1
-    write(sheet, rows)
+    fix_folds(study)
     study.config(lambda c: c["classification"]["methods"].pop("mean"))
     study.judge()
     before = study.bytes()
 
-    held_out = [row for row in rows if row["fold"] == 0]
-    assert len({row["label"] for row in held_out}) == 2
-    for row in held_out:
-        row["label"] = {"GBM": "LGG", "LGG": "GBM"}[row["label"]]
-    write(sheet, rows)
+    held_out = [row for row in turn_labels(study) if row["fold"] == "0"]
     study.judge()
     after = study.bytes()
 
@@ -55,21 +33,18 @@ def test_held_out_labels_change_no_upstream_file_of_their_fold(study):
 @pytest.mark.long
 def test_a_network_sees_neither_labels_nor_images_of_its_held_out_rows(trained, tmp_path):
     study = trained.copy(tmp_path / "study")
-    before, rows = study.bytes(), read(study / "classification.tsv")
-    folds = {row["slide"]: row["fold"] for row in read(study / "results/classification/cnn/folds.tsv")}
+    before = study.bytes()
+    folds = {row["slide"]: row["fold"] for row in read_tsv(study / "results/classification/cnn/folds.tsv")}
     for part in ("fold-0", "fold-1", "final"):
         with safe_open(study / f"results/classification/cnn/{part}/network.safetensors", "np") as file:
             seen = json.loads(file.metadata()["slidecaf"])["images"]
         assert sorted(seen) == sorted(slide for slide, fold in folds.items() if f"fold-{fold}" != part)
         assert all(len(digest) == 16 for digest in seen.values())
-        told = {row["slide"] for row in read(study / f"results/classification/cnn/{part}/inner.tsv")}
+        told = {row["slide"] for row in read_tsv(study / f"results/classification/cnn/{part}/inner.tsv")}
         assert told
         assert told < set(seen)
 
-    held_out = [row for row in rows if row["fold"] == "0"]
-    for row in held_out:
-        row["label"] = {"GBM": "LGG", "LGG": "GBM"}[row["label"]]
-    write(study / "classification.tsv", rows)
+    held_out = [row for row in turn_labels(study) if row["fold"] == "0"]
     study.judge()
     after = study.bytes()
     upstream = [path for path in before if "/cnn/fold-0/" in path]
@@ -90,7 +65,7 @@ def test_the_acceptance_check_passes(finished):
 
 def test_predictions_and_scores_hold_what_the_files_contract_says(finished):
     top = finished / "results/classification/svm-cnn"
-    rows = read(top / "predictions.tsv")
+    rows = read_tsv(top / "predictions.tsv")
     assert list(rows[0])[:4] == ["slide", "patient", "split", "fold"]
     assert {"label", "predicted", "confidence", "patches", "status"} <= set(rows[0])
     assert {row["split"] for row in rows} == {"cv", "test"}
@@ -112,15 +87,14 @@ def test_random_weights_are_said_where_the_scores_are_printed(finished):
 @pytest.mark.long
 def test_three_classes_run_to_scores(study):
     third = {"lgg-3": "low grade, other", "lgg-4": "low grade, other"}
-    rows = read(study / "classification.tsv")
-    write(study / "classification.tsv", [{**row, "label": third.get(row["slide"], row["label"])} for row in rows])
+    write_sheet(study, [{**row, "label": third.get(row["slide"], row["label"])} for row in read_sheet(study)])
     study.config(lambda c: c["classification"]["methods"].pop("svm-cnn"))  # too few patients to choose among candidates
     study.config(lambda c: c["classification"].pop("positive"))
     study.judge()
     scores = json.loads((study / "results/classification/mean/scores.json").read_text())
     assert scores["classes"] == ["GBM", "LGG", "low grade, other"]
     assert set(scores["cross_validation"]["auc_by_class"]) == set(scores["classes"])
-    for row in read(study / "results/classification/mean/predictions.tsv"):
+    for row in read_tsv(study / "results/classification/mean/predictions.tsv"):
         confidence = {label: float(row[f"confidence_{label}"]) for label in scores["classes"]}
         assert row["predicted"] == max(confidence, key=confidence.get)
 
@@ -142,7 +116,7 @@ def test_copies_are_refused_or_left_out_listed_and_counted_nowhere(study):
     study.config(lambda c: c.update(on_copies="exclude"))
     study.finish()
     assert study.bytes("tiles", "features", "pooled") == before
-    rows = {row["slide"]: row for row in read(study / "results/classification/mean/predictions.tsv")}
+    rows = {row["slide"]: row for row in read_tsv(study / "results/classification/mean/predictions.tsv")}
     for slide, split in (("again", "test"), ("twice", "cv")):
         assert (rows[slide]["status"], rows[slide]["split"], rows[slide]["predicted"]) == ("copy", split, "")
     scores = json.loads((study / "results/classification/mean/scores.json").read_text())

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
+from slidecaf.files.tables import read_tsv
 from tests.hostile import corpus
-from tests.workflow.test_honesty import read
 
 BAD = {
     "looping": ("broken_tiffs", "loop-of-150.tif", "run in a circle"),
@@ -54,13 +54,13 @@ def test_bad_slides_of_every_kind_are_named_and_the_run_goes_on(hostile, promise
         assert said in log
         assert "Traceback" not in log
         assert not (hostile / f"results/features/cnn-224/{slide}.h5").exists()
-    good = [row["slide"] for row in read(hostile / "classification.tsv") if row["slide"] not in BAD]
+    good = [row["slide"] for row in read_tsv(hostile / "classification.tsv") if row["slide"] not in BAD]
     assert all((hostile / f"results/pooled/cnn-224/{slide}.h5").exists() for slide in good)
 
     hostile.config(lambda c: c.update(on_bad_slide="exclude"))
     hostile.finish("--resources", "gpu=2")
     table = hostile / "results/classification/mean/predictions.tsv"
-    rows = {row["slide"]: row for row in read(table)}
+    rows = {row["slide"]: row for row in read_tsv(table)}
     assert {slide for slide, row in rows.items() if row["status"] == "unreadable"} == set(BAD)
     assert sorted(rows) == sorted([*good, *BAD])
     assert f"\t'{FORMULA}\t" in table.read_text()

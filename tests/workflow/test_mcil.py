@@ -1,35 +1,23 @@
 """MCIL stands beside the SVM on the same folds, and no label of a held-out slide reaches what judges it."""
 
-import csv
 import json
 
 import h5py
 import numpy as np
 import pytest
 
-from tests.workflow.conftest import accepted
+from slidecaf.files.tables import read_tsv
+from tests.workflow.conftest import accepted, read_sheet, turn_labels, write_sheet
 
 pytestmark = pytest.mark.long
 
 HELD_OUT = ["gbm-1", "gbm-2", "lgg-1", "lgg-2"]
 
 
-def read(path):
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
-
-
-def write(path, rows):
-    with open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0], delimiter="\t", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def test_it_runs_beside_the_svm_and_says_what_the_contract_asks(boosted):
     assert boosted.planned(shown=True) == {}
     top = boosted / "results/classification/mcil"
-    rows = {row["slide"]: row for row in read(top / "predictions.tsv")}
+    rows = {row["slide"]: row for row in read_tsv(top / "predictions.tsv")}
     told = [row for row in rows.values() if row["predicted"]]
     assert all((float(row["confidence"]) > 0) == (row["predicted"] == "GBM") for row in told)
     lost = rows["lgg-4"]
@@ -45,7 +33,8 @@ def test_it_runs_beside_the_svm_and_says_what_the_contract_asks(boosted):
 
 
 def test_every_slide_has_scores_and_clusters_of_its_patches(boosted):
-    for slide, row in ((row["slide"], row) for row in read(boosted / "results/classification/mcil/predictions.tsv")):
+    for row in read_tsv(boosted / "results/classification/mcil/predictions.tsv"):
+        slide = row["slide"]
         with (
             h5py.File(boosted / f"results/classification/mcil/patches/{slide}.h5") as file,
             h5py.File(boosted / f"results/features/manual-160/{slide}.h5") as features,
@@ -62,11 +51,8 @@ def test_every_slide_has_scores_and_clusters_of_its_patches(boosted):
 def test_held_out_labels_change_no_upstream_file_of_their_fold(boosted, tmp_path):
     study = boosted.copy(tmp_path / "study")
     before = study.bytes()
-    rows = read(study / "classification.tsv")
-    for row in rows:
-        if row["slide"] in HELD_OUT or row["split"] == "test":
-            row["label"] = {"GBM": "LGG", "LGG": "GBM"}[row["label"]]
-    write(study / "classification.tsv", rows)
+    turn_labels(study)
+    turn_labels(study, fold="")  # of test rows
     study.judge()
     after = study.bytes()
 
@@ -86,10 +72,10 @@ def test_held_out_labels_change_no_upstream_file_of_their_fold(boosted, tmp_path
 
 def test_a_label_of_a_test_row_changes_scores_only(boosted, tmp_path):
     study = boosted.copy(tmp_path / "study")
-    rows = read(study / "classification.tsv")
+    rows = read_sheet(study)
     tested = next(row for row in rows if row["split"] == "test")
     tested["label"] = ""
-    write(study / "classification.tsv", rows)
+    write_sheet(study, rows)
     assert study.planned() == {"scores": 2, "comparison": 1}
 
 
@@ -109,11 +95,11 @@ def test_what_changes_reruns_its_own_method_alone(boosted, tmp_path):
 
 def test_three_classes_are_refused_before_anything_runs(boosted, tmp_path):
     study = boosted.copy(tmp_path / "study")
-    rows = read(study / "classification.tsv")
+    rows = read_sheet(study)
     for row in rows:
         if row["slide"] in ("lgg-2", "lgg-3"):
             row["label"] = "other"
-    write(study / "classification.tsv", rows)
+    write_sheet(study, rows)
     study.config(lambda c: c["classification"].pop("positive"))
     refused = study.snakemake("-n")
     assert refused.returncode != 0
@@ -135,7 +121,7 @@ def test_an_unreadable_slide_is_left_out_where_that_is_asked_for(boosted, tmp_pa
     study.config(lambda c: c.update(on_bad_slide="exclude"))
     study.judge()
     top = study / "results/classification/mcil"
-    rows = {row["slide"]: row for row in read(top / "predictions.tsv")}
+    rows = {row["slide"]: row for row in read_tsv(top / "predictions.tsv")}
     assert (rows["gbm-2"]["predicted"], rows["gbm-2"]["status"]) == ("", "unreadable")
     # gbm-1 alone is left of its class where fold 1 is held out
     choice = json.loads((top / "fold-1/choice.json").read_text())

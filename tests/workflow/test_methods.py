@@ -1,12 +1,22 @@
 """Methods side by side, and one setting varied at a time, in a run."""
 
-import csv
 import json
 
 import pytest
 import yaml
 
-from tests.workflow.conftest import ACCEPTANCE_ABSENT, accepted, made_once, make_mini, mini_config, segmentation_config
+from slidecaf.files.tables import read_tsv
+from tests.workflow.conftest import (
+    ACCEPTANCE_ABSENT,
+    accepted,
+    fix_folds,
+    made_once,
+    make_mini,
+    mini_config,
+    read_sheet,
+    segmentation_config,
+    turn_labels,
+)
 
 ABLATION = {"method": "svm-cnn", "norm": [1, 3], "keep": ["all"], "features": ["dense-96"]}
 FIXED = {"features": ["cnn-160"], "norm": [3], "keep": [20], "C": [0.01, 1]}
@@ -26,13 +36,14 @@ def config():
 
 def make_compared(folder):
     study = make_mini(folder, config=config(), size=400)
+    fix_folds(study)
     study.first_run = study.finish("--resources", "gpu=2")
     return study
 
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory, worker_id):
-    """A study of two methods a task, with an ablation, that has been run. Copy it before you change it."""
+    """A study of two methods a task, with an ablation, that has been run; its sheet fixes the folds. Copy it."""
     return made_once(make_compared, "compared", tmp_path_factory, worker_id)
 
 
@@ -41,20 +52,15 @@ def study(compared, tmp_path):
     return compared.copy(tmp_path / "study")
 
 
-def read(path):
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
-
-
 def seconds(study, *jobs):
     """Return what Snakemake measured of some jobs, by their places below the benchmarks."""
     found = [path for job in jobs for path in (study / "results/benchmarks").glob(f"{job}.tsv")]
-    return sum(float(read(path)[0]["s"]) for path in found)
+    return sum(float(read_tsv(path)[0]["s"]) for path in found)
 
 
 @pytest.mark.long
 def test_the_tables_say_what_the_methods_own_files_say(compared):
-    rows = read(compared / "results/classification/comparison.tsv")
+    rows = read_tsv(compared / "results/classification/comparison.tsv")
     assert [row["method"] for row in rows] == ["svm-cnn", "mean"]
     for row in rows:
         found = json.loads((compared / f"results/classification/{row['method']}/scores.json").read_text())
@@ -70,7 +76,7 @@ def test_the_tables_say_what_the_methods_own_files_say(compared):
     assert float(rows[1]["p"]) == pair["p"]
     assert float(rows[1]["difference"]) == (pair["only_b"] - pair["only_a"]) / pair["n"]
 
-    rows = read(compared / "results/segmentation/comparison.tsv")
+    rows = read_tsv(compared / "results/segmentation/comparison.tsv")
     assert [(row["method"], row["variant"]) for row in rows] == [
         *(("svm-cnn", "plain"), ("svm-cnn", "hard"), ("other", "plain"))
     ]
@@ -80,21 +86,25 @@ def test_the_tables_say_what_the_methods_own_files_say(compared):
 
 
 @pytest.mark.long
-def test_methods_of_a_task_share_their_folds(compared):
-    for task in ("classification", "segmentation"):
-        folds = {path.read_bytes() for path in (compared / f"results/{task}").glob("*/folds.tsv")}
-        assert len(list((compared / f"results/{task}").glob("*/folds.tsv"))) == 2
-        assert len(folds) == 1, task
+def test_methods_of_a_segmentation_share_its_folds(compared):
+    one, other = (compared / "results/segmentation").glob("*/folds.tsv")
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_methods_share_the_folds_that_are_drawn(finished):
+    assert "fold" not in read_sheet(finished)[0]
+    one, other = (finished / "results/classification").glob("*/folds.tsv")
+    assert one.read_bytes() == other.read_bytes()
 
 
 @pytest.mark.long
 def test_time_is_that_of_all_jobs_that_a_method_needs(compared):
     shared = ("encoder/cnn-160", *(f"{step}/cnn-160/batch-*" for step in ("tiles", "features", "pooling")))
-    for row in read(compared / "results/classification/comparison.tsv"):
+    for row in read_tsv(compared / "results/classification/comparison.tsv"):
         own = f"classifier/{row['method']}/*"
         assert float(row["seconds"]) == pytest.approx(seconds(compared, *shared, own), abs=0.06)
         assert 0.05 < float(row["memory_gib"]) < 8
-    plain, hard, other = (float(row["seconds"]) for row in read(compared / "results/segmentation/comparison.tsv"))
+    plain, hard, other = (float(row["seconds"]) for row in read_tsv(compared / "results/segmentation/comparison.tsv"))
     steps = [f"{step}/svm-cnn/hard/*" for step in ("patch_svm", "maps", "map_choice", "segment", "outlines")]
     steps += ["patch_svm/svm-cnn/hard", "hard_examples/svm-cnn"]
     assert hard - plain == pytest.approx(seconds(compared, *steps), abs=0.11)
@@ -105,10 +115,10 @@ def test_time_is_that_of_all_jobs_that_a_method_needs(compared):
 
 @pytest.mark.long
 def test_what_is_varied_is_judged_in_the_same_folds_and_the_methods_own_value_changes_nothing(compared):
-    rows = {(row["factor"], row["value"]): row for row in read(compared / "results/classification/ablation.tsv")}
+    rows = {(row["factor"], row["value"]): row for row in read_tsv(compared / "results/classification/ablation.tsv")}
     assert list(rows) == [("norm", "1"), ("norm", "3"), ("keep", "all"), ("features", "dense-96")]
     assert [row["own"] for row in rows.values()] == ["", "yes", "", ""]
-    known = {row["method"]: row for row in read(compared / "results/classification/comparison.tsv")}
+    known = {row["method"]: row for row in read_tsv(compared / "results/classification/comparison.tsv")}
     assert [rows["norm", "3"][key] for key in ("n", "difference", "p")] == ["8", "0.0", "1.0"]
     assert rows["norm", "3"]["score"] == known["svm-cnn"]["score"]
     # the other method differs from the varied one in the norm alone
@@ -135,15 +145,14 @@ def test_a_finished_study_has_nothing_to_do_and_one_more_value_is_one_more_job(s
 def test_a_rerun_of_one_slide_leaves_the_cost_empty_and_one_of_all_says_it_again(study):
     next((study / "results/features/cnn-160").glob("*.h5")).unlink()
     study.finish("--until", "methods")
-    rows = read(study / "results/classification/comparison.tsv")
+    rows = read_tsv(study / "results/classification/comparison.tsv")
     assert [(row["seconds"], row["memory_gib"]) for row in rows] == [("", "")] * 2
-    assert all(row["seconds"] for row in read(study / "results/segmentation/comparison.tsv"))
+    assert all(row["seconds"] for row in read_tsv(study / "results/segmentation/comparison.tsv"))
     for step in ("features", "pooled"):  # what is still good would be left alone
         for path in (study / f"results/{step}/cnn-160").glob("*.h5"):
             path.unlink()
-    study.finish()
-    assert all(row["seconds"] for row in read(study / "results/classification/comparison.tsv"))
-    assert study.planned(shown=True) == {}
+    study.finish("--until", "methods")
+    assert all(row["seconds"] for row in read_tsv(study / "results/classification/comparison.tsv"))
 
 
 @pytest.mark.long
@@ -151,29 +160,9 @@ def test_held_out_labels_change_nothing_of_what_an_ablation_says_of_their_slides
     def lines(path):
         return [line for line in path.read_text().splitlines() if line.split("\t")[1] == "0"]
 
-    sheet, seen = study / "classification.tsv", {}
-    rows = read(sheet)
-    for row in rows:  # two folds, each with every class
-        row["fold"] = "" if row["split"] == "test" else seen.setdefault(row["label"], 0) % 2
-        seen[row["label"]] = seen.get(row["label"], 0) + 1
-
-    def write():
-        with open(sheet, "w", newline="") as file:
-            writer = csv.DictWriter(file, rows[0], delimiter="\t", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-
-    study.config(lambda config: config.pop("segmentation"))
-    study.config(lambda config: config["classification"]["methods"].pop("mean"))
-    write()
-    study.judge()
     tried = sorted((study / "results/classification/svm-cnn/ablation").glob("*.tsv"))
     before, whole = {path: lines(path) for path in tried}, {path: path.read_bytes() for path in tried}
-    held_out = [row for row in rows if row["fold"] == 0]
-    assert len({row["label"] for row in held_out}) == 2
-    for row in held_out:
-        row["label"] = {"GBM": "LGG", "LGG": "GBM"}[row["label"]]
-    write()
+    held_out = [row for row in turn_labels(study) if row["fold"] == "0"]
     study.judge()
     assert len(tried) == 4
     for path in tried:

@@ -57,7 +57,7 @@ def test_what_changes_trains_again_and_what_does_not_does_not(trained, tmp_path)
 def test_an_image_that_cannot_be_read_is_named_or_left_out_and_counted(trained, tmp_path):
     study = trained.copy(tmp_path / "study")
     (study / "slides/gbm-2.png").write_bytes(b"\x89PNG\r\n\x1a\nnot a picture")
-    failed = study.run("--until", "network")
+    failed = study.run(f"{TOP}/final/network.safetensors")
     assert failed.returncode != 0
     assert "images cannot be read (gbm-2); mend" in failed.stdout + failed.stderr
     study.config(lambda c: c.update(on_bad_slide="exclude"))
@@ -90,7 +90,6 @@ def test_what_does_not_go_together_is_refused_before_anything_runs(trained, tmp_
     assert "cnn.weights: there is no file 'none.pth'" in refused.stderr
 
 
-@pytest.mark.long
 def test_two_stages_stand_beside_one_in_every_table(trained, tmp_path):
     study = trained.copy(tmp_path / "study")
     two = {"kind": "cam-two-stage", "architecture": "custom-cnn", "head": "own", "input_size": 32, "epochs": 2}

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from slidecaf.classification.heatmap import read_heatmap
-from slidecaf.files.tables import read_tsv, write_tsv
+from slidecaf.files.tables import read_tsv
 from slidecaf.viewer.catalogue import Catalogue
-from tests.workflow.conftest import accepted, fix_folds, make_mini, trained_config
+from tests.workflow.conftest import accepted, fix_folds, make_mini, trained_config, turn_labels
 from tests.workflow.test_predict import handed_on, slidecaf
 
 pytestmark = pytest.mark.long
@@ -121,16 +121,6 @@ def test_a_heat_map_that_is_gone_is_made_again_alone(patched, tmp_path):
     study.judge("--resources", "gpu=2")
     assert study.bytes() == before
     assert all(path.stat().st_mtime_ns == time for path, time in times.items())
-
-
-def turn_labels(study):
-    """Give the slides of the first fold the other label; return the sheet's rows."""
-    rows = read_tsv(study / "classification.tsv")
-    for row in rows:
-        if row["fold"] == "0":
-            row["label"] = {"GBM": "LGG", "LGG": "GBM"}[row["label"]]
-    write_tsv(study / "classification.tsv", list(rows[0]), rows)
-    return rows
 
 
 def test_held_out_slides_and_labels_reach_no_byte_of_their_folds_network(patched, tmp_path):

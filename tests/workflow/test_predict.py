@@ -1,6 +1,5 @@
 """A model handed on: the same bytes without the study, further slides alone, and what does not suit is refused."""
 
-import csv
 import json
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from slidecaf.files.tables import read_tsv
 from slidecaf.running.lock import lock_study
 from tests.workflow.conftest import ROOT, Study
 from tests.workflow.test_graph_rlm import graphed  # noqa: F401  a fixture
@@ -22,17 +22,12 @@ def slidecaf(folder, *arguments):
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, timeout=600)
 
 
-def read(path):
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
-
-
 def names_nobody(archive, study):
     """Make sure that no slide and no patient of a study is named in a model."""
     with zipfile.ZipFile(archive) as opened:
         content = b"".join(opened.read(name) for name in opened.namelist())
     for sheet in study.folder.glob("*.tsv"):
-        for row in read(sheet):
+        for row in read_tsv(sheet):
             assert row["slide"].encode() not in content
             assert row["patient"].encode() not in content
     assert str(ROOT).encode() not in content
@@ -52,10 +47,10 @@ def handed_on(study, folder, method, *, slides):
 
 
 def test_slides_are_diagnosed_as_in_the_study_which_is_gone(finished, tmp_path):
-    before = {row["slide"]: row for row in read(finished / "results/classification/svm-cnn/predictions.tsv")}
+    before = {row["slide"]: row for row in read_tsv(finished / "results/classification/svm-cnn/predictions.tsv")}
     tested = [slide for slide, row in before.items() if row["split"] == "test"]
     out, done = handed_on(finished, tmp_path, "svm-cnn", slides=tested)
-    after = {row["slide"]: row for row in read(out / "results/classification/svm-cnn/predictions.tsv")}
+    after = {row["slide"]: row for row in read_tsv(out / "results/classification/svm-cnn/predictions.tsv")}
     assert set(after) == set(tested)
     for slide in tested:
         same = ("predicted", "confidence", "probability", "patches", "status")
@@ -78,7 +73,8 @@ def test_slides_are_diagnosed_as_in_the_study_which_is_gone(finished, tmp_path):
     shutil.copy(next((finished / "slides").glob(f"{other}.*")), tmp_path / "new")
     more = slidecaf(tmp_path, "predict", "model.zip", "new", "--to", "out", "--cores", "2")
     assert more.returncode == 0, more.stderr
-    assert {row["slide"] for row in read(out / "results/classification/svm-cnn/predictions.tsv")} == {*tested, other}
+    rows = read_tsv(out / "results/classification/svm-cnn/predictions.tsv")
+    assert {row["slide"] for row in rows} == {*tested, other}
     assert features.stat().st_mtime_ns == made
 
 
@@ -116,7 +112,7 @@ def test_every_kind_decides_as_in_its_study(request, name, method, tmp_path):
             assert (out / path).read_bytes() == (study / path).read_bytes()
         return
     path = f"results/classification/{method}/predictions.tsv"
-    ours, theirs = ({row["slide"]: row for row in read(one / path)} for one in (out, study))
+    ours, theirs = ({row["slide"]: row for row in read_tsv(one / path)} for one in (out, study))
     for row in ours.values():
         same = ("predicted", "confidence", "probability", "patches", "status")
         assert [row[key] for key in same] == [theirs[row["slide"]][key] for key in same]
@@ -136,7 +132,7 @@ def test_a_model_names_no_slide_and_no_patient_and_is_the_same_file_twice(finish
 def test_labels_of_other_slides_are_for_scores_and_bad_slides_stop_no_others(finished, tmp_path):
     done = slidecaf(tmp_path, "export", "model", finished.folder, "--method", "mean", "--to", "model.zip")
     assert done.returncode == 0, done.stderr
-    rows = [row for row in read(finished / "classification.tsv") if row["split"] == "test"]
+    rows = [row for row in read_tsv(finished / "classification.tsv") if row["split"] == "test"]
     (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     Image.fromarray(np.full((500, 500, 3), 255, np.uint8)).save(tmp_path / "glass.png")
     lines = ["slide\tpath\tlabel\tpatient"]
@@ -145,7 +141,7 @@ def test_labels_of_other_slides_are_for_scores_and_bad_slides_stop_no_others(fin
     (tmp_path / "sheet.tsv").write_text("\n".join(lines) + "\n")
     done = slidecaf(tmp_path, "predict", "model.zip", "sheet.tsv", "--to", "out", "--cores", "2")
     assert done.returncode == 0, done.stdout + done.stderr
-    found = {row["slide"]: row for row in read(tmp_path / "out/results/classification/mean/predictions.tsv")}
+    found = {row["slide"]: row for row in read_tsv(tmp_path / "out/results/classification/mean/predictions.tsv")}
     assert (found["bad"]["status"], found["bad"]["confidence"]) == ("unreadable", "")
     assert found["glass"]["status"] == "no tissue"
     scores = json.loads((tmp_path / "out/results/classification/mean/scores.json").read_text())

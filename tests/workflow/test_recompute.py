@@ -1,10 +1,11 @@
 """The script for reviewers, which knows nothing of slidecaf, finds a study's numbers again, and a changed one not."""
 
-import csv
 import subprocess
 import sys
 
 import pytest
+
+from slidecaf.files.tables import read_tsv, write_tsv
 
 
 def recompute(repository, study):
@@ -25,14 +26,10 @@ def test_a_plain_script_finds_the_numbers_again(finished, repository):
 def test_a_number_that_was_changed_is_found(finished, repository, tmp_path, column):
     study = finished.copy(tmp_path / "study")
     path = study / "results/classification/mean/predictions.tsv"
-    with open(path, newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
+    rows = read_tsv(path)
     if column == "label":
         rows[0]["label"] = {"GBM": "LGG", "LGG": "GBM"}[rows[0]["label"]]
     else:
         rows[0][column] = str(float(rows[0][column]) + 0.01)
-    with open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0], delimiter="\t", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_tsv(path, list(rows[0]), rows)
     assert recompute(repository, study).returncode == 1

@@ -1,27 +1,21 @@
 """The report in the workflow: made at the end, remade when what it shows changes, and never the cause of anything."""
 
-import csv
-
 import h5py
 import numpy as np
 import pytest
 from PIL import Image
 
 from slidecaf.classification.figure import SIDE, patch_box
+from slidecaf.files.tables import read_tsv
 from slidecaf.slides import open_slide
 from tests.workflow.test_caching import raise_revision
 
 FIGURE = "results/classification/svm-cnn/final/figure5"
 
 
-def read(path):
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
-
-
 def test_a_finished_study_has_a_report_of_all_slides_and_says_so(finished):
     text = (finished / "results/report.html").read_text()
-    assert all(f">{row['slide']}</a>" in text for row in read(finished / "classification.tsv"))
+    assert all(f">{row['slide']}</a>" in text for row in read_tsv(finished / "classification.tsv"))
     assert "Random weights: the network was never trained" in text
     assert str(finished.folder) not in text
     assert "report.html" in finished.said
@@ -29,7 +23,7 @@ def test_a_finished_study_has_a_report_of_all_slides_and_says_so(finished):
 
 def test_a_report_of_the_segmentation_shows_every_slide(segmented):
     text = (segmented / "results/report.html").read_text()
-    assert text.count('<div class="pair">') == len(read(segmented / "segmentation.tsv"))
+    assert text.count('<div class="pair">') == len(read_tsv(segmented / "segmentation.tsv"))
     assert "no mask to compare" in text
 
 
@@ -54,8 +48,8 @@ def test_a_raised_revision_of_the_report_reruns_nothing_but_the_report(study, cl
 
 
 def test_figure_5_shows_the_patches_of_training_slides_that_activate_a_neuron_most(finished):
-    table = read(finished / f"{FIGURE}.tsv")
-    train = {row["slide"] for row in read(finished / "classification.tsv") if row["split"] == "train"}
+    table = read_tsv(finished / f"{FIGURE}.tsv")
+    train = {row["slide"] for row in read_tsv(finished / "classification.tsv") if row["split"] == "train"}
     features = {path.stem: path for path in finished.folder.glob("results/features/cnn-224/*.h5")}
     size = int(table[0]["patch_size"])
     if size != 224:

@@ -1,6 +1,5 @@
 """The segmentation through the workflow: what reruns, what leaks, what its files hold."""
 
-import csv
 import json
 from collections import Counter
 
@@ -11,6 +10,7 @@ import shapely
 import tifffile
 from PIL import Image
 
+from slidecaf.files.tables import read_tsv
 from slidecaf.segmentation.rasters import read_attributes
 from tests.workflow.conftest import ACCEPTANCE_ABSENT, accepted
 
@@ -22,11 +22,6 @@ SLIDES = ["gbm-1", "gbm-2", "gbm-3"]
 def study(segmented, tmp_path):
     """A copy of the finished study."""
     return segmented.copy(tmp_path / "study")
-
-
-def read(path):
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
 
 
 def pixels(path):
@@ -44,7 +39,7 @@ def test_the_acceptance_check_passes(segmented):
 
 
 def test_scores_are_those_of_the_masks_and_the_files_are_as_large_as_the_slide(segmented):
-    listed = {(row["slide"], row["variant"]): row for row in read(segmented / f"{TOP}/scores.tsv")}
+    listed = {(row["slide"], row["variant"]): row for row in read_tsv(segmented / f"{TOP}/scores.tsv")}
     assert set(listed) == {(slide, variant) for slide in [*SLIDES, "gbm-4"] for variant in ("plain", "hard")}
     scores = json.loads((segmented / f"{TOP}/scores.json").read_text())
     for variant in ("plain", "hard"):
@@ -79,11 +74,11 @@ def test_the_mask_is_the_map_above_the_threshold_cleaned(segmented):
 
 def test_the_comparison_says_whether_retraining_helped(segmented):
     compared = json.loads((segmented / f"{TOP}/comparison.json").read_text())
-    listed = {(row["slide"], row["variant"]): row["score"] for row in read(segmented / f"{TOP}/scores.tsv")}
+    listed = {(row["slide"], row["variant"]): row["score"] for row in read_tsv(segmented / f"{TOP}/scores.tsv")}
     difference = [float(listed[slide, "hard"]) - float(listed[slide, "plain"]) for slide in SLIDES]
     assert compared["leave_one_out"]["mean_difference"] == pytest.approx(np.mean(difference))
     assert compared["leave_one_out"]["verdict"] in segmented.said
-    examples = read(segmented / f"{TOP}/hard_examples.tsv")
+    examples = read_tsv(segmented / f"{TOP}/hard_examples.tsv")
     assert {row["kind"] for row in examples} <= {"missed", "false"}
     assert len(examples) == compared["hard_examples"]["final"]["drawn"]
 
@@ -138,8 +133,8 @@ def own_files(study, slide, part):
 
 
 def test_a_left_out_mask_touches_nothing_upstream_of_its_own_score(study):
-    part = next(f"fold-{row['fold']}" for row in read(study / f"{TOP}/folds.tsv") if row["slide"] == "gbm-2")
-    before, scores = own_files(study, "gbm-2", part), read(study / f"{TOP}/scores.tsv")
+    part = next(f"fold-{row['fold']}" for row in read_tsv(study / f"{TOP}/folds.tsv") if row["slide"] == "gbm-2")
+    before, scores = own_files(study, "gbm-2", part), read_tsv(study / f"{TOP}/scores.tsv")
     elsewhere = (study / f"{TOP}/plain/final/model.h5").read_bytes()
     for kind in ("", "-hemorrhage"):
         mask = pixels(study / f"masks/gbm-2{kind}.png")
@@ -150,7 +145,7 @@ def test_a_left_out_mask_touches_nothing_upstream_of_its_own_score(study):
     assert [name for name in before if before[name] != after[name]] == []
     # the mask does reach the models of the others, and its own score
     assert (study / f"{TOP}/plain/final/model.h5").read_bytes() != elsewhere
-    own = [[row for row in rows if row["slide"] == "gbm-2"] for rows in (scores, read(study / f"{TOP}/scores.tsv"))]
+    own = [[row for row in rows if row["slide"] == "gbm-2"] for rows in (scores, read_tsv(study / f"{TOP}/scores.tsv"))]
     assert own[0] != own[1]
 
 
@@ -238,7 +233,7 @@ def test_without_features_of_test_rows_their_maps_and_masks_are_the_same(study):
         "study",
         "all",
     }
-    tested = {row["slide"] for row in read(study / "segmentation.tsv") if row["split"] == "test"}
+    tested = {row["slide"] for row in read_tsv(study / "segmentation.tsv") if row["split"] == "test"}
     for path in study.folder.glob("results/features/*/*.h5"):
         if path.stem in tested:
             path.unlink()

@@ -7,8 +7,9 @@ import h5py
 import pytest
 from safetensors import safe_open
 
-from tests.workflow.conftest import accepted, fix_folds, make_mini, trained_config
-from tests.workflow.test_predict import handed_on, read
+from slidecaf.files.tables import read_tsv
+from tests.workflow.conftest import accepted, fix_folds, make_mini, trained_config, turn_labels
+from tests.workflow.test_predict import handed_on
 
 pytestmark = pytest.mark.long
 
@@ -41,7 +42,7 @@ def tuned(tmp_path_factory):
 
 def test_each_part_has_features_of_its_own_network(tuned):
     assert tuned.planned(shown=True) == {}
-    folds = {row["slide"]: row["fold"] for row in read(tuned / "results/classification/svm/folds.tsv")}
+    folds = {row["slide"]: row["fold"] for row in read_tsv(tuned / "results/classification/svm/folds.tsv")}
     digests = {}
     for part, name in {"fold-0": "tuned@fold-0", "fold-1": "tuned@fold-1", "final": "tuned"}.items():
         with h5py.File(tuned / f"results/features/{name}/shard-0.h5") as file:
@@ -64,12 +65,7 @@ def test_each_part_has_features_of_its_own_network(tuned):
 def test_held_out_labels_reach_no_feature_of_their_fold(tuned, tmp_path):
     study = tuned.copy(tmp_path / "study")
     before = study.bytes()
-    rows = read(study / "classification.tsv")
-    for row in rows:
-        if row["fold"] == "0":
-            row["label"] = {"GBM": "LGG", "LGG": "GBM"}[row["label"]]
-    lines = ["\t".join(row.values()) for row in rows]
-    (study / "classification.tsv").write_text("\n".join(["\t".join(rows[0]), *lines]) + "\n")
+    turn_labels(study)
     study.judge("--resources", "gpu=2")
     after = study.bytes()
     upstream = [path for path in before if "@fold-0" in path or "/fold-0/" in path]
@@ -98,7 +94,7 @@ def test_a_model_of_such_features_is_handed_on_with_its_network(tuned, tmp_path)
     assert [path.name for path in handed.folder.rglob("weights/*")] == ["places.safetensors"]
     confidences = []
     for study in (tuned, handed):
-        rows = read(study / "results/classification/fv/predictions.tsv")
+        rows = read_tsv(study / "results/classification/fv/predictions.tsv")
         confidences.append({row["slide"]: row["confidence"] for row in rows if row["slide"] in ("gbm-5", "lgg-5")})
     assert confidences[0] == confidences[1]
     assert len(confidences[0]) == 2

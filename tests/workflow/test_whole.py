@@ -1,6 +1,5 @@
 """Whole images by shards, through the workflow: what a change makes again, and that nothing leaks."""
 
-import csv
 import subprocess
 import sys
 
@@ -8,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from slidecaf.files.tables import read_tsv
 from slidecaf.study.batches import deal_shards
-from tests.workflow.conftest import accepted, make_mini, mini_config
+from tests.workflow.conftest import accepted, fix_folds, make_mini, mini_config, turn_labels
 
 SHARDS = 3
 
@@ -60,28 +60,20 @@ def test_a_segmentation_of_whole_images_ends_the_plan_with_a_sentence(planned):
 @pytest.mark.long
 def test_a_study_of_whole_images_runs_changes_by_the_shard_and_leaks_nothing(tmp_path):
     study = make_mini(tmp_path / "study", config=config())
-    sheet = study / "classification.tsv"
-    rows, seen = read(sheet), {}
-    for row in rows:  # two folds, each with every class
-        row["fold"] = "" if row["split"] == "test" else seen.setdefault(row["label"], 0) % 2
-        seen[row["label"]] = seen.get(row["label"], 0) + 1
-    write(sheet, rows)
+    fix_folds(study)
     study.finish()
     assert study.planned(shown=True) == {}
     assert sorted(shard_files(study)) == [f"shard-{k}.h5" for k in shards_of(study)]
     assert not (study / "results/tiles").exists()
     assert not (study / "results/pooled").exists()
-    predictions = read(study / "results/classification/image-level/predictions.tsv")
+    predictions = read_tsv(study / "results/classification/image-level/predictions.tsv")
     assert {row["patches"] for row in predictions} == {"1"}
     assert "The feature set <code>whole-64</code> takes each slide whole" in (study / "results/report.html").read_text()
     accepted(study)
 
     # labels of held-out rows reach nothing upstream
     before = study.bytes()
-    for row in rows:
-        if row["fold"] == 0:
-            row["label"] = {"GBM": "LGG", "LGG": "GBM"}[row["label"]]
-    write(sheet, rows)
+    turn_labels(study)
     study.judge()
     after = study.bytes()
     upstream = [path for path in before if "/classification/" not in path or "/fold-0/" in path]
@@ -123,14 +115,14 @@ def test_a_study_of_whole_images_runs_changes_by_the_shard_and_leaks_nothing(tmp
     study.config(lambda c: c.update(on_bad_slide="exclude"))
     study.judge()
     row = next(
-        row for row in read(study / "results/classification/image-level/predictions.tsv") if row["slide"] == "lgg-5"
+        row for row in read_tsv(study / "results/classification/image-level/predictions.tsv") if row["slide"] == "lgg-5"
     )
     assert (row["status"], row["predicted"], row["patches"]) == ("unreadable", "", "0")
     accepted(study)
 
     # another number of shards leaves files over, which clean removes
     study.config(lambda c: c["features"]["whole-64"].update(shards=1))
-    study.finish()
+    study.judge()
     cleaned = subprocess.run(
         [sys.executable, "-m", "slidecaf.cli", "clean", str(study.folder)],
         capture_output=True,
@@ -140,20 +132,8 @@ def test_a_study_of_whole_images_runs_changes_by_the_shard_and_leaks_nothing(tmp
     )
     assert sorted(shard_files(study)) == ["shard-0.h5"]
     assert "results/logs/whole_features/whole-64/shard-2.log" in cleaned.stdout
-    assert study.planned(shown=True) == {}
+    assert study.planned() == {}
 
 
 def log(study, shard):
     return (study / f"results/logs/whole_features/whole-64/shard-{shard}.log").read_text()
-
-
-def read(path):
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
-
-
-def write(path, rows):
-    with open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0], delimiter="\t", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
