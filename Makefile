@@ -1,7 +1,7 @@
 # The same few commands for a person and for CI.
 #   make run [STUDY=folder] [CORES=4] [CONFIG=config/full.yaml]   make slurm STUDY=folder   make view [STUDY=folder] [PORT=8080]
 #   make test   make test-slurm   make test-faults   make reliability   make docs
-#   make test-browser   make check   make bench   make bench-gpu
+#   make test-browser   make test-packages   make check   make bench   make bench-gpu
 STUDY ?= .
 CORES ?= all
 PORT ?= 8080
@@ -17,7 +17,7 @@ ifneq ($(MADE_IN),$(shell pwd -P))
 $(error .venv was made for the clone in $(MADE_IN) and was copied or moved here; delete it (rm -r .venv) and run make again)
 endif
 endif
-.PHONY: run view test test-browser test-slurm test-faults check format bench bench-gpu slurm install docs reliability
+.PHONY: run view test test-browser test-packages test-slurm test-faults check format bench bench-gpu slurm install docs reliability
 
 run: .venv/installed
 	@$(BIN)/slidecaf run "$(STUDY)" --cores $(CORES) $(if $(CONFIG),--configfile "$(abspath $(CONFIG))")
@@ -80,7 +80,10 @@ view: .venv/installed
 
 # The viewer in Debian's chromium, which is installed where it is missing.
 test-browser: .venv/installed
-	@command -v chromium >/dev/null || { \
-	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
-	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq chromium; }
+	@tests/browser/install.sh
 	$(BIN)/python -m pytest tests/browser
+
+# What test-browser and test-slurm install of Debian, one after the other since apt works alone.
+test-packages:
+	@tests/browser/install.sh
+	@tests/slurm/install.sh
