@@ -66,12 +66,14 @@ docs: .venv/installed
 install: .venv/installed
 
 # The stamp is made last. An installation that was cut off is begun anew: pip takes a half-written package for a whole one.
+# pip would compile on one core. A file that is of another Python fails there too, and is never imported.
 .venv/installed: requirements.txt pyproject.toml
 	@test -x $(BIN)/pip -a ! -e .venv/installing || { echo "making .venv"; $(PYTHON) -m venv --clear .venv; }
 	@touch .venv/installing
 	@echo "installing the pinned packages into .venv (some minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@$(BIN)/python -c "import compileall; compileall.compile_dir('.venv/lib', quiet=2, workers=0)"
 	@rm .venv/installing
 	@pwd -P > $@
 

@@ -10,7 +10,7 @@ import pytest
 from tests.slurm.cluster import run
 from tests.slurm.conftest import IMPATIENT, SHARED, SlurmStudy, accounted, alone_on_the_gpu, make_study
 
-NETWORK = ("rule_encoder", "rule_features")
+NETWORK = "rule_features"  # by which the network is described
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_after_a_run_on_the_cluster_there_is_nothing_to_do_anywhere(study, profi
 
 def test_two_jobs_never_hold_the_one_gpu(rows, promise):
     held = alone_on_the_gpu(rows)
-    assert len(held) >= 3
+    assert len(held) >= 2
     promise("Two jobs never hold one GPU at a time", provoked=len(held))
 
 

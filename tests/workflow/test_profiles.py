@@ -65,7 +65,8 @@ def test_a_larger_slide_asks_for_more(planned, first, tmp_path):
 
 def test_only_jobs_that_run_a_network_ask_for_a_gpu_and_never_for_two(first, repository):
     asked = {rule: resources.get("gpu", "0") for (rule, _, _), resources in first.items()}
-    assert {rule for rule, gpus in asked.items() if gpus == "1"} == {"encoder", "features"}
+    # few batches, by whose features the network is described
+    assert {rule for rule, gpus in asked.items() if gpus == "1"} == {"features"}
     assert set(asked.values()) == {"0", "1"}
     rules = "".join(path.read_text() for path in (repository / "workflow/rules").glob("*.smk"))
     assert not re.search(r"^ +group:", rules, re.MULTILINE)  # a group would ask for the GPUs of all its jobs
@@ -84,8 +85,15 @@ def test_a_site_names_its_partitions_and_gpu_in_one_place(planned, repository, t
     jobs = plan(planned, profile=site(tmp_path, repository, slurm_account="lab", **keys))
     for (rule, _, _), asked in jobs.items():
         assert asked["slurm_account"] == "lab"
-        assert asked["slurm_partition"] == ("gpu" if rule in ("encoder", "features") else "cpu")
-        assert asked.get("gpu_model") == ("a100" if rule in ("encoder", "features") else None)
+        assert asked["slurm_partition"] == ("gpu" if rule == "features" else "cpu")
+        assert asked.get("gpu_model") == ("a100" if rule == "features" else None)
+
+
+def test_a_job_that_looks_at_a_network_before_others_asks_for_a_gpu(planned, tmp_path):
+    study = planned.copy(tmp_path / "study")
+    study.config(lambda config: [one.update(precision="auto") for one in config["features"].values()])
+    asked = {rule: resources["gpu"] for (rule, _, _), resources in plan(study).items() if "gpu" in resources}
+    assert (asked["encoder"], asked["features"]) == ("1", "1")
 
 
 def test_svms_that_torch_fits_ask_for_a_gpu_and_no_others(planned, repository, tmp_path):

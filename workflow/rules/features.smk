@@ -27,7 +27,7 @@ rule encoder:
     conda:
         ENVIRONMENT
     resources:
-        **EXTRACTION,
+        **LOOKING,
         mem_mb=memory(6000),
         runtime=minutes(30),
     params:

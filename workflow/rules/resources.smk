@@ -6,7 +6,7 @@ Needs   what common.smk gives; the keys extraction_... of a profile's default-re
 Gives   functions and values for `resources:`
 """
 
-from slidecaf.running.demands import BYTES_A_PATCH, SITE_KEYS, Demands, extraction_demands
+from slidecaf.running.demands import BYTES_A_PATCH, SITE_KEYS, Demands, demands_where, extraction_demands
 from slidecaf.running.jobs.learning import LearningDemands, fitting_demands
 from slidecaf.tiles.grid import Tiling
 
@@ -22,6 +22,7 @@ def extraction_rate(features):
 SITE = workflow.resource_settings.default_resources or {}
 ASKED = {key: str(SITE[key].raw).strip("'\"") for key in (*SITE_KEYS, "slurm_partition") if key in SITE}
 EXTRACTION = or_end(extraction_demands, ASKED)
+LOOKING = demands_where(SETS.looked_at_first, EXTRACTION, ASKED.get("slurm_partition"))
 FITTING = fitting_demands(SEGMENTATION.methods, EXTRACTION, ASKED.get("slurm_partition"))
 DEMANDS = Demands(
     SLIDE,

@@ -79,6 +79,31 @@ def extraction_demands(site: Mapping[str, str]) -> dict:
     return asked
 
 
+def demands_where(uses: Callable, extraction: Mapping[str, object], partition: str | None) -> dict[str, Callable]:
+    """Return what the jobs of a rule ask for of which only some run a network.
+
+    Parameters
+    ----------
+    uses : callable
+        Wildcards to something true where the job runs one.
+    extraction : mapping of str to object
+        What such jobs ask for, from `extraction_demands`.
+    partition : str or None
+        Where all other jobs run, as the profile has it.
+
+    Returns
+    -------
+    dict of str to callable
+        Wildcards to the same as `extraction`, or to no GPU and the partition of other jobs.
+    """
+    usual = {"gpu": 0, "slurm_partition": partition}
+
+    def asked(key):
+        return lambda wildcards: extraction[key] if uses(wildcards) else usual.get(key)
+
+    return {key: asked(key) for key in extraction}
+
+
 class Demands:
     """Resource functions of a study.
 

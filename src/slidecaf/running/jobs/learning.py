@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from math import ceil
 
-from slidecaf.running.demands import Demands
+from slidecaf.running.demands import Demands, demands_where
 from slidecaf.running.jobs.wildcards import Wildcards
 from slidecaf.study.config import feature_sets, patch_sets
 from slidecaf.study.tasks import ClassificationTask
@@ -77,12 +77,10 @@ def fitting_demands(
         Wildcards to the same as `extraction` of a method whose SVMs torch fits, and to no GPU of others; nothing where
         no method has torch do it, so that a plan says of others what it always said.
     """
-    usual = {"gpu": 0, "slurm_partition": partition}
 
     def by_torch(method):
         return getattr(methods[method], "solver", None) == "torch"
 
-    def asked(key):
-        return lambda wildcards: extraction[key] if by_torch(wildcards.method) else usual.get(key)
-
-    return {key: asked(key) for key in extraction} if any(map(by_torch, methods)) else {}
+    if not any(map(by_torch, methods)):
+        return {}
+    return demands_where(lambda wildcards: by_torch(wildcards.method), extraction, partition)
