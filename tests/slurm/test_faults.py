@@ -120,5 +120,7 @@ def test_a_job_that_always_fails_ends_the_run_with_its_log_and_leaves_the_others
     promise("A job on SLURM that always fails leaves the other slides' results whole", provoked=1)
 
 
-def test_jobs_that_are_tried_again_never_hold_the_one_gpu_together(study):
-    assert len(alone_on_the_gpu(accounted(study))) >= 5
+def test_jobs_that_are_tried_again_never_hold_the_one_gpu_together(study, promise):
+    held = alone_on_the_gpu(accounted(study))
+    assert len(held) >= 5
+    promise("Two jobs never hold one GPU at a time", provoked=len(held))

@@ -124,13 +124,10 @@ def test_another_map_of_an_output_computes_the_set_anew_and_no_other(study, tmp_
 
 def drop_own(config):
     """Leave the sets of several outputs and of places alone, and methods of these."""
-    for part, kept in ((config["features"], ("cut", "whole", "places")), (methods_of(config), ("svm-one", "places"))):
+    methods = config["classification"]["methods"]
+    for part, kept in ((config["features"], ("cut", "whole", "places")), (methods, ("svm-one", "places"))):
         for name in [name for name in part if name not in kept]:
             del part[name]
-
-
-def methods_of(config):
-    return config["classification"]["methods"]
 
 
 def command(study, *arguments):
