@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -10,7 +9,7 @@ import tomllib
 import pytest
 import yaml
 
-from tests.workflow.conftest import Study, make_mini, mini_config
+from tests.workflow.conftest import Study, copy_clone, make_mini, mini_config
 
 pytestmark = pytest.mark.long
 
@@ -119,24 +118,15 @@ def test_as_a_module_of_another_workflow_it_takes_that_ones_config_alone(by_the_
     same = "tiles", "features", "pooled"
     assert outer.bytes(*same) == by_the_package.bytes(*same)  # the clone's library gives the package's files
     # from another place, as after an update of the module, there is nothing to do
-    root = tmp_path / "elsewhere"
-    root.mkdir()
-    for name in ("src", "workflow", "envs"):
-        shutil.copytree(repository / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(repository / "Snakefile", root)
-    outer.root = root
-    outer.write(root)
+    outer.root = copy_clone(tmp_path / "elsewhere")
+    outer.write(outer.root)
     again = outer.outer("-n", "--until", "slidecaf_pooling", "slidecaf_folds")
     assert again.returncode == 0, again.stderr
     assert re.search(r"^total +0$", again.stdout + again.stderr, re.MULTILINE), again.stdout + again.stderr
 
 
 def test_a_library_of_another_version_is_said_in_a_sentence(repository, tmp_path):
-    root = tmp_path / "clone"
-    root.mkdir()
-    for name in ("workflow", "envs", "profiles"):
-        shutil.copytree(repository / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(repository / "Snakefile", root)
+    root = copy_clone(tmp_path / "clone")
     common = root / "workflow/rules/common.smk"
     common.write_text(common.read_text().replace('VERSION = "', 'VERSION = "99.'))
     study = make_mini(tmp_path / "study", patients=1, size=200, config=small_config())

@@ -267,14 +267,14 @@ def fix_folds(study, folds=FOLDS):
 
 
 def turn_labels(study, fold="0"):
-    """Give the slides of a fold that the sheet fixes the other label; return all rows."""
+    """Give the slides of a fold that the sheet fixes the other label; return their rows."""
     rows = read_sheet(study)
     held_out = [row for row in rows if row["fold"] == fold]
     assert len({row["label"] for row in held_out}) == 2
     for row in held_out:
         row["label"] = {"GBM": "LGG", "LGG": "GBM"}[row["label"]]
     write_sheet(study, rows)
-    return rows
+    return held_out
 
 
 def read_sheet(study):

@@ -1,6 +1,5 @@
 """Features of another program through the whole classification, and a study's features out to other programs."""
 
-import csv
 import json
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from slidecaf.files.tables import read_tsv
 from slidecaf.viewer.catalogue import Catalogue
 from tests.workflow.conftest import make_mini
 
@@ -65,8 +65,7 @@ def adopted(tmp_path_factory):
 
 
 def test_the_whole_classification_runs_on_imported_features(adopted):
-    with open(adopted / "results/classification/svm/predictions.tsv", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
+    rows = read_tsv(adopted / "results/classification/svm/predictions.tsv")
     assert sorted(row["slide"] for row in rows) == sorted(SLIDES)
     assert all(row["status"] == "ok" and row["patches"] == "9" for row in rows)
     scores = json.loads((adopted / "results/classification/svm/scores.json").read_text())

@@ -9,7 +9,7 @@ from PIL import Image
 from slidecaf.classification.heatmap import read_heatmap
 from slidecaf.files.tables import read_tsv
 from slidecaf.viewer.catalogue import Catalogue
-from tests.workflow.conftest import accepted, fix_folds, make_mini, trained_config, turn_labels
+from tests.workflow.conftest import accepted, fix_folds, make_mini, read_sheet, trained_config, turn_labels
 from tests.workflow.test_predict import handed_on, slidecaf
 
 pytestmark = pytest.mark.long
@@ -125,12 +125,11 @@ def test_a_heat_map_that_is_gone_is_made_again_alone(patched, tmp_path):
 
 def test_held_out_slides_and_labels_reach_no_byte_of_their_folds_network(patched, tmp_path):
     study = patched.copy(tmp_path / "study")
-    before, rows = study.bytes(), turn_labels(study)
-    for row in rows:
-        if row["fold"] == "0":
-            path = study / row["path"]
-            with Image.open(path) as opened:
-                opened.transpose(Image.Transpose.FLIP_TOP_BOTTOM).save(path)
+    before = study.bytes()
+    for row in turn_labels(study):
+        path = study / row["path"]
+        with Image.open(path) as opened:
+            opened.transpose(Image.Transpose.FLIP_TOP_BOTTOM).save(path)
     study.judge("--resources", "gpu=2")
     after = study.bytes()
     own = [f"{TOP}/fold-0/{name}" for name in ("network.safetensors", "model.json", "choice.json", "inner.tsv")]
@@ -141,10 +140,11 @@ def test_held_out_slides_and_labels_reach_no_byte_of_their_folds_network(patched
 
 def test_labels_of_held_out_slides_reach_no_byte_of_their_heat_maps(patched, tmp_path):
     study = patched.copy(tmp_path / "study")
-    before, rows = study.bytes(), turn_labels(study)
+    before = study.bytes()
+    turn_labels(study)
     study.judge("--resources", "gpu=2")
     after = study.bytes()
-    for row in rows:  # others were judged by networks that learned from these labels
+    for row in read_sheet(study):  # others were judged by networks that learned from these labels
         path = f"{TOP}/heatmap/{row['slide']}.h5"
         assert (before[path] == after[path]) == (row["fold"] == "0"), path
 

@@ -1,6 +1,5 @@
 """Real slides go through the workflow, and real sections through the whole recipe."""
 
-import csv
 import shutil
 
 import h5py
@@ -13,6 +12,7 @@ from slidecaf.classification.selection import rank_features, select
 from slidecaf.classification.svm import fit_svm
 from slidecaf.features.extraction import patchwise
 from slidecaf.features.networks.encoder import load_encoder
+from slidecaf.files.tables import read_tsv
 from slidecaf.pooling.norms import Pooler
 from slidecaf.scores.classification import classification_scores
 from slidecaf.slides import open_slide
@@ -75,11 +75,6 @@ def test_real_slides_go_through_tiles_and_features(with_real_slides):
     assert "column mpp" in done.stderr + done.stdout
 
 
-def read_sheet(path):
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
-
-
 class Collect:
     """Takes features rows and pools them."""
 
@@ -92,7 +87,7 @@ class Collect:
 
 def test_real_glioma_sections_run_to_scores_with_imagenet_weights(shared_data):
     """The 48 sections through every step of the recipe, in one process (docs/decisions.md has the workflow's run)."""
-    rows = sorted(read_sheet(shared_data / "glioma_tiles/sheet.tsv"), key=lambda row: row["slide"])
+    rows = sorted(read_tsv(shared_data / "glioma_tiles/sheet.tsv"), key=lambda row: row["slide"])
     assert len(rows) == 48
     weights = str(shared_data / "weights/squeezenet1_0_imagenet.pth")
     encoder = load_encoder({"model": "squeezenet1_0", "layer": "features", "weights": weights, "input_size": 224})

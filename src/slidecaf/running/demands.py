@@ -80,14 +80,14 @@ def extraction_demands(site: Mapping[str, str]) -> dict:
 
 
 def demands_where(uses: Callable, extraction: Mapping[str, object], partition: str | None) -> dict[str, Callable]:
-    """Return what the jobs of a rule ask for of which only some run a network.
+    """Return what the jobs of a rule ask for of which only some use a GPU.
 
     Parameters
     ----------
     uses : callable
-        Wildcards to something true where the job runs one.
+        Wildcards to something true where the job does.
     extraction : mapping of str to object
-        What such jobs ask for, from `extraction_demands`.
+        What such jobs ask for: the same as those that run a network, from `extraction_demands`.
     partition : str or None
         Where all other jobs run, as the profile has it.
 
