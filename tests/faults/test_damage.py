@@ -72,7 +72,7 @@ def test_a_damaged_result_is_named_before_training_and_costs_nothing_else(study,
             (study / "results" / path).unlink()
         found = study.bytes()
         assert all(expected[other] == content for other, content in found.items())
-    study.finish("--resources", "gpu=2")
+    study.complete()
     assert study.bytes() == expected
     promise(
         "A result zeroed or with flipped bits behind Snakemake's back is named before training, with what to "
@@ -92,8 +92,8 @@ def test_results_of_slides_that_were_changed_are_noticed_by_the_plan_and_made_ag
     expected = undisturbed.bytes()
     for path, how in zip(OF_SLIDES, cycle(DAMAGES), strict=False):
         damage(study / "results" / path, how)
-    done = study.finish("--resources", "gpu=2")
+    done = study.complete()
     for path in OF_SLIDES:
         assert f"results/{path} is not what a job wrote; it is made again." in done.stderr
     assert study.bytes() == expected
-    assert not study.planned(shown=True)
+    assert study.planned() == {}

@@ -126,7 +126,7 @@ def test_a_full_disk_in_every_rule_is_a_clear_error_and_costs_nothing(study, und
             assert not [path for path in paths if (top / path).exists()], rule
         assert not list(top.rglob("*.partial*"))
         small_disk.empty()
-    study.finish("--resources", "gpu=2")
+    study.complete()
     assert study.bytes() == undisturbed.bytes()
     promise(
         "On a full disk every rule ends with an error that names the file and asks for room, and leaves nothing "

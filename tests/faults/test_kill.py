@@ -86,7 +86,7 @@ def test_killed_at_thirty_moments_over_all_rules_a_study_ends_as_if_undisturbed(
             run.wait()
     assert faults.total() == FAULTS
     assert len(killed) >= 10, f"too few rules were at work when they were killed: {killed}"
-    study.finish("--resources", "gpu=2")
+    study.complete()
     assert study.bytes() == expected
     promise(
         "Killed at random moments over all rules (SIGKILL, SIGTERM; the whole group, slidecaf run, a script), "

@@ -12,7 +12,7 @@ from tests.workflow.conftest import fix_folds, make_mini, trained_config
 
 TOP = "results/classification/cnn"
 NETWORK = f"{TOP}/final/network.safetensors"
-LONG = {"epochs": 120, "patience": 120}
+LONG = {"epochs": 80, "patience": 80}
 STAGES = {"kind": "cam-two-stage", "architecture": "custom-cnn", "head": "own"}
 PATCHES = {"architecture": "custom-cnn", "patches_of": "squares", "patches_per_slide": 3}
 
@@ -73,7 +73,7 @@ def disturbed(study, tmp_path, checkpoint, moments):
 def test_killed_in_mid_epoch_training_goes_on_to_the_same_bytes(untrained, tmp_path, promise):
     """Of patches, which each epoch draws anew; a stage before the second one learns from whole images."""
     study = untrained(400, **PATCHES)
-    count, log = disturbed(study, tmp_path, ".network.safetensors.checkpoint", (0.1, 0.4, 1.0))
+    count, log = disturbed(study, tmp_path, ".network.safetensors.checkpoint", (0.1, 0.6))
     assert "going on after epoch " in log
     assert read_json(study / f"{TOP}/final/choice.json")["chosen"]["epoch"] >= 1
     promise(
@@ -84,7 +84,7 @@ def test_killed_in_mid_epoch_training_goes_on_to_the_same_bytes(untrained, tmp_p
 
 
 def test_killed_in_the_second_stage_it_goes_on_with_that_one(untrained, tmp_path, promise):
-    count, log = disturbed(untrained(**STAGES), tmp_path, ".network.safetensors.stage-2.checkpoint", (0.05, 0.2))
+    count, log = disturbed(untrained(**STAGES), tmp_path, ".network.safetensors.stage-2.checkpoint", (0.1,))
     assert f"going on after epoch {LONG['epochs']} " in log  # the first stage is done
     assert log.count("going on after epoch ") == 2
     promise(

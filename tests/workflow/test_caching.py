@@ -203,7 +203,9 @@ def test_a_changed_file_is_seen_by_the_plan_and_made_again(study):
 
 @pytest.mark.long
 def test_other_batches_do_only_what_is_missing(study):
-    kept = {path: path.stat().st_ino for path in study.folder.glob("results/*/cnn-*/*.h5")}
+    study.config(lambda config: config["classification"]["methods"]["svm-cnn"].update(features=["cnn-224"]))
+    study.config(lambda config: config["features"].pop("cnn-160"))
+    kept = {path: path.stat().st_ino for path in study.folder.glob("results/*/cnn-224/*.h5")}
     encoders = study.bytes("encoders")
     study.config(lambda config: config.update(slides_per_job=1))
     assert len(study.batches()) > 8  # so that the network is looked at by a job of its own, once

@@ -58,7 +58,7 @@ def test_bad_slides_of_every_kind_are_named_and_the_run_goes_on(hostile, promise
     assert all((hostile / f"results/pooled/cnn-224/{slide}.h5").exists() for slide in good)
 
     hostile.config(lambda c: c.update(on_bad_slide="exclude"))
-    hostile.finish("--resources", "gpu=2")
+    hostile.judge("--resources", "gpu=2")
     table = hostile / "results/classification/mean/predictions.tsv"
     rows = {row["slide"]: row for row in read_tsv(table)}
     assert {slide for slide, row in rows.items() if row["status"] == "unreadable"} == set(BAD)

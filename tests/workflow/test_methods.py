@@ -143,6 +143,7 @@ def test_a_finished_study_has_nothing_to_do_and_one_more_value_is_one_more_job(s
 
 @pytest.mark.long
 def test_a_rerun_of_one_slide_leaves_the_cost_empty_and_one_of_all_says_it_again(study):
+    study.config(lambda config: [config["classification"]["ablation"].pop(factor) for factor in ("norm", "keep")])
     next((study / "results/features/cnn-160").glob("*.h5")).unlink()
     study.finish("--until", "methods")
     rows = read_tsv(study / "results/classification/comparison.tsv")

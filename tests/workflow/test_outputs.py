@@ -11,7 +11,7 @@ import pytest
 from slidecaf.features.rows import read_rows
 from slidecaf.files.manifests import slide_paths
 from slidecaf.files.tables import read_json, read_tsv
-from tests.workflow.conftest import make_mini, mini_config
+from tests.workflow.conftest import make_mini, mini_config, read_sheet, write_sheet
 
 BASE = {"model": "squeezenet1_0", "weights": "random:0", "input_size": 64}
 OUTPUTS = {"late": {"layer": "features.12", "map": "max"}, "early": {"layer": "features.3"}}
@@ -53,6 +53,8 @@ pytestmark = pytest.mark.long
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     study = make_mini(tmp_path_factory.mktemp("outputs") / "study", config=config())
+    # test slides would be of batches of their own
+    write_sheet(study, [row for row in read_sheet(study) if row["split"] == "train"])
     study.finish()
     return study
 
