@@ -18,6 +18,7 @@ from PIL import Image
 from slidecaf import demo
 from slidecaf.files.tables import read_tsv, write_tsv
 from slidecaf.study.batches import deal_apart
+from tests.workflow.plan import plan
 
 SHOWN = {"methods", "thumbnails", "neurons", "evidence", "thresholds", "report"}
 """Rules that only show what others made: they follow every change, and nothing follows them."""
@@ -55,12 +56,12 @@ class Study:
         return {**os.environ, "PYTHONPATH": str(self.root / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
 
     def snakemake(self, *arguments, timeout=900):
+        arguments = [*("-s", self.root / "Snakefile", "--directory", self.folder, "--nocolor"), *arguments]
+        arguments = [str(argument) for argument in arguments]
+        if "-n" in arguments:
+            return plan(arguments, folder=self.root, environment=self.environment(), timeout=timeout)
         return subprocess.run(
-            [
-                *(sys.executable, "-m", "snakemake", "-s", str(self.root / "Snakefile")),
-                *("--directory", str(self.folder), "--nocolor"),
-                *map(str, arguments),
-            ],
+            [sys.executable, "-m", "snakemake", *arguments],
             capture_output=True,
             text=True,
             env=self.environment(),
