@@ -1,6 +1,6 @@
 # The same few commands for a person and for CI.
 #   make run [STUDY=folder] [CORES=4] [CONFIG=config/full.yaml]   make slurm STUDY=folder   make view [STUDY=folder] [PORT=8080]
-#   make test   make test-slurm   make test-faults   make test-all   make reliability   make docs
+#   make test   make test-slurm   make test-faults   make reliability   make docs
 #   make test-browser   make test-packages   make check   make bench   make bench-gpu
 STUDY ?= .
 CORES ?= all
@@ -17,7 +17,7 @@ ifneq ($(MADE_IN),$(shell pwd -P))
 $(error .venv was made for the clone in $(MADE_IN) and was copied or moved here; delete it (rm -r .venv) and run make again)
 endif
 endif
-.PHONY: run view test test-all test-browser test-packages test-slurm test-faults check format bench bench-gpu slurm install docs reliability
+.PHONY: run view test test-browser test-packages test-slurm test-faults check format bench bench-gpu slurm install docs reliability
 
 run: .venv/installed
 	@$(BIN)/slidecaf run "$(STUDY)" --cores $(CORES) $(if $(CONFIG),--configfile "$(abspath $(CONFIG))")
@@ -31,10 +31,6 @@ test: .venv/installed
 
 test-faults: .venv/installed
 	$(BIN)/python -m pytest tests/faults tests/package tests/workflow -m long --numprocesses 2 --dist worksteal --timeout 1500 --reliability=build/reliability/test-faults.json
-
-# test and test-faults in one go, which makes the studies that both use once: the long ones first
-test-all: .venv/installed
-	$(BIN)/python -m pytest tests/faults tests/package tests/workflow tests/hostile tests/unit --numprocesses 2 --dist loadfile --no-loadscope-reorder --timeout 1500
 
 # docs/reliability.md from what the tests last wrote
 reliability: .venv/installed

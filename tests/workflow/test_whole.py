@@ -122,7 +122,7 @@ def test_a_study_of_whole_images_runs_changes_by_the_shard_and_leaks_nothing(tmp
 
     # another number of shards leaves files over, which clean removes
     study.config(lambda c: c["features"]["whole-64"].update(shards=1))
-    study.finish("--until", "whole_features")
+    study.judge()
     cleaned = subprocess.run(
         [sys.executable, "-m", "slidecaf.cli", "clean", str(study.folder)],
         capture_output=True,
@@ -132,7 +132,7 @@ def test_a_study_of_whole_images_runs_changes_by_the_shard_and_leaks_nothing(tmp
     )
     assert sorted(shard_files(study)) == ["shard-0.h5"]
     assert "results/logs/whole_features/whole-64/shard-2.log" in cleaned.stdout
-    assert "whole_features" not in study.planned()
+    assert study.planned() == {}
 
 
 def log(study, shard):
