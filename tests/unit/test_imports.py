@@ -1,6 +1,7 @@
 """Modules import one way, as data goes, and nothing runs in a circle."""
 
 import ast
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -34,9 +35,10 @@ FILES = {
 }
 
 
-def imports(path):
+@cache
+def imports(module):
     """Return what a module imports anywhere in it, also in functions: modules and names of modules."""
-    found = set()
+    path, found = FILES[module], set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
@@ -44,9 +46,6 @@ def imports(path):
             assert node.level == 0, f"{path}: imports are absolute"
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return found
-
-
-IMPORTS = {module: imports(path) for module, path in FILES.items()}
 
 
 def room(module):
@@ -59,13 +58,13 @@ def test_every_room_has_its_place_in_the_order():
 
 @pytest.mark.parametrize("module", [module for module in FILES if module != "slidecaf"])
 def test_imports_point_to_the_left(module):
-    used = {room(name) for name in IMPORTS[module] if name in FILES and name != "slidecaf"} - {room(module)}
+    used = {room(name) for name in imports(module) if name in FILES and name != "slidecaf"} - {room(module)}
     wrong = {other for other in used if RANKS[other] >= RANKS[room(module)]}
     assert not wrong, f"{module} imports from {', '.join(sorted(wrong))}, which stands to its right"
 
 
 def test_no_modules_run_in_a_circle():
-    edges = {module: {name for name in names if name in FILES and name != module} for module, names in IMPORTS.items()}
+    edges = {module: {name for name in imports(module) if name in FILES and name != module} for module in FILES}
     # who takes a submodule from a package needs the submodule, and the package's own imports come by themselves
     for module, names in edges.items():
         edges[module] = {name for name in names if not any(other.startswith(f"{name}.") for other in names)}
@@ -76,5 +75,5 @@ def test_no_modules_run_in_a_circle():
 
 
 def test_snakemake_is_imported_where_a_study_is_run_and_nowhere_else():
-    users = {module for module, names in IMPORTS.items() if any(name.split(".")[0] == "snakemake" for name in names)}
+    users = {module for module in FILES if any(name.split(".")[0] == "snakemake" for name in imports(module))}
     assert {module for module in users if room(module) != "running"} <= {"slidecaf.commands.run"}

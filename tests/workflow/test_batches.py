@@ -24,6 +24,7 @@ def test_other_batches_of_a_segmentation_give_the_same_maps_and_masks(segmented,
     assert not study.planned()
 
 
+@pytest.mark.long
 def test_a_bad_slide_stops_no_other_of_its_job(tmp_path):
     study = make_mini(tmp_path / "study")
     good = (study / "slides/gbm-2.png").read_bytes()

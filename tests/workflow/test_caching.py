@@ -114,6 +114,7 @@ def test_a_slide_of_which_another_file_was_replaced_reruns_its_chain(study):
     assert study.planned()["tiles"] == 2
 
 
+@pytest.mark.long
 def test_a_new_training_slide_is_extracted_and_the_others_are_not(study):
     another_slide(study, "new")
     study.sheet(lambda text: text + f"new\t{'slides/new.png'}\tGBM\tp-new\ttrain\n")
@@ -164,6 +165,7 @@ def test_a_test_label_reruns_scores_only(study):
     assert study.planned() == {"scores": 2, "comparison": 1}
 
 
+@pytest.mark.long
 def test_deleted_results_are_made_again_with_the_same_bytes(study):
     before = study.bytes()
     shutil.rmtree(study / "results/classification/svm-cnn/fold-0")
@@ -187,6 +189,7 @@ def test_a_deleted_file_is_made_again_each_time_and_then_there_is_nothing_to_do(
         assert study.planned(shown=True) == Counter()
 
 
+@pytest.mark.long
 def test_a_changed_file_is_seen_by_the_plan_and_made_again(study):
     path = sorted((study / "results/features/cnn-160").glob("*.h5"))[0]
     content, times = path.read_bytes(), path.stat()

@@ -46,6 +46,7 @@ def handed_on(study, folder, method, *, slides):
     return Study(folder / "out"), done
 
 
+@pytest.mark.long
 def test_slides_are_diagnosed_as_in_the_study_which_is_gone(finished, tmp_path):
     before = {row["slide"]: row for row in read_tsv(finished / "results/classification/svm-cnn/predictions.tsv")}
     tested = [slide for slide, row in before.items() if row["split"] == "test"]

@@ -85,6 +85,7 @@ class Collect:
         self.pooler.add(features[valid])
 
 
+@pytest.mark.long
 def test_real_glioma_sections_run_to_scores_with_imagenet_weights(shared_data):
     """The 48 sections through every step of the recipe, in one process (docs/decisions.md has the workflow's run)."""
     rows = sorted(read_tsv(shared_data / "glioma_tiles/sheet.tsv"), key=lambda row: row["slide"])

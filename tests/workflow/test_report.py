@@ -34,6 +34,7 @@ def test_what_is_deleted_of_the_report_is_made_again_alone(study):
     assert study.planned(shown=True) == {"report": 1, "thumbnails": 1}
 
 
+@pytest.mark.long
 def test_another_title_reruns_nothing_but_the_report(study):
     study.config(lambda config: config.update(title="Gliomas of one winter"))
     assert study.planned(shown=True) == {"study": 1, "report": 1}

@@ -175,6 +175,7 @@ def test_an_edited_mask_reruns_no_feature(study):
     assert (planned["labels"], planned["features"], planned["tiles"]) == (1, 0, 0)
 
 
+@pytest.mark.long
 def test_a_mask_for_the_test_row_gives_it_a_score_and_reruns_no_model(study):
     study_sheet = study / "segmentation.tsv"
     rows = study_sheet.read_text().splitlines()

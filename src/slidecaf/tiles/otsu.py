@@ -7,7 +7,7 @@ background or strokes of a pen need this one beside it.
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from slidecaf.errors import SlideError
 from slidecaf.slides.thumbnail import average
@@ -110,8 +110,8 @@ def find_tissue(slide) -> Tissue:
         If the slide cannot be read, or has no colour.
     """
     overview, unread = average(slide, LONGEST)
-    smoothed = Image.fromarray(overview).filter(ImageFilter.MedianFilter(SMOOTHED))
-    hue, saturation, brightest = np.moveaxis(np.asarray(smoothed.convert("HSV")), 2, 0)
+    smoothed = Image.fromarray(_median(overview)).convert("HSV")
+    hue, saturation, brightest = np.moveaxis(np.asarray(smoothed), 2, 0)
     out = unread | (brightest <= BLACK_UP_TO) | _ink(hue, saturation, brightest)
     if not (saturation[~out] >= LEAST_SATURATION).any():
         if out.all():
@@ -125,6 +125,16 @@ def find_tissue(slide) -> Tissue:
     if not glass.any() or brightest[glass].mean() < GLASS_FROM:
         threshold, glass = -1, np.zeros(out.shape, bool)
     return Tissue(~out & ~glass, threshold)
+
+
+def _median(pixels):
+    """Return the median of each channel over the square around each pixel; beyond an edge, its pixels are repeated."""
+    from skimage.filters.rank import median  # its import takes longer than a small slide
+
+    around, square = SMOOTHED // 2, np.ones((SMOOTHED, SMOOTHED), np.uint8)
+    wide = np.pad(pixels, ((around, around), (around, around), (0, 0)), mode="edge")
+    smoothed = [median(np.ascontiguousarray(wide[..., channel]), square) for channel in range(3)]
+    return np.stack(smoothed, axis=2)[around:-around, around:-around]
 
 
 def _glass_up_to(counts):

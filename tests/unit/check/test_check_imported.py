@@ -14,6 +14,7 @@ from tests.imported_study import COUNT, DIMENSION, ENCODER, trident_file
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("slidecaf.commands.check._job_start", lambda: 1.0)  # test_inspection.py has it measured
     return imported_study.make(tmp_path / "study")
 
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from slidecaf.errors import SlideError
 from slidecaf.slides import open_slide
 from slidecaf.tiles.file import read_tissue, write_tiles
 from slidecaf.tiles.grid import attributes, tile
-from slidecaf.tiles.otsu import find_tissue, otsu
+from slidecaf.tiles.otsu import SMOOTHED, _median, find_tissue, otsu
 from slidecaf.tiles.tiling import Tiling
 
 GLASS, TISSUE, PALE = (243, 242, 245), (190, 90, 160), (225, 200, 222)
@@ -51,6 +51,14 @@ def test_the_threshold_is_that_of_scikit_image(counts):
         # of equal thresholds, in a gap of the histogram, either may be taken
         parts = [np.cumsum(counts)[place] for place in (otsu(np.array(counts)), int(wanted))]
         assert parts[0] == parts[1]
+
+
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 256), st.integers(0, 9))
+@settings(max_examples=60)
+def test_the_median_is_pillows(width, height, values, seed):
+    pixels = np.random.default_rng(seed).integers(0, values, (height, width, 3), dtype=np.uint8)
+    wanted = Image.fromarray(pixels).filter(ImageFilter.MedianFilter(SMOOTHED))
+    assert np.array_equal(_median(pixels), np.asarray(wanted))
 
 
 def test_tissue_is_told_from_glass_padding_and_ink(opened):
