@@ -19,16 +19,27 @@ def refused(study, said):
     return done.stderr
 
 
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    return make_mini(tmp_path_factory.mktemp("drawn") / "study")
+
+
+@pytest.fixture
+def fresh(drawn, tmp_path):
+    """A study before its first run."""
+    return drawn.copy(tmp_path / "study")
+
+
 def encoder(features, **changes):
     """Return a change of a config: of the encoder of one feature set alone."""
     return lambda c: c["features"][features].update(encoder={**c["features"][features]["encoder"], **changes})
 
 
-def test_a_wrong_config_is_refused_before_any_job_with_all_its_errors(study):
-    study.config(lambda c: c.update(foldes=3))
-    study.config(encoder("cnn-224", weights="no.pth"))
-    study.config(lambda c: c["classification"]["methods"]["mean"].update(norm=[0.5]))
-    said = refused(study, "3 errors in config.yaml")
+def test_a_wrong_config_is_refused_before_any_job_with_all_its_errors(fresh):
+    fresh.config(lambda c: c.update(foldes=3))
+    fresh.config(encoder("cnn-224", weights="no.pth"))
+    fresh.config(lambda c: c["classification"]["methods"]["mean"].update(norm=[0.5]))
+    said = refused(fresh, "3 errors in config.yaml")
     for problem in ("foldes: unknown key", "there is no file 'no.pth'", "norm.0: 0.5 will not do"):
         assert problem in said
 
@@ -40,24 +51,23 @@ def test_a_wrong_config_is_refused_before_any_job_with_all_its_errors(study):
         ({"sheet": "absent.tsv"}, "absent.tsv"),
     ],
 )
-def test_a_config_that_does_not_suit_the_sheet_is_refused_before_any_job(study, change, said):
-    study.config(lambda c: c["classification"].update(change))
-    refused(study, said)
+def test_a_config_that_does_not_suit_the_sheet_is_refused_before_any_job(fresh, change, said):
+    fresh.config(lambda c: c["classification"].update(change))
+    refused(fresh, said)
 
 
-def test_a_wrong_sheet_is_refused_before_any_job_with_all_its_errors(study):
-    study.sheet(lambda text: text + "../x\tslides/none.png\tGBM\tp9\ttrain\nok\tslides/none.png\tGBM\tp9\ttrain\n")
-    said = refused(study, "2 errors in classification.tsv")
+def test_a_wrong_sheet_is_refused_before_any_job_with_all_its_errors(fresh):
+    fresh.sheet(lambda text: text + "../x\tslides/none.png\tGBM\tp9\ttrain\nok\tslides/none.png\tGBM\tp9\ttrain\n")
+    said = refused(fresh, "2 errors in classification.tsv")
     assert "'../x' will not do" in said
     assert "there is no file 'slides/none.png' for slide 'ok'" in said
 
 
-def test_without_a_config_the_study_is_named(tmp_path):
-    study = make_mini(tmp_path / "study")
-    (study / "config.yaml").unlink()
-    done = study.run()
+def test_without_a_config_the_study_is_named(fresh):
+    (fresh / "config.yaml").unlink()
+    done = fresh.run()
     assert done.returncode != 0
-    assert f"{study.folder} has no config.yaml" in done.stderr
+    assert f"{fresh.folder} has no config.yaml" in done.stderr
 
 
 @pytest.mark.long
@@ -90,6 +100,7 @@ def with_bad_slides(study, shared_data):
     return study
 
 
+@pytest.mark.long
 def test_bad_slides_fail_by_name_and_the_others_are_done(with_bad_slides):
     study = with_bad_slides
     done = study.snakemake("--cores", "2", "--until", "tiles")

@@ -1,6 +1,7 @@
 """A study on features of another program checked before its run, by the command."""
 
 import json
+import shutil
 
 import pytest
 import yaml
@@ -11,11 +12,17 @@ from tests import imported_study
 from tests.imported_study import COUNT, DIMENSION, ENCODER, trident_file
 
 
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    return imported_study.make(tmp_path_factory.mktemp("drawn") / "study")
+
+
 @pytest.fixture
-def study(tmp_path, monkeypatch):
+def study(drawn, tmp_path, monkeypatch):
+    """A copy to change; the check goes into its folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("slidecaf.commands.check._job_start", lambda: 1.0)  # test_inspection.py has it measured
-    return imported_study.make(tmp_path / "study")
+    return shutil.copytree(drawn, tmp_path / "study")
 
 
 def change(study, edit):

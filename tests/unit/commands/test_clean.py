@@ -1,5 +1,6 @@
 """`slidecaf clean`: what earlier configs left goes, what the present one makes stays."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -82,10 +83,17 @@ def make():
         write(f".snakemake/slidecaf/sums/{manifest}.json")
 
 
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("drawn")
+    demo.make_mini(folder, patients=4, size=200)
+    return folder
+
+
 @pytest.fixture
-def made(tmp_path, monkeypatch):
+def made(drawn, tmp_path, monkeypatch):
     """The working directory: a study with all its results."""
-    demo.make_mini(tmp_path, patients=4, size=200)
+    shutil.copytree(drawn, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     write("config.yaml", yaml.safe_dump(config()))
     make()

@@ -21,10 +21,11 @@ def planted(size=(512, 768), seed=0):
         (width // 2, width, 44, 12, (246, 244, 247)),
     ):
         for top in range(0, height, spacing):
-            for at in range(left, right, spacing):
-                middle = draw.integers(0, spacing // 4, 2) + np.array([top, at]) + spacing // 2
+            for across in range(left, right, spacing):
+                middle = draw.integers(0, spacing // 4, 2) + np.array([top, across]) + spacing // 2
                 if middle[1] + radius < right:
-                    image[(y - middle[0]) ** 2 + (x - middle[1]) ** 2 <= radius**2] = colour
+                    box = tuple(slice(max(0, at - radius), at + radius + 1) for at in middle)
+                    image[box][(y[box] - middle[0]) ** 2 + (x[box] - middle[1]) ** 2 <= radius**2] = colour
     noise = draw.normal(0, 5, image.shape)
     return np.clip(image + noise, 0, 255).astype(np.uint8)
 
