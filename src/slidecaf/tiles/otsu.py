@@ -129,11 +129,11 @@ def find_tissue(slide) -> Tissue:
 
 def _median(pixels):
     """Return the median of each channel over the square around each pixel; beyond an edge, its pixels are repeated."""
-    from skimage.filters.rank import median  # its import takes longer than a small slide
+    from skimage.filters.rank import median  # slow to import, and other tilings need none of it
 
     around, square = SMOOTHED // 2, np.ones((SMOOTHED, SMOOTHED), np.uint8)
     wide = np.pad(pixels, ((around, around), (around, around), (0, 0)), mode="edge")
-    smoothed = [median(np.ascontiguousarray(wide[..., channel]), square) for channel in range(3)]
+    smoothed = [median(wide[..., channel], square) for channel in range(3)]
     return np.stack(smoothed, axis=2)[around:-around, around:-around]
 
 

@@ -258,13 +258,12 @@ def test_every_way_to_train_a_network_is_tried_and_is_a_stage(study, monkeypatch
         "cnn": network,
         "two": network | {"kind": "cam-two-stage", "architecture": "custom-cnn", "head": "own"},
         "patched": network | {"patches_of": "patches", "patches_per_slide": 5},
-        "misspelt": network | {"architecture": "resnet19"},
     }
-    change(study, lambda config: (config.pop("segmentation"), config["classification"].update(methods=ways)))
+    methods = ways | {"misspelt": network | {"architecture": "resnet19"}}
+    change(study, lambda config: (config.pop("segmentation"), config["classification"].update(methods=methods)))
     found = inspect_study(job_start=lambda: 0.0, seconds=0.1)
     (error,) = found.errors
     assert "classification.methods.misspelt: model: torchvision has no classification model 'resnet19'" in error
-    del ways["misspelt"]
     stages = {stage["name"]: stage for stage in found.stages}  # tiles of one feature set, and no features
     assert set(stages) == {"tiles, patches", *(f"training, {name}" for name in ways), "heat maps, patched"}
     for name in ways:
